@@ -1,0 +1,5 @@
+"""`python -m lepton_fed` is `lepton-fed`."""
+
+from lepton_fed.cli import main
+
+main()

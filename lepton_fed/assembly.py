@@ -1,0 +1,158 @@
+"""Departments from files: each department's own file, its rows prepared and checked, its model on its device."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from lepton_fed.cohorts import HubPlan, hubs
+from lepton_fed.config import Federation
+from lepton_fed.data import DepartmentFile, Part, Prepared, load_department_file, prepare_department, prepare_unlabelled
+from lepton_fed.department import Bench, Department, Rows, bench
+from lepton_fed.errors import ConfigError
+from lepton_fed.resident import Resident, Streamed, place
+from lepton_fed.settings import DataContract, ModelSettings
+
+
+@dataclass(frozen=True, eq=False)
+class Own:
+    """What a department's own file gave: the file, and its prepared rows if it has any."""
+
+    file: DepartmentFile
+    prepared: Prepared | None
+
+
+@dataclass(eq=False)
+class Benches:
+    """One bench per architecture, device and allowed code: departments of one process share them."""
+
+    federation: Federation
+    made: dict[str, Bench] = field(default_factory=dict)
+
+    def for_(self, model: ModelSettings | None, device: torch.device | str, code: tuple[str, ...]) -> Bench:
+        key = repr((model, str(device), code))
+        if key not in self.made:
+            made = bench(self.federation.settings, model, device, code)
+            _try(made, model or self.federation.settings.model, self.federation.settings.data)
+            self.made[key] = made
+        return self.made[key]
+
+
+def build_department(
+    federation: Federation,
+    name: str,
+    *,
+    disclose: bool = False,
+    own: Own | None = None,
+    benches: Benches | None = None,
+    plans: tuple[HubPlan, ...] | None = None,
+) -> Department:
+    """One department with its rows on its device. `disclose`: whether its measurements may leave it."""
+    own = own if own is not None else read_own(federation, name)
+    device = device_of(own.file, name)
+    benches = benches if benches is not None else Benches(federation)
+    common = federation.common_path
+    return Department(
+        name=name,
+        settings=federation.settings,
+        fingerprint=federation.fingerprint,
+        bench=benches.for_(federation.settings.department(name).model, device, own.file.code),
+        rows=_rows(own, device),
+        disclose=disclose,
+        common=None if common is None else torch.from_numpy(prepare_unlabelled(federation.settings.data, common)).to(device),
+        hubs=plans,
+    )
+
+
+def build_departments(federation: Federation, owns: dict[str, Own]) -> dict[str, Department]:
+    """All departments in one process, for a simulation: their measurements are the user's own."""
+    benches, plans = Benches(federation), hubs(federation.settings)
+    return {
+        name: build_department(federation, name, disclose=True, own=own, benches=benches, plans=plans)
+        for name, own in owns.items()
+    }
+
+
+def read_own(federation: Federation, name: str) -> Own:
+    """Reads a department's file and its rows; checks them against the data contract."""
+    file, settings = read_file(federation, name), federation.settings
+    if file.data is None:
+        return Own(file, None)
+    seed = settings.data.split.seed if settings.data.split.seed is not None else settings.federation.seed
+    prepared = prepare_department(
+        settings.data,
+        file.data,
+        department=name,
+        label=settings.department(name).label,
+        seed=seed,
+        base=federation.department_file(name).parent,
+    )
+    return Own(file, prepared)
+
+
+def read_file(federation: Federation, name: str) -> DepartmentFile:
+    """A department's own file. Without one, a department that is no source has no rows."""
+    is_source = federation.settings.department(name).is_source
+    path = federation.department_file(name)
+    if not path.exists() and not is_source:
+        return DepartmentFile()
+    file = load_department_file(path, name)
+    if file.data is None and is_source:
+        raise ConfigError(f"{name} is a source, but {path} has no [data]; say there where its rows are")
+    return file
+
+
+def device_of(file: DepartmentFile, name: str) -> torch.device:
+    """The department's device; ConfigError if it asks for one that this machine has not."""
+    if file.device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(file.device)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError):
+        raise ConfigError(f"{name}: this machine has no device {file.device!r}; use auto or cpu") from None
+    return device
+
+
+def allowed_code(files: Iterable[DepartmentFile]) -> tuple[str, ...]:
+    """Modules that any of these departments allows: on one machine they are all the user's own."""
+    return tuple(sorted({module for file in files for module in file.code}))
+
+
+def _try(made: Bench, model: ModelSettings, contract: DataContract) -> None:
+    """ConfigError unless the model takes an example of the contract's and gives an output of its width."""
+    example = torch.zeros(2, *contract.features, device=made.model.vector.device)
+    made.model.module.eval()
+    try:
+        with torch.no_grad():
+            output = made.model.module(example)
+    except Exception as error:
+        given = " x ".join(map(str, contract.features))
+        raise ConfigError(f"model: {model.name!r} fails on examples of size {given} ({type(error).__name__})") from None
+    size = tuple(output.shape) if isinstance(output, Tensor) else None
+    # One output per example may come as a column or as a plain list.
+    if size != (2, contract.outputs) and not (size == (2,) and contract.outputs == 1):
+        given = type(output).__name__ if size is None else f"an output of size {list(size)}"
+        raise ConfigError(f"model: {model.name!r} gives {given} for 2 examples; {[2, contract.outputs]} was expected")
+
+
+def _rows(own: Own, device: torch.device) -> Rows:
+    if own.prepared is None:
+        return Rows()
+    limit = own.file.memory_limit
+    train, validation, test = (_placed(p, device, limit) for p in (own.prepared.train, own.prepared.validation, own.prepared.test))
+    return Rows(train, validation, test)
+
+
+def _placed(part: Part, device: torch.device, limit: int | None) -> Resident | Streamed | None:
+    if not len(part):
+        return None
+    return place(tensor(part.x), tensor(part.y), device, limit)
+
+
+def tensor(array: object) -> Tensor:
+    """A tensor of its own, since a NumPy array may be read-only."""
+    return torch.tensor(array)

@@ -1,0 +1,164 @@
+"""A department's own file: where its data are, which device it trains on, and what it lets in.
+
+The file stays with the department. One that holds a password must be readable by its owner alone (mode 600),
+and a password appears in no repr and in no error: messages are built from keys and rules, never from values.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+from lepton_fed.config.load import load
+from lepton_fed.errors import ConfigError
+
+Format = Literal["csv", "parquet", "npz", "sql", "callable"]
+
+SUFFIXES: dict[str, Format] = {".csv": "csv", ".parquet": "parquet", ".pq": "parquet", ".npz": "npz"}
+COMPRESSED = (".gz", ".bz2", ".xz", ".zst")
+"""A compressed CSV (`rows.csv.gz`) is still a CSV."""
+
+PASSWORDS = ("password", "password_file", "password_env")
+SECRET_QUERY_KEYS = frozenset({"password", "passwd", "pwd", "sslpassword", "odbc_connect", "token"})
+"""Keys of a database URL's query part that may carry a password."""
+
+
+class _Strict:
+    """Read by pydantic when it validates a dataclass: unknown keys are errors."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid", "allow_inf_nan": False}
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataSource(_Strict):
+    """`[data]`: one of `path`, `url` or `call`, and how what it gives becomes a table or arrays."""
+
+    format: Format | None = None
+    """Default: from the suffix of `path`; `sql` where there is a `url`, `callable` where a `call`."""
+    path: str | None = None
+    """A file, relative to the department's file; with `distribution`, inside that installed distribution."""
+    distribution: str | None = None
+    encoding: str | None = None
+    """Of a CSV; default utf-8, with or without a byte order mark."""
+    where: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Keep the rows whose column equals one of the values, compared as text. Names are the source's own."""
+    rename: dict[str, str] = field(default_factory=dict)
+    """Theirs = "ours": the source's column names to the contract's."""
+    url: str | None = field(default=None, repr=False)
+    """A SQLAlchemy URL."""
+    query: str | None = None
+    password: str | None = field(default=None, repr=False)
+    password_file: str | None = None
+    password_env: str | None = None
+    call: str | None = None
+    """`module:callable`; it returns a DataFrame, or arrays (x, y)."""
+    arguments: dict[str, Any] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        given = [key for key in ("path", "url", "call") if getattr(self, key) is not None]
+        if len(given) != 1:
+            raise ValueError(f"give one of path, url or call, not {' and '.join(given) or 'none of them'}")
+        self._check_format()
+        self._check_companions()
+
+    @property
+    def kind(self) -> Format:
+        """The format, said or inferred."""
+        if self.format is not None:
+            return self.format
+        if self.path is not None:
+            return _format_of(self.path)
+        return "sql" if self.url is not None else "callable"
+
+    def _check_format(self) -> None:
+        key = {"sql": "url", "callable": "call"}.get(self.kind, "path")
+        if getattr(self, key) is None:
+            raise ValueError(f"format {self.kind!r} needs {key}")
+
+    def _check_companions(self) -> None:
+        """Refuse keys that would be ignored: whoever wrote them believes that they do something."""
+        tables = self.kind in ("csv", "parquet", "sql", "callable")
+        allowed = {
+            "distribution": self.path is not None,
+            "encoding": self.kind == "csv",
+            "query": self.url is not None,
+            "arguments": self.call is not None,
+            "where": tables,
+            "rename": tables,
+        } | dict.fromkeys(PASSWORDS, self.url is not None)
+        for key, belongs in allowed.items():
+            if getattr(self, key) not in (None, {}) and not belongs:
+                raise ValueError(f"{key} does not belong to format {self.kind!r}")
+        if self.url is not None and not self.query:
+            raise ValueError("a url needs a query that selects the rows")
+        if sum(getattr(self, key) is not None for key in PASSWORDS) > 1:
+            raise ValueError(f"give one of {', '.join(PASSWORDS)}")
+        if self.call is not None and not re.fullmatch(r"[\w.]+:[\w.]+", self.call):
+            raise ValueError('call must read "module:callable"')
+
+
+@dataclass(frozen=True, kw_only=True)
+class DepartmentFile(_Strict):
+    """A whole department file."""
+
+    data: DataSource | None = None
+    """Absent at a department that has no rows of its own (a target only)."""
+    device: str = "auto"
+    """`auto`, `cpu`, `cuda` or `cuda:1`."""
+    code: tuple[str, ...] = ()
+    """Modules (and what is below them) whose callables this department runs as model or loss."""
+    memory_limit: int | None = None
+    """Bytes of device memory that the data may take; larger data are streamed from host memory."""
+
+    def __post_init__(self) -> None:
+        if self.memory_limit is not None and self.memory_limit < 0:
+            raise ValueError("memory_limit is a number of bytes and may not be negative")
+
+
+def load_department_file(path: str | Path, name: str) -> DepartmentFile:
+    """Read the file of department `name`. ConfigError, in one sentence, for whatever is wrong with it."""
+    path = Path(path)
+    try:
+        # `secret`: sentences never show what was found, since that may be a password.
+        read = load(path, DepartmentFile, what="department's own file", secret=True)
+    except ConfigError as error:
+        raise ConfigError(f"{name}: {error}") from None
+    if read.data is not None and _holds_password(read.data):
+        require_private(path, name)
+    return read
+
+
+def require_private(path: Path, department: str) -> None:
+    """ConfigError unless the file, which holds a password, is readable by its owner alone."""
+    if os.name == "posix" and stat.S_IMODE(path.stat().st_mode) & 0o077:
+        raise ConfigError(
+            f"{department}: {path} holds a password and others may read it; run `chmod 600 {path}` first"
+        )
+
+
+def _format_of(path: str) -> Format:
+    suffixes = [suffix.lower() for suffix in Path(path).suffixes]
+    if len(suffixes) > 1 and suffixes[-1] in COMPRESSED:
+        suffixes.pop()
+    if not suffixes or suffixes[-1] not in SUFFIXES:
+        raise ValueError(f"the suffix of {path!r} says no format; say format, one of csv, parquet, npz")
+    return SUFFIXES[suffixes[-1]]
+
+
+def _holds_password(source: DataSource) -> bool:
+    if source.password is not None:
+        return True
+    if source.url is None:
+        return False
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    try:
+        url = make_url(source.url)
+    except (ArgumentError, ValueError):
+        return True  # Unreadable, so perhaps with a password; reading the data will say what is wrong.
+    return url.password is not None or not SECRET_QUERY_KEYS.isdisjoint(key.lower() for key in url.query)

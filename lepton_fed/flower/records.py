@@ -1,0 +1,273 @@
+"""Messages and replies as Flower records: one ConfigRecord of plain fields each, nothing that could be run.
+
+    RecordDict { "lepton": ConfigRecord { version: 1, kind: "work", round: 7, write: [...], ... } }
+
+A message is one record because Flower sends every record, and every array in it, as a request of its own.
+Vectors are bytes: float32, little-endian. What does not read exactly as written here is a PeerError: a field
+missing or unknown, another type, lists of different lengths, another version.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+from flwr.app import ConfigRecord, RecordDict
+
+from lepton_fed.errors import PeerError
+from lepton_fed.messages import (
+    Addend,
+    Declare,
+    Declared,
+    Done,
+    HubState,
+    Join,
+    Joined,
+    Message,
+    Refused,
+    Release,
+    Reply,
+    Vector,
+    Work,
+)
+
+VERSION = 1
+"""Of what is on the wire. Both sides must speak the same one; nothing is guessed."""
+
+RECORD = "lepton"
+LONGEST = 2000
+"""Characters in one name or reason: somebody will have to read it."""
+
+BYTES_EACH = 4
+"""Of one float32."""
+
+
+@dataclass(frozen=True)
+class Who:
+    """Which department are you? Asked of Flower nodes, which have numbers for names."""
+
+
+@dataclass(frozen=True)
+class Here:
+    """This department."""
+
+    department: str
+
+
+Said = Message | Reply | Who | Here
+Fields = dict[str, Any]
+Taken = TypeVar("Taken")
+
+
+def record_of(said: Said) -> RecordDict:
+    """What was said, ready for a Flower message."""
+    kind, write, _ = _KINDS[type(said)]
+    return RecordDict({RECORD: ConfigRecord({"version": VERSION, "kind": kind, **write(said)})})
+
+
+def said_in(content: RecordDict, sender: str, expected: Collection[type[Taken]]) -> Taken:
+    """What `sender` said, one of the types `expected`; PeerError naming the sender for anything else."""
+    if set(content) != {RECORD}:
+        raise PeerError(sender, "its message is not one record of lepton-fed")
+    reader = Reader(content[RECORD], sender)
+    version = reader.whole("version")
+    if version != VERSION:
+        raise PeerError(sender, f"it speaks version {version} of the messages, not {VERSION}; use one release")
+    kind = reader.text("kind")
+    known = {_KINDS[type_][0]: type_ for type_ in expected}
+    if kind not in known:
+        raise PeerError(sender, f"it said {kind!r} where only {' or '.join(sorted(known))} fits")
+    said: Taken = _KINDS[known[kind]][2](reader)
+    reader.finish()
+    return said
+
+
+def one_line(text: str) -> str:
+    """A reason as it may travel: one printable line of bounded length."""
+    line = " ".join(text.split())
+    return "".join(c if c.isprintable() else "?" for c in line)[:LONGEST]
+
+
+# ---------------------------------------------------------------- reading what a stranger wrote
+
+
+class Reader:
+    """Takes fields out of a record, each once and each of one type; PeerError otherwise."""
+
+    def __init__(self, record: object, sender: str) -> None:
+        if not isinstance(record, ConfigRecord):
+            raise PeerError(sender, "its message is not a record of plain fields")
+        self._fields: Fields = dict(record)
+        self._sender = sender
+
+    def text(self, key: str) -> str:
+        return self._text(key, self._take(key, str))
+
+    def texts(self, key: str) -> tuple[str, ...]:
+        return tuple(self._text(key, value) for value in self._list(key, str))
+
+    def whole(self, key: str) -> int:
+        """A count or a round: no negative numbers are ever sent."""
+        value = self._take(key, int)
+        if value < 0:
+            raise self.complaint(f"its field {key!r} is negative")
+        return value
+
+    def flag(self, key: str) -> bool:
+        return self._take(key, bool)
+
+    def flags(self, key: str) -> list[bool]:
+        return self._list(key, bool)
+
+    def numbers(self, key: str) -> list[float]:
+        return self._list(key, float)
+
+    def vectors(self, key: str) -> list[Vector]:
+        """Float32 vectors of this process's own, since a view of the message could not be written to."""
+        found = self._list(key, bytes)
+        if any(len(raw) % BYTES_EACH for raw in found):
+            raise self.complaint(f"its field {key!r} holds a vector that ends within a number")
+        return [np.frombuffer(raw, "<f4").astype(np.float32) for raw in found]
+
+    def table(self, key: str) -> dict[str, float]:
+        """Numbers by name, sent as two lists."""
+        values = self.numbers(f"{key} values")
+        return dict(zip(self.names(key, values), values, strict=True))
+
+    def names(self, key: str, *columns: Collection[object]) -> tuple[str, ...]:
+        """Different names, with as many entries in each of `columns`."""
+        names = self.texts(key)
+        if len(set(names)) != len(names):
+            raise self.complaint(f"its field {key!r} says a name twice")
+        if any(len(column) != len(names) for column in columns):
+            raise self.complaint(f"its lists about {key!r} differ in length")
+        return names
+
+    def finish(self) -> None:
+        """Complains about a field that nobody asked for: it was meant to say something."""
+        if self._fields:
+            raise self.complaint(f"it sent an unknown field {one_line(min(self._fields))!r}")
+
+    def complaint(self, what: str) -> PeerError:
+        return PeerError(self._sender, what)
+
+    def _take(self, key: str, type_: type[Taken]) -> Taken:
+        if key not in self._fields:
+            raise self.complaint(f"its message lacks the field {key!r}")
+        value = self._fields.pop(key)
+        if type(value) is not type_:  # bool is an int, and neither is the other here
+            raise self.complaint(f"its field {key!r} is a {type(value).__name__}, not a {type_.__name__}")
+        return value
+
+    def _list(self, key: str, type_: type[Taken]) -> list[Taken]:
+        values = self._take(key, list)
+        if any(type(value) is not type_ for value in values):
+            raise self.complaint(f"its field {key!r} is not a list of {type_.__name__}")
+        return values
+
+    def _text(self, key: str, value: str) -> str:
+        # The ideographic space counts as unprintable to Python and is at home in Chinese names.
+        if len(value) > LONGEST or not value.replace("\u3000", " ").isprintable():
+            raise self.complaint(f"its field {key!r} is no line that could be shown")
+        return value
+
+
+# ---------------------------------------------------------------- each thing that can be said
+
+
+def _write_hubs(hubs: Mapping[str, HubState]) -> Fields:
+    states = list(hubs.values())
+    releases = [s.release for s in states]
+    return {
+        "hubs": list(hubs),
+        "models": [_raw(s.model) for s in states],
+        "released": [r is not None for r in releases],
+        "means": [_raw(r.mean) if r is not None else b"" for r in releases],
+        "masses": [float(r.mass) if r is not None else 0.0 for r in releases],
+        "spreads": [float(r.spread) if r is not None else 0.0 for r in releases],
+        "controlled": [s.control is not None for s in states],
+        "controls": [_raw(s.control) if s.control is not None else b"" for s in states],
+    }
+
+
+def _read_hubs(reader: Reader) -> dict[str, HubState]:
+    models, released, means = reader.vectors("models"), reader.flags("released"), reader.vectors("means")
+    masses, spreads = reader.numbers("masses"), reader.numbers("spreads")
+    controlled, controls = reader.flags("controlled"), reader.vectors("controls")
+    columns = (models, released, means, masses, spreads, controlled, controls)
+    hubs: dict[str, HubState] = {}
+    for k, name in enumerate(reader.names("hubs", *columns)):
+        release = Release(means[k], masses[k], spreads[k]) if released[k] else None
+        hubs[name] = HubState(models[k], release, controls[k] if controlled[k] else None)
+    return hubs
+
+
+def _write_work(work: Work) -> Fields:
+    return {"round": work.round, **_write_hubs(work.hubs), "write": list(work.write), "report": work.report}
+
+
+def _read_work(reader: Reader) -> Work:
+    return Work(reader.whole("round"), _read_hubs(reader), reader.names("write"), reader.flag("report"))
+
+
+def _write_done(done: Done) -> Fields:
+    addends = list(done.addends.values())
+    return {
+        "addends": list(done.addends),
+        "vectors": [_raw(a.vector) for a in addends],
+        "weights": [float(a.weight) for a in addends],
+        "spreads": [float(a.spread) for a in addends],
+        **_write_table("scores", done.scores),
+        **_write_table("disclosed", done.disclosed),
+        **_write_table("seconds", done.seconds),
+    }
+
+
+def _read_done(reader: Reader) -> Done:
+    vectors, weights, spreads = (
+        reader.vectors("vectors"),
+        reader.numbers("weights"),
+        reader.numbers("spreads"),
+    )
+    names = reader.names("addends", vectors, weights, spreads)
+    addends = {name: Addend(vectors[k], weights[k], spreads[k]) for k, name in enumerate(names)}
+    for addend in addends.values():
+        _check_addend(addend, reader)
+    return Done(addends, reader.table("scores"), reader.table("disclosed"), reader.table("seconds"))
+
+
+def _check_addend(addend: Addend, reader: Reader) -> None:
+    """One number that is not finite would spoil the sum of everybody."""
+    # The squared norm is finite only if every entry is (or the vector is absurd): one pass, no temporary.
+    if not np.isfinite((float(addend.vector @ addend.vector), addend.weight, addend.spread)).all():
+        raise reader.complaint("its update is not finite")
+    if addend.weight < 0:
+        raise reader.complaint("its update has a negative weight")
+
+
+def _write_table(key: str, table: Mapping[str, float]) -> Fields:
+    return {key: list(table), f"{key} values": [float(value) for value in table.values()]}
+
+
+def _raw(vector: Vector) -> bytes:
+    return np.ascontiguousarray(vector, "<f4").tobytes()
+
+
+_KINDS: dict[type, tuple[str, Callable[[Any], Fields], Callable[[Reader], Any]]] = {
+    Who: ("who", lambda _: {}, lambda _: Who()),
+    Here: ("here", lambda s: {"department": s.department}, lambda r: Here(r.text("department"))),
+    Join: ("join", lambda s: {"fingerprint": s.fingerprint}, lambda r: Join(r.text("fingerprint"))),
+    Joined: ("joined", lambda s: {"layout": s.layout}, lambda r: Joined(r.text("layout"))),
+    Declare: (
+        "declare",
+        lambda s: {"round": s.round, **_write_hubs(s.hubs)},
+        lambda r: Declare(r.whole("round"), _read_hubs(r)),
+    ),
+    Declared: ("declared", lambda s: {"hub": s.hub}, lambda r: Declared(r.text("hub"))),
+    Work: ("work", _write_work, _read_work),
+    Done: ("done", _write_done, _read_done),
+    Refused: ("refused", lambda s: {"reason": one_line(s.reason)}, lambda r: Refused(r.text("reason"))),
+}
+"""By type: its name on the wire, its fields, and how it is read back."""

@@ -1,0 +1,121 @@
+"""What the coordinator and a department say to each other: frozen values, one type per thing said.
+
+    Join    -> Joined  | Refused        once, before the first round
+    Declare -> Declared | Refused       `clusters`: which hub will you write to?
+    Work    -> Done    | Refused        one round: report on the last one, then train
+
+Arrays are one-dimensional float32 NumPy arrays on the host; whoever receives one treats it as read-only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+Vector = NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class Release:
+    """What a hub's last sum came to, over the sources that answered.
+
+    `mean` (d,): Σ w Δ / Σ w, relative to the hub's model before it; `mass`: Σ w; `spread`: Σ w s / Σ w.
+    """
+
+    mean: Vector
+    mass: float
+    spread: float
+
+
+@dataclass(frozen=True, eq=False)
+class HubState:
+    """One hub as departments see it: its model (d,), its last release, its control variate (scaffold)."""
+
+    model: Vector
+    release: Release | None = None
+    control: Vector | None = None
+
+
+@dataclass(frozen=True)
+class Join:
+    """Will you take part in the federation with this fingerprint?"""
+
+    fingerprint: str
+
+
+@dataclass(frozen=True)
+class Declare:
+    """Which hub will you write to until you are asked again?"""
+
+    round: int
+    hubs: Mapping[str, HubState]
+
+
+@dataclass(frozen=True)
+class Work:
+    """Round `round`: report on the round before it if `report`, then train and write to each hub of `write`.
+
+    `write` is empty for a department that only reads, and for everybody in the closing message.
+    """
+
+    round: int
+    hubs: Mapping[str, HubState]
+    write: tuple[str, ...]
+    report: bool
+
+
+Message = Join | Declare | Work
+
+
+@dataclass(frozen=True)
+class Joined:
+    """Yes. `layout`: digest of the shared parameters' names and shapes."""
+
+    layout: str
+
+
+@dataclass(frozen=True)
+class Declared:
+    """This hub."""
+
+    hub: str
+
+
+@dataclass(frozen=True, eq=False)
+class Addend:
+    """A department's part in one hub's sum: the hub adds `weight * vector`, `weight`, `weight * spread`.
+
+    `vector` (d,) is the update relative to the hub's model (for `distill`, predictions); `spread` is its
+    squared norm (for `distill`, the negative entropy), which the joint loss needs.
+    """
+
+    vector: Vector
+    weight: float
+    spread: float
+
+
+@dataclass(frozen=True, eq=False)
+class Done:
+    """What a round came to at a department.
+
+    `scores`: addends of the federation's totals by name; `disclosed`: its own measurements, "part/metric" ->
+    value, as far as its own file lets them leave; `seconds`: by phase.
+    """
+
+    addends: Mapping[str, Addend] = field(default_factory=dict)
+    scores: Mapping[str, float] = field(default_factory=dict)
+    disclosed: Mapping[str, float] = field(default_factory=dict)
+    seconds: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Refused:
+    """No, and why."""
+
+    reason: str
+
+
+Reply = Joined | Declared | Done | Refused

@@ -1,0 +1,95 @@
+"""Writes a finished run into its folder: history, one model and card per target, the report."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from lepton_fed.cohorts import denied, edges
+from lepton_fed.config import Federation
+from lepton_fed.department import Department
+from lepton_fed.record import Recorder
+from lepton_fed.report import Comparison, Denied, ModelFile, ReportContent, model_card, write_report
+from lepton_fed.result import RunResult
+from lepton_fed.settings import Settings
+from lepton_fed.storage import write_atomically, write_history
+from lepton_fed.weighting import alphas, beta
+
+
+def keep(
+    result: RunResult,
+    recorder: Recorder,
+    federation: Federation,
+    departments: Mapping[str, Department],
+    warnings: tuple[str, ...],
+) -> None:
+    """Everything but the record that the run has ended, which is written last."""
+    folder = recorder.folder
+    write_history(folder.history, result.history)
+    content = _content(result, recorder, federation, departments, warnings)
+    for model in content.models:
+        card = model_card(content, model.department, _metrics(result, model.department))
+        write_atomically(folder.card(model.department), card)
+    write_report(folder.path, content)
+
+
+def _models(result: RunResult, recorder: Recorder, departments: Mapping[str, Department]) -> tuple[ModelFile, ...]:
+    """Stores each target's model, in the folder and in the database."""
+    files = []
+    for name, tensors in result.models.items():
+        arrays = {key: tensor.detach().cpu().numpy() for key, tensor in tensors.items()}
+        layout = departments[name].bench.model.layout
+        shared = 0 if result.settings.coupling.kind == "distill" else layout.shared_size
+        metadata = {"department": name, "run": result.run, "federation": result.settings.federation.name}
+        digest = recorder.folder.write_model(name, arrays, "", metadata)
+        path = recorder.folder.model(name)
+        recorder.store.record_model(result.run, name, digest=digest, file=path)
+        relative = str(path.relative_to(recorder.folder.path))
+        files.append(ModelFile(name, relative, digest, shared, layout.size - shared))
+    return tuple(files)
+
+
+def _content(
+    result: RunResult,
+    recorder: Recorder,
+    federation: Federation,
+    departments: Mapping[str, Department],
+    warnings: tuple[str, ...],
+) -> ReportContent:
+    settings, record = result.settings, recorder.record.ended("finished")
+    return ReportContent(
+        settings=settings,
+        run=record.id,
+        started=record.started,
+        finished=record.finished,
+        seconds=result.seconds,
+        status="finished",
+        versions=record.versions,
+        fingerprint=record.fingerprint,
+        command=f"lepton-fed simulate {federation.path} --rounds {settings.rounds.count}",
+        edges=tuple((e.source, e.target) for e in edges(settings)),
+        denied=tuple(Denied(d.source, d.target, d.what, d.reason) for d in denied(settings)),
+        alpha={p.name: _alpha(settings, p.writers) for p in result.state.plans},
+        beta={name: _beta(settings, name) for name in result.models},
+        history=result.history,
+        comparison=tuple(Comparison(c.department, c.metric, c.alone, c.federated, c.pooled, c.examples) for c in result.comparison),
+        timing=result.timing,
+        models=_models(result, recorder, departments),
+        secure=None,
+        warnings=warnings,
+    )
+
+
+def _alpha(settings: Settings, writers: tuple[str, ...]) -> dict[str, float | None]:
+    decided = alphas(settings.weights, writers)
+    return {name: None if decided is None else decided[name] for name in writers}
+
+
+def _beta(settings: Settings, name: str) -> float:
+    return math.inf if settings.coupling.kind == "average" else beta(settings.weights, name)
+
+
+def _metrics(result: RunResult, department: str) -> dict[str, float]:
+    """The department's last test metrics."""
+    last = result.state.round
+    return {m.metric: m.value for m in result.history if m.department == department and m.part == "test" and m.round == last}

@@ -1,0 +1,202 @@
+"""Keeps a run as it happens: its folder, its checkpoints, its rows in the database; and finds it again.
+
+After each round, first the measurements are committed to the database, then the checkpoint is replaced. A run
+killed between the two does the round again and records the same numbers again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from lepton_fed.config import Federation
+from lepton_fed.errors import LeptonError, StorageError
+from lepton_fed.history import Measurement
+
+if TYPE_CHECKING:
+    # SQLAlchemy takes 0.3 s to import; a simulation that keeps nothing does not wait for it.
+    from lepton_fed.storage import RunFolder, RunRecord, RunStore, Saved
+
+DATABASE = "lepton-fed.sqlite"
+
+
+class Recorder:
+    """One run's folder and rows. Use it in a `with`: an error marks the run as failed or stopped."""
+
+    def __init__(self, folder: RunFolder, record: RunRecord, store: RunStore) -> None:
+        self.folder = folder
+        self.record = record
+        self.store = store
+        self.checkpoint = folder.checkpoint(durable=False)
+
+    @classmethod
+    def create(cls, path: Path, federation: Federation, database: str | None, needs: int) -> Recorder:
+        """A new run in a new or empty folder. The database defaults to one beside the run folders."""
+        from lepton_fed.storage import RunFolder, RunRecord
+
+        settings = federation.settings
+        record = RunRecord.new(
+            name=settings.federation.name, fingerprint=federation.fingerprint, seed=settings.federation.seed
+        )
+        made = [p for p in (path, *path.parents) if not p.exists()]
+        folder = RunFolder.create(path, record, needs=needs)
+        try:
+            _write(folder.federation, federation.to_toml())
+            return cls(folder, record, _started(_store(path, database), path, federation, record))
+        except BaseException:
+            # Nothing stays of a run that did not begin: the same command works once the cause is gone.
+            _undo(folder, made)
+            raise
+
+    @classmethod
+    def reopen(cls, path: Path, federation: Federation, database: str | None) -> Recorder:
+        """A run that was killed, stopped or finished; StorageError if the federation file has changed since."""
+        from lepton_fed.storage import RunFolder
+
+        folder = RunFolder.open(path)
+        try:
+            if _but_rounds(_began(folder) or federation) != _but_rounds(federation):
+                raise StorageError(
+                    f"{path} was started with another federation file; resume it with {folder.federation}'s settings "
+                    "or start a new run"
+                )
+            record = replace(folder.record().resumed(), fingerprint=federation.fingerprint)
+            store = _started(_store_of(folder, database, record), path, federation, record)
+            folder.write_record(record)
+            _write(folder.federation, federation.to_toml())
+            return cls(folder, record, store)
+        except BaseException:
+            folder.close()
+            raise
+
+    def saved(self) -> Saved | None:
+        """The last completed round, if any; rows of later rounds are forgotten."""
+        saved = self.checkpoint.latest()
+        self.store.forget_after(self.record.id, saved.round - 1 if saved is not None else -1)
+        return saved
+
+    def history(self) -> list[Measurement]:
+        """What was measured before this process took over."""
+        return self.store.history(self.record.id)
+
+    def keep_round(self, number: int, seconds: float, measurements: Sequence[Measurement]) -> None:
+        """Commits what was measured about a round."""
+        self.store.record_round(self.record.id, number, seconds, measurements)
+
+    def finish(self) -> None:
+        """Marks the run as done."""
+        self._end("finished", "")
+
+    def _end(self, status: str, reason: str) -> None:
+        ended = self.record.ended(status, reason)  # type: ignore[arg-type]
+        self.folder.write_record(ended)
+        self.store.finish_run(self.record.id, ended.status, reason)
+        self.record = ended
+
+    def __enter__(self) -> Recorder:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if error is not None and not isinstance(error, StorageError):
+                stopped = isinstance(error, KeyboardInterrupt)
+                self._end("stopped" if stopped else "failed", "stopped by hand" if stopped else _reason(error))
+        finally:
+            self.store.close()
+            self.folder.close()
+
+
+def recorded_rounds(path: Path) -> int | None:
+    """How many rounds the run in this folder was asked for; None if it was killed before that was written."""
+    from lepton_fed.storage import RunFolder
+
+    began = _began(RunFolder.open(path, writing=False))
+    return None if began is None else began.settings.rounds.count
+
+
+def _began(folder: RunFolder) -> Federation | None:
+    """The federation as the run has it; a run that was killed at its very beginning has none, and no rounds."""
+    return Federation.load(folder.federation) if folder.federation.exists() else None
+
+
+def _default(path: Path) -> Path:
+    """The database beside the run folders; also where the folder is given as "." or through a link."""
+    return path.resolve().parent / DATABASE
+
+
+def _store(path: Path, database: str | None) -> RunStore:
+    from lepton_fed.storage import RunStore, sqlite_url
+
+    return RunStore(database or sqlite_url(_default(path)), durable=False)
+
+
+def _store_of(folder: RunFolder, database: str | None, record: RunRecord) -> RunStore:
+    """The database that holds the rounds of a run so far; StorageError, with nothing written, if it is another."""
+    saved = folder.checkpoint(durable=False).latest()
+    elsewhere = StorageError(
+        f"the rounds of the run in {folder.path} are not in this database; "
+        "name the one it was started with (--database)"
+    )
+    if saved is not None and database is None and not _default(folder.path).exists():
+        raise elsewhere
+    store = _store(folder.path, database)
+    try:
+        known = any(run.id == record.id for run in store.runs())
+        if saved is not None and saved.round > (len(store.rounds(record.id)) if known else 0):
+            raise elsewhere
+    except BaseException:
+        store.close()
+        raise
+    return store
+
+
+def _started(store: RunStore, path: Path, federation: Federation, record: RunRecord) -> RunStore:
+    """The same database, in which the run now goes on."""
+    try:
+        store.start_run(
+            id=record.id,
+            name=record.name,
+            purpose=federation.settings.federation.purpose,
+            fingerprint=record.fingerprint,
+            federation_toml=federation.to_toml(),
+            seed=record.seed,
+            folder=path.absolute(),
+            started=record.started,
+        )
+    except BaseException:
+        store.close()
+        raise
+    return store
+
+
+def _undo(folder: RunFolder, made: list[Path]) -> None:
+    """Removes a run that did not begin, and the folders that were made for it."""
+    with contextlib.suppress(OSError):
+        for file in folder.path.iterdir():
+            file.unlink()
+    folder.close()
+    with contextlib.suppress(OSError):
+        for empty in made:
+            empty.rmdir()
+
+
+def _reason(error: BaseException) -> str:
+    """Why a run failed. Only our own sentences: those of other libraries may quote a row."""
+    return str(error) if isinstance(error, LeptonError) else type(error).__name__
+
+
+def _but_rounds(federation: Federation) -> object:
+    """What must not change between the parts of a run: everything but how long it goes on."""
+    return replace(federation.settings, rounds=replace(federation.settings.rounds, count=1))
+
+
+def _write(path: Path, text: str) -> None:
+    from lepton_fed.storage import write_atomically
+
+    write_atomically(path, text)

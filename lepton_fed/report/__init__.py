@@ -1,0 +1,21 @@
+"""The page that says what a run brought to whom (`report.html`), and a card beside every model.
+
+content = ReportContent(settings=..., run=..., ...)
+write_report(run_folder, content)
+card = model_card(content, "内科", {"auc": 0.91})
+"""
+
+from lepton_fed.report.card import DIGEST_PLACEHOLDER, model_card
+from lepton_fed.report.content import Comparison, Denied, ModelFile, ReportContent
+from lepton_fed.report.page import render, write_report
+
+__all__ = [
+    "DIGEST_PLACEHOLDER",
+    "Comparison",
+    "Denied",
+    "ModelFile",
+    "ReportContent",
+    "model_card",
+    "render",
+    "write_report",
+]

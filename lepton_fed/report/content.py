@@ -1,0 +1,109 @@
+"""What a report says about a run, as one frozen value: who ran the federation fills it, `render` draws it.
+
+Every number may be missing (None, NaN, or simply absent); the report then says "not measured". Nothing in
+here is a row of anybody's data.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from lepton_fed.history import Measurement
+from lepton_fed.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Denied:
+    """A flow that data sharing asks for and a policy refuses: `what` of `source` does not reach `target`."""
+
+    source: str
+    target: str
+    what: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One department's result by one metric: trained alone, in the federation, on everybody's rows pooled.
+
+    All three are measured on the same `examples` examples of that department: its test part.
+    """
+
+    department: str
+    metric: str
+    alone: float | None = None
+    federated: float | None = None
+    pooled: float | None = None
+    examples: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFile:
+    """One target's model in the run folder. `shared` and `private` count parameters, not bytes."""
+
+    department: str
+    file: str
+    sha256: str
+    shared: int
+    private: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportContent:
+    """Everything that the report and the model cards show."""
+
+    settings: Settings
+    run: str
+    started: datetime
+    finished: datetime | None = None
+    seconds: float | None = None
+    """Wall-clock time of the run; a resumed run adds its parts up."""
+    status: str = "finished"
+    engine: str = "inprocess"
+    versions: Mapping[str, str] = field(default_factory=dict)
+    """Package name to version, of what computed the numbers."""
+    fingerprint: str = ""
+    """sha256 of the federation's settings."""
+    command: str = ""
+    """What to type to run this again; empty where a program called the library."""
+
+    edges: Sequence[tuple[str, str]] = ()
+    """E of the mathematics: (source, target), a department's edge to itself included."""
+    denied: Sequence[Denied] = ()
+    alpha: Mapping[str, Mapping[str, float | None]] = field(default_factory=dict)
+    """Hub (or cohort), then source, to its normalised weight; None: by its own, secret count of examples."""
+    beta: Mapping[str, float] = field(default_factory=dict)
+    """Target to its pull; infinite where a round starts from the anchor itself (`average`)."""
+
+    history: Sequence[Measurement] = ()
+    comparison: Sequence[Comparison] = ()
+    timing: Mapping[str, float] = field(default_factory=dict)
+    """Phase of the run to its seconds."""
+    models: Sequence[ModelFile] = ()
+    secure: bool | None = None
+    """True: every sum was secure. False: they were asked for, some round had none. None: plain sums."""
+    warnings: Sequence[str] = ()
+
+    @property
+    def federation(self) -> str:
+        """The federation's name."""
+        return self.settings.federation.name
+
+    @property
+    def purpose(self) -> str:
+        """What the federation trains for; a model is meant for this and nothing else."""
+        return self.settings.federation.purpose
+
+    @property
+    def lambda_(self) -> float:
+        """Strength of the pull; infinite under `average`, which resets instead of pulling."""
+        coupling = self.settings.coupling
+        return math.inf if coupling.kind == "average" else coupling.lambda_
+
+    @property
+    def metric(self) -> str:
+        """The metric that bars and sentences compare by."""
+        return self.settings.report.metrics[0] if self.settings.report.metrics else "loss"

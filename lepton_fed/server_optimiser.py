@@ -1,0 +1,51 @@
+"""What the coordinator does with a hub's mean update d (Reddi et al. 2021, Algorithm 2; Hsu et al. 2019).
+
+    none       x <- x + η d
+    momentum   m <- μ m + d                 x <- x + η m
+    adam       m <- μ m + (1 - μ) d         v <- β2 v + (1 - β2) d²
+    yogi       m likewise                   v <- v - (1 - β2) d² sign(v - d²)
+    adagrad    m likewise                   v <- v + d²
+               x <- x + η m / (√v + τ)      no bias correction, moments start at 0
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from lepton_fed.messages import Vector
+from lepton_fed.settings import ServerOptimiser
+
+
+@dataclass(frozen=True, eq=False)
+class Moments:
+    """First and second moment of a hub, (d,) float32; None before they are needed."""
+
+    first: Vector | None = None
+    second: Vector | None = None
+
+
+def advance(settings: ServerOptimiser, model: Vector, update: Vector, moments: Moments) -> tuple[Vector, Moments]:
+    """The hub's next model and moments; nothing is changed in place."""
+    rate = np.float32(settings.learning_rate)
+    if settings.optimiser == "none":
+        return model + update if settings.learning_rate == 1.0 else model + rate * update, moments
+    first = moments.first if moments.first is not None else np.zeros_like(model)
+    if settings.optimiser == "momentum":
+        first = np.float32(settings.momentum) * first + update
+        return model + rate * first, Moments(first)
+    first = np.float32(settings.momentum) * first + np.float32(1 - settings.momentum) * update
+    second = _second(settings, moments.second if moments.second is not None else np.zeros_like(model), update**2)
+    step = rate * first / (np.sqrt(second) + np.float32(settings.tau))
+    return (model + step).astype(np.float32, copy=False), Moments(first, second)
+
+
+def _second(settings: ServerOptimiser, second: Vector, square: Vector) -> Vector:
+    fresh = np.float32(1 - settings.beta2)
+    if settings.optimiser == "adam":
+        return np.float32(settings.beta2) * second + fresh * square
+    if settings.optimiser == "yogi":
+        yogi: Vector = second - fresh * square * np.sign(second - square)
+        return yogi
+    return second + square

@@ -1,0 +1,305 @@
+"""A whole federation on one machine: build, train, compare, keep.
+
+    check every department  ->  rounds  ->  last report  ->  baselines  ->  run folder
+
+`engine="inprocess"` drives the departments directly; `engine="flower"` runs the same departments and the same
+coordinator as Flower apps.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from torch import Tensor
+
+from lepton_fed import baselines, saved_state
+from lepton_fed.assembly import Own, allowed_code, build_departments, read_own
+from lepton_fed.config import Federation
+from lepton_fed.coordinator import News, State, begin, close, join, play
+from lepton_fed.department import Department
+from lepton_fed.errors import ConfigError
+from lepton_fed.history import Measurement
+from lepton_fed.progress import Progress, Quiet
+from lepton_fed.record import Recorder, recorded_rounds
+from lepton_fed.result import Compared, RunResult
+from lepton_fed.tracking import Tracker, tracker
+from lepton_fed.transport import InProcess, drive
+
+if TYPE_CHECKING:
+    from lepton_fed.storage import Saved
+
+Engine = Literal["inprocess", "flower"]
+
+
+@dataclass(eq=False)
+class Run:
+    """One simulation under way: what the phases below hand on to each other."""
+
+    federation: Federation
+    owns: dict[str, Own]
+    departments: dict[str, Department]
+    state: State
+    progress: Progress
+    recorder: Recorder | None = None
+    trackers: list[Tracker] = field(default_factory=list)
+    history: list[Measurement] = field(default_factory=list)
+    timing: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
+    warnings: dict[str, None] = field(default_factory=dict)
+
+    @contextmanager
+    def timed(self, phase: str) -> Iterator[None]:
+        """Adds the time spent within to a phase."""
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.timing[phase] += time.perf_counter() - started
+
+
+def simulate(
+    federation: Federation | str | Path,
+    *,
+    rounds: int | None = None,
+    out: str | Path | None = None,
+    resume: str | Path | None = None,
+    engine: Engine = "inprocess",
+    database: str | None = None,
+    track: Sequence[str] = (),
+    progress: Progress | None = None,
+) -> RunResult:
+    """Trains a federation on this machine.
+
+    `out`: a new or empty folder for the run (none: nothing is written). `resume`: the folder of an earlier
+    run, which goes on after its last completed round and ends with the same models, bit for bit, as if it had
+    never stopped. `track`: "mlflow:PLACE" or "tensorboard:FOLDER". Raises LeptonError.
+    """
+    federation = federation if isinstance(federation, Federation) else Federation.load(federation)
+    federation = _with_rounds(federation, rounds, resume)
+    _check_options(out, resume, engine)
+    began = time.perf_counter()
+    with ExitStack() as stack:
+        run = _prepare(federation, progress if progress is not None else Quiet())
+        for spec in track:
+            run.trackers.append(tracker(spec, run=federation.settings.federation.name))
+            stack.callback(run.trackers[-1].close)
+        seconds_before = _open_record(run, stack, out, resume, database)
+        with run.progress:
+            _train(run) if engine == "inprocess" else _train_on_flower(run)
+            models = {n: run.departments[n].export(run.state.visible) for n in _targets(run)}
+            comparison = _compare(run)
+        seconds = seconds_before + time.perf_counter() - began
+        return _conclude(run, models, comparison, seconds)
+
+
+def _with_rounds(federation: Federation, rounds: int | None, resume: str | Path | None) -> Federation:
+    if rounds is None and resume is not None:
+        rounds = recorded_rounds(Path(resume))
+    if rounds is None:
+        return federation
+    if rounds < 1:
+        raise ConfigError(f"the number of rounds must be at least 1, not {rounds}")
+    settings = federation.settings
+    return replace(federation, settings=replace(settings, rounds=replace(settings.rounds, count=rounds)))
+
+
+def _check_options(out: str | Path | None, resume: str | Path | None, engine: str) -> None:
+    if out is not None and resume is not None:
+        raise ConfigError("give a new folder or an earlier run to resume, not both")
+    if engine not in ("inprocess", "flower"):
+        raise ConfigError(f"there is no engine {engine!r}; choose inprocess or flower")
+    if engine == "flower" and resume is not None:
+        raise ConfigError("the flower engine cannot resume a run; use the engine inprocess, which gives the same models")
+
+
+# ---------------------------------------------------------------- before the first round
+
+
+def _prepare(federation: Federation, progress: Progress) -> Run:
+    """Everything that may be wrong with files and data is found here, before anything is written."""
+    started = time.perf_counter()
+    owns = {name: read_own(federation, name) for name in federation.settings.names}
+    departments = build_departments(federation, owns)
+    run = Run(federation, owns, departments, begin(federation.settings, allowed_code(o.file for o in owns.values())), progress)
+    run.timing["loading data"] = time.perf_counter() - started
+    for own in owns.values():
+        run.warnings |= dict.fromkeys(own.prepared.notes if own.prepared else ())
+    return run
+
+
+def _open_record(
+    run: Run, stack: ExitStack, out: str | Path | None, resume: str | Path | None, database: str | None
+) -> float:
+    """Opens the run folder if there is one, and goes back to where an earlier run was; its seconds so far."""
+    if out is None and resume is None:
+        return 0.0
+    if resume is None:
+        assert out is not None
+        run.recorder = stack.enter_context(Recorder.create(Path(out), run.federation, database, _bytes_needed(run)))
+        return 0.0
+    run.recorder = stack.enter_context(Recorder.reopen(Path(resume), run.federation, database))
+    saved = run.recorder.saved()
+    if saved is None:
+        return 0.0
+    run.history = run.recorder.history()
+    return _go_back(run, saved)
+
+
+def _go_back(run: Run, saved: Saved) -> float:
+    values: dict[str, object] = dict(saved.meta)
+    timing = values["timing"]
+    assert isinstance(timing, dict)
+    for phase, seconds in timing.items():
+        run.timing[phase] += seconds
+    run.state = saved_state.restore(run.state, run.departments, saved.round, values, saved.groups)
+    return sum(timing.values())
+
+
+def _bytes_needed(run: Run) -> int:
+    """A few times the models and what departments keep; histories are small beside them."""
+    sizes = [d.bench.model.vector.numel() * 4 for d in run.departments.values()]
+    return 4 * sum(sizes) + 10_000_000
+
+
+# ---------------------------------------------------------------- rounds
+
+
+def _train(run: Run) -> None:
+    settings, transport = run.federation.settings, InProcess(run.departments)
+    run.progress.begin(run.state.round, settings.rounds.count)
+    drive(join(settings, run.federation.fingerprint), transport)
+    before = 0.0
+    while run.state.round < settings.rounds.count:
+        started = time.perf_counter()
+        run.progress.asked(run.state.round + 1, len(run.departments))
+        state, news = drive(play(settings, run.state), transport, lambda name, _: run.progress.answered(name))
+        spent = time.perf_counter() - started
+        _take(run, run.state.round, before, news)
+        run.state, before = state, spent
+        _account(run, news, spent)
+        _checkpoint(run, news)
+    _take(run, run.state.round, before, drive(close(settings, run.state), transport))
+
+
+def _take(run: Run, number: int, seconds: float, news: News) -> None:
+    """What was measured about round `number`: to the history, the database, the trackers, the screen."""
+    run.history += news.measurements
+    if run.recorder is not None:
+        run.recorder.keep_round(number, seconds, news.measurements)
+    for one in run.trackers:
+        one.log(number, news.measurements)
+    run.progress.measured(number, news.measurements)
+    run.warnings |= dict.fromkeys(f"{name} took no part in a round: {why}" for name, why in news.refusals.items())
+
+
+def _account(run: Run, news: News, spent: float) -> None:
+    inside = 0.0
+    for seconds in news.seconds.values():
+        for phase, value in seconds.items():
+            run.timing[phase] += value
+            inside += value
+    run.timing["aggregating"] += max(0.0, spent - inside)
+
+
+def _checkpoint(run: Run, news: News) -> None:
+    if run.recorder is None:
+        return
+    with run.timed("checkpoints"):
+        meta = saved_state.meta(run.state) | {"timing": dict(run.timing)}
+        run.recorder.checkpoint.save(run.state.round, meta, saved_state.groups(run.state, run.departments, news.asked))
+
+
+def _train_on_flower(run: Run) -> None:
+    """The same federation as Flower apps in Flower's own simulation; states come back into this process."""
+    from lepton_fed.flower.engine import run_on_flower
+
+    run.progress.begin(0, run.federation.settings.rounds.count)
+    run.progress.phase("starting Flower")
+    started = time.perf_counter()
+    outcome = run_on_flower(run.federation, on_round=lambda number, news: _take(run, number, 0.0, news))
+    run.state = outcome.state
+    for name, kept in outcome.kept.items():
+        run.departments[name].restore(kept)
+    run.timing["training"] += time.perf_counter() - started
+
+
+# ---------------------------------------------------------------- afterwards
+
+
+def _targets(run: Run) -> list[str]:
+    return [n for n in run.federation.settings.names if any(n in p.may_read for p in run.state.plans)]
+
+
+def _compare(run: Run) -> list[Compared]:
+    """Each department's test metrics: alone, federated, pooled."""
+    with run.timed("baselines"):
+        alone, pooled = _alone(run), _pooled(run)
+    federated = {(m.department, m.metric): m.value for m in run.history if m.part == "test" and m.round == run.state.round}
+    return [
+        Compared(
+            name,
+            metric,
+            alone.get(name, {}).get(metric),
+            federated.get((name, metric)),
+            pooled.get(name, {}).get(metric),
+            len(own.prepared.test),
+        )
+        for name, own in run.owns.items()
+        if own.prepared is not None and len(own.prepared.test)
+        for metric in run.federation.settings.report.metrics
+    ]
+
+
+def _alone(run: Run) -> dict[str, dict[str, float]]:
+    settings, found = run.federation.settings, {}
+    if "alone" not in settings.report.baselines:
+        return {}
+    for name, own in run.owns.items():
+        if own.prepared is not None and len(own.prepared.test):
+            run.progress.phase(f"training {name} alone, to compare")
+            bench = run.departments[name].bench
+            bench.model.vector.copy_(baselines.alone(settings, bench, name, own.prepared))
+            found[name] = baselines.score(settings, bench, own.prepared.test)
+    return found
+
+
+def _pooled(run: Run) -> dict[str, dict[str, float]]:
+    settings = run.federation.settings
+    rows = {n: o.prepared for n, o in run.owns.items() if o.prepared is not None}
+    if "pooled" not in settings.report.baselines or settings.coupling.kind == "distill" or not rows:
+        return {}
+    run.progress.phase("training on all rows pooled, to compare")
+    bench = run.departments[next(iter(rows))].bench
+    vector, tests = baselines.pooled(settings, bench, rows)
+    bench.model.vector.copy_(vector)
+    return {name: baselines.score(settings, bench, part) for name, part in tests.items()}
+
+
+def _conclude(
+    run: Run, models: Mapping[str, Mapping[str, Tensor]], comparison: Sequence[Compared], seconds: float
+) -> RunResult:
+    """Writes what remains of a run, if it is kept, and returns it."""
+    folder = run.recorder.folder.path if run.recorder is not None else None
+    result = RunResult(
+        settings=run.federation.settings,
+        run=run.recorder.record.id if run.recorder is not None else "",
+        state=run.state,
+        history=tuple(run.history),
+        models=models,
+        comparison=tuple(comparison),
+        timing=dict(run.timing),
+        seconds=seconds,
+        folder=folder,
+        code=allowed_code(o.file for o in run.owns.values()),
+    )
+    if run.recorder is not None:
+        from lepton_fed.outcome import keep
+
+        keep(result, run.recorder, run.federation, run.departments, tuple(run.warnings))
+        run.recorder.finish()
+    return result

@@ -1,0 +1,167 @@
+"""A database behind transactions to read and to write; its failures are sentences without secrets."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
+
+from lepton_fed.errors import StorageError
+
+if TYPE_CHECKING:
+    from sqlalchemy.pool import ConnectionPoolEntry
+
+_WRITES = "lepton_fed_writes"
+
+
+class Database:
+    """`reading()` and `writing()` each give a connection inside one transaction.
+
+    SQLite: a write takes the lock when it begins, so that two writers queue up instead of failing halfway,
+    and the write-ahead log lets readers go on meanwhile. `patience`: how many seconds to wait for a lock.
+    """
+
+    def __init__(self, url: str | URL, *, patience: float, durable: bool) -> None:
+        self._url = _parsed(url)
+        self._engine = _engine(self._url, patience)
+        self._writer = self._engine.execution_options(**{_WRITES: True})
+        if self._url.get_backend_name() == "sqlite":
+            _prepare_sqlite(self._engine, durable)
+        elif self._url.get_backend_name() == "postgresql":
+            _prepare_postgresql(self._engine, patience)
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A connection that sees one state of the database."""
+        with self._explained(), self._engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """A connection whose changes all happen at the end of the block, or none of them."""
+        with self._explained(), self._writer.begin() as connection:
+            yield connection
+
+    def close(self) -> None:
+        """Give back the connections."""
+        self._engine.dispose()
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except SQLAlchemyError as error:
+            raise StorageError(f"{_shown(self._url)} {_reason(error, self._url)}") from error
+
+
+def _parsed(url: str | URL) -> URL:
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError):
+        # What cannot be read may hold a password anywhere, so none of it is shown.
+        raise StorageError(
+            "the database's address is no URL; write it as sqlite:///folder/file.sqlite "
+            "or postgresql://user:password@host/database"
+        ) from None
+    # SQLAlchemy's own choice of a PostgreSQL driver differs between its versions.
+    return parsed.set(drivername="postgresql+psycopg") if parsed.drivername == "postgresql" else parsed
+
+
+def _engine(url: URL, patience: float) -> Engine:
+    try:
+        # hide_parameters: an error's traceback says which statement failed, and not with which values.
+        return create_engine(
+            url, hide_parameters=True, pool_pre_ping=True, connect_args=_connect_arguments(url, patience)
+        )
+    except ModuleNotFoundError as error:
+        raise StorageError(
+            f"{_shown(url)} needs the Python package {error.name}, which is not installed; install it"
+        ) from error
+    except (NoSuchModuleError, ArgumentError, TypeError) as error:
+        raise StorageError(
+            f"{_shown(url)} is not a database that SQLAlchemy knows; check the part before ://"
+        ) from error
+
+
+def _connect_arguments(url: URL, patience: float) -> dict[str, object]:
+    match url.get_backend_name():
+        case "sqlite":
+            return {"timeout": patience}
+        case "postgresql":
+            # libpq takes whole seconds, and 1 for 2.
+            return {"connect_timeout": max(2, math.ceil(patience))}
+    return {}
+
+
+def _prepare_sqlite(engine: Engine, durable: bool) -> None:
+    @event.listens_for(engine, "connect")
+    def settings(connection: Any, _: ConnectionPoolEntry) -> None:
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        # Python's driver begins only at the first change: too late for a migration or a waiting writer.
+        writes = connection.get_execution_options().get(_WRITES, False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _prepare_postgresql(engine: Engine, patience: float) -> None:
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        connection.exec_driver_sql(f"SET LOCAL lock_timeout = {max(1, int(patience * 1000))}")
+
+
+def _shown(url: URL) -> str:
+    """The URL without its password and without its query, where drivers take passwords as well."""
+    return f"the database {url.set(query={}).render_as_string(hide_password=True)}"
+
+
+_SQLITE = {
+    "unable to open": "cannot be opened; check that its folder exists and that you may write there",
+    "readonly": "can only be read; have its permissions changed or choose another database",
+    "locked": "is locked by another process; wait until that ends",
+    "not a database": "is another kind of file; choose another path",
+    "full": "has no space left on its disk; free some",
+    "malformed": "is damaged; restore it from a copy or choose another path",
+    "already exists": "has tables of another program; choose a database of its own for lepton-fed",
+}
+
+_POSTGRESQL = {
+    "25006": _SQLITE["readonly"],
+    "42501": "refuses this user the right to do that; have it granted or use another user",
+    "53100": _SQLITE["full"],
+    "55P03": _SQLITE["locked"],
+    "42P07": _SQLITE["already exists"],
+}
+
+
+def _reason(error: SQLAlchemyError, url: URL) -> str:
+    cause = error.orig if isinstance(error, DBAPIError) else None
+    if cause is None:
+        return f"cannot be used ({type(error).__name__}); check its URL"
+    state = getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None)
+    if state in _POSTGRESQL:
+        return _POSTGRESQL[state]
+    said = _without_secrets(str(cause), url)
+    if url.get_backend_name() == "sqlite":
+        for part, reason in _SQLITE.items():
+            if part in said:
+                return reason
+    if state is None and url.get_backend_name() != "sqlite":
+        return f"cannot be reached ({said}); check that it runs and that the URL is right"
+    return f"refused ({said}); check that it is lepton-fed's and has not been changed by hand"
+
+
+def _without_secrets(said: str, url: URL) -> str:
+    """The driver's first line, with every secret of the URL starred out."""
+    line = next(iter(said.strip().splitlines()), "no reason given").rstrip(".")
+    values = [v for value in url.query.values() for v in ([value] if isinstance(value, str) else value)]
+    for secret in sorted({url.password or "", *values} - {""}, key=len, reverse=True):
+        line = line.replace(secret, "***")
+    return line

@@ -1,0 +1,149 @@
+"""The tables: runs, their rounds, what was measured in them, and the models that came out.
+
+    run 1 --- n round 1 --- n measurement
+     \\------- n model
+
+Arrays stay in the run folder; a model's row holds the digest of its file. Every name of a constraint follows
+from NAMING, so that a later migration can refer to it on any database.
+"""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime
+
+from sqlalchemy import (
+    CheckConstraint,
+    DateTime,
+    Dialect,
+    Double,
+    ForeignKey,
+    ForeignKeyConstraint,
+    MetaData,
+    String,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+NAMING = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+class Utc(TypeDecorator[datetime]):
+    """A moment in UTC. SQLite forgets the zone, so it is put back; a time without a zone is refused."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a time needs its zone")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Measured(TypeDecorator[float]):
+    """A measured number; NaN (an AUC with one class, say) is NULL, which SQL's own averages leave out."""
+
+    impl = Double()
+    cache_ok = True
+
+    def process_bind_param(self, value: float | None, dialect: Dialect) -> float | None:
+        return None if value is None or math.isnan(value) else float(value)
+
+    def process_result_value(self, value: float | None, dialect: Dialect) -> float:
+        return math.nan if value is None else value
+
+
+class WholeNumber(TypeDecorator[int]):
+    """An integer of any size, as text: a seed may have more bits than a database's integers."""
+
+    impl = Text()
+    cache_ok = True
+
+    def process_bind_param(self, value: int | None, dialect: Dialect) -> str | None:
+        return None if value is None else str(value)
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> int | None:
+        return None if value is None else int(value)
+
+
+class Base(DeclarativeBase):
+    """All tables of lepton-fed."""
+
+    metadata = MetaData(naming_convention=NAMING)
+
+
+class RunRow(Base):
+    """One run of one federation."""
+
+    __tablename__ = "run"
+    __table_args__ = (
+        CheckConstraint("status IN ('running', 'finished', 'failed', 'stopped')", name="status"),
+    )
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    name: Mapped[str] = mapped_column(Text)
+    purpose: Mapped[str] = mapped_column(Text)
+    fingerprint: Mapped[str] = mapped_column(String(64), index=True)
+    federation_toml: Mapped[str] = mapped_column(Text)
+    seed: Mapped[int] = mapped_column(WholeNumber)
+    folder: Mapped[str] = mapped_column(Text)
+    started: Mapped[datetime] = mapped_column(Utc)
+    finished: Mapped[datetime | None] = mapped_column(Utc)
+    status: Mapped[str] = mapped_column(String(16))
+    reason: Mapped[str] = mapped_column(Text)
+
+
+class RoundRow(Base):
+    """One completed round; 0 is what was measured before any training."""
+
+    __tablename__ = "round"
+
+    run: Mapped[str] = mapped_column(ForeignKey("run.id", ondelete="CASCADE"), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    seconds: Mapped[float] = mapped_column(Measured, nullable=True)
+    recorded: Mapped[datetime] = mapped_column(Utc)
+
+
+class MeasurementRow(Base):
+    """One number; `position` keeps the order in the round, `department` is empty for the federation."""
+
+    __tablename__ = "measurement"
+    __table_args__ = (
+        ForeignKeyConstraint(["run", "round"], ["round.run", "round.number"], ondelete="CASCADE"),
+        UniqueConstraint("run", "round", "department", "part", "metric"),
+    )
+
+    run: Mapped[str] = mapped_column(String(36), primary_key=True)
+    round: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    position: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    department: Mapped[str] = mapped_column(Text)
+    part: Mapped[str] = mapped_column(String(16))
+    metric: Mapped[str] = mapped_column(Text)
+    value: Mapped[float] = mapped_column(Measured, nullable=True)
+
+
+class ModelRow(Base):
+    """A target's model: where its file is and the sha256 by which it is known."""
+
+    __tablename__ = "model"
+
+    run: Mapped[str] = mapped_column(ForeignKey("run.id", ondelete="CASCADE"), primary_key=True)
+    department: Mapped[str] = mapped_column(Text, primary_key=True)
+    digest: Mapped[str] = mapped_column(String(64), index=True)
+    file: Mapped[str] = mapped_column(Text)
+    created: Mapped[datetime] = mapped_column(Utc)

@@ -1,0 +1,1 @@
+"""Training at one department: losses, optimisers over flat vectors, the loop, and metrics."""

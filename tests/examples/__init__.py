@@ -1,0 +1,1 @@
+"""Tests of lepton_fed.examples."""

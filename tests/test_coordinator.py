@@ -1,0 +1,232 @@
+"""The coordinator: who is asked what, what sums become, and what a lost, refused or forged answer does."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from lepton_fed.coordinator import begin, join, summed
+from lepton_fed.errors import PeerError, PolicyError, RoundError
+from lepton_fed.messages import Addend, Done, Joined, Message, Refused, Reply, Work
+from lepton_fed.seeds import derive
+from lepton_fed.models import build
+from lepton_fed.settings import Coupling, DepartmentSettings, Grant, Rounds, Settings, Weights
+from lepton_fed.transport import drive
+from tests.couplings.small import COUNTS, EVERYBODY, NAMES, PERMIT, Small, close_to, federation, mean, proximal, settings
+
+Bend = Callable[[str, Message, Reply], Reply | None]
+
+
+def disturbed(ours: Small, bend: Bend) -> Small:
+    """Every reply passes through `bend`; None loses it."""
+    exchange = ours.transport.exchange
+
+    def bent(messages: Mapping[str, Message], on_reply: Any = None) -> dict[str, Reply]:
+        replies = {n: bend(n, messages[n], r) for n, r in exchange(messages, on_reply).items()}
+        return {n: r for n, r in replies.items() if r is not None}
+
+    ours.transport.exchange = bent  # type: ignore[method-assign,assignment]
+    return ours
+
+
+def forged(name: str, **changes: Any) -> Bend:
+    """One department's addends, changed."""
+
+    def bend(who: str, _: Message, reply: Reply) -> Reply:
+        if who != name or not isinstance(reply, Done):
+            return reply
+        return replace(reply, addends={hub: replace(part, **changes) for hub, part in reply.addends.items()})
+
+    return bend
+
+
+# ---------------------------------------------------------------- beginning
+
+
+def test_everybody_begins_with_the_model_that_departments_build_themselves() -> None:
+    chosen = settings()
+    ours = federation(chosen)
+    module = build(chosen.model, chosen.data, derive(11, "model"))
+    assert torch.equal(ours.hub(), torch.nn.utils.parameters_to_vector(module.parameters()).detach())
+    assert torch.equal(ours.hub(), ours.departments["内科"].bench.model.shared)
+
+
+def test_hubs_of_clusters_begin_differently_and_the_first_as_everywhere() -> None:
+    state = begin(settings(coupling=Coupling(kind="clusters", hubs=3)))
+    models = [hub.state.model for hub in state.hubs.values()]
+    assert np.array_equal(models[0], next(iter(begin(settings()).hubs.values())).state.model)
+    assert not np.array_equal(models[0], models[1])
+    assert not np.array_equal(models[1], models[2])
+
+
+def test_a_round_goes_to_nobody_who_refused_to_join() -> None:
+    ours = federation(settings())
+    ours.departments["外科"].fingerprint = "another"
+    with pytest.raises(PolicyError, match="外科 refused: the coordinator's federation file differs"):
+        drive(join(ours.settings, "指纹"), ours.transport)
+
+
+@pytest.mark.parametrize(
+    ("bend", "message"),
+    [
+        (lambda n, m, r: None if n == "儿科" else r, "儿科 did not answer whether it takes part"),
+        (lambda n, m, r: Joined("other") if n == "儿科" else r, "departments have built different models"),
+    ],
+)
+def test_joining_needs_every_answer_and_one_model(bend: Bend, message: str) -> None:
+    ours = disturbed(federation(settings()), bend)
+    with pytest.raises(RoundError, match=message):
+        drive(join(ours.settings, "指纹"), ours.transport)
+
+
+# ---------------------------------------------------------------- one round
+
+
+def test_a_lost_answer_leaves_the_mean_of_the_others() -> None:
+    ours = disturbed(federation(settings()), lambda n, m, r: None if n == "儿科" and isinstance(m, Work) else r).play()
+    parts = {n: theta for n, (theta, _) in ours.uploads(1).items() if n != "儿科"}
+    assert close_to(ours.hub(), mean(parts))
+    assert ours.news[-1].asked == NAMES
+    assert ours.news[-1].answered == NAMES[:2]
+
+
+def test_a_refusal_leaves_the_mean_of_the_others_and_its_reason() -> None:
+    ours = disturbed(
+        federation(settings()), lambda n, m, r: Refused("not today") if n == "内科" and isinstance(m, Work) else r
+    ).play()
+    assert ours.news[-1].refusals == {"内科": "not today"}
+    parts = {n: theta for n, (theta, _) in ours.uploads(1).items()}
+    assert close_to(ours.hub(), mean({n: parts[n] for n in NAMES[1:]}))
+
+
+def test_a_round_without_any_update_is_an_error_with_the_reasons() -> None:
+    ours = disturbed(federation(settings()), lambda n, m, r: Refused("not today") if isinstance(m, Work) else r)
+    with pytest.raises(RoundError, match="round 1 has no update to aggregate .*内科: not today"):
+        ours.play()
+    silent = disturbed(federation(settings()), lambda n, m, r: None if isinstance(m, Work) else r)
+    with pytest.raises(RoundError, match="nobody answered"):
+        silent.play()
+
+
+def test_the_order_of_replies_changes_no_bit() -> None:
+    plain, shuffled = federation(settings()), federation(settings())
+    exchange = shuffled.transport.exchange
+
+    def backwards(messages: Mapping[str, Message], on_reply: Any = None) -> dict[str, Reply]:
+        return dict(reversed(exchange(messages, on_reply).items()))
+
+    shuffled.transport.exchange = backwards  # type: ignore[method-assign,assignment]
+    assert torch.equal(plain.play(3).hub(), shuffled.play(3).hub())
+
+
+def test_only_departments_with_something_to_do_are_asked() -> None:
+    departments = (
+        DepartmentSettings(name="内科", roles=("source",)),
+        DepartmentSettings(name="外科"),
+        DepartmentSettings(name="研发", roles=("target",)),
+        DepartmentSettings(name="药房", roles=()),
+    )
+    chosen = settings(
+        departments=departments, sharing=EVERYBODY, access=PERMIT, rounds=Rounds(count=4, evaluate_every=2)
+    )
+    ours = federation(chosen).play(3)
+    asked = [set(messages) for messages, _ in ours.transport.heard[1:]]
+    assert asked == [{"内科", "外科", "研发"}, {"内科", "外科"}, {"内科", "外科", "研发"}]
+    for messages, _ in ours.transport.heard[1:]:
+        for name, message in messages.items():
+            assert isinstance(message, Work)
+            assert message.write == (() if name == "研发" else ("外科、研发",))
+            assert not (name == "内科" and message.report)
+    assert {m.round for n in ours.news for m in n.measurements} == {0, 2}
+
+
+def test_a_department_sees_the_hubs_it_needs_and_no_other() -> None:
+    forbid = Grant(what="更新", who=("外科",), action="train", owner=("儿科",), effect="forbid")
+    ours = federation(settings(access=(*PERMIT, forbid))).play()
+    messages, _ = ours.transport.heard[-1]
+    seen = {n: set(m.hubs) for n, m in messages.items() if isinstance(m, Work)}
+    assert seen == {"内科": {"内科、儿科", "外科"}, "外科": {"内科、儿科", "外科"}, "儿科": {"内科、儿科"}}
+
+
+# ---------------------------------------------------------------- sums
+
+
+def test_a_sum_is_the_weighted_mean_with_its_mass_and_spread() -> None:
+    parts = [Addend(np.float32([1, 2]), 3.0, 5.0), Addend(np.float32([5, -2]), 1.0, 29.0)]
+    release = summed(parts)
+    assert release is not None
+    assert release.mean.tolist() == [2.0, 1.0]
+    assert (release.mass, release.spread) == (4.0, 11.0)
+    assert summed([]) is None
+    assert summed([Addend(np.float32([1, 2]), 0.0, 5.0)]) is None
+
+
+def test_a_hub_whose_answering_writers_weigh_nothing_stays_as_it_is() -> None:
+    weights = Weights(alpha={"内科": 0.0, "外科": 0.0, "儿科": 1.0})
+    ours = federation(settings(weights=weights))
+    before = ours.hub()
+    disturbed(ours, lambda n, m, r: None if n == "儿科" and isinstance(m, Work) else r).play()
+    assert torch.equal(ours.hub(), before)
+
+
+BAD: dict[str, dict[str, Any]] = {
+    "NaN": {"vector": np.full(31, np.nan, np.float32)},
+    "infinite": {"vector": np.full(31, np.inf, np.float32)},
+    "too short": {"vector": np.zeros(30, np.float32)},
+    "one number": {"vector": np.ones(1, np.float32)},
+    "two dimensions": {"vector": np.ones((31, 1), np.float32)},
+    "NaN weight": {"weight": math.nan},
+    "negative weight": {"weight": -5.0},
+    "infinite weight": {"weight": math.inf},
+    "NaN spread": {"spread": math.nan},
+}
+
+
+@pytest.mark.parametrize("bad", BAD)
+@pytest.mark.parametrize("name", ["内科", "儿科"])
+def test_an_addend_that_cannot_be_summed_names_its_sender(name: str, bad: str) -> None:
+    ours = disturbed(federation(settings()), forged(name, **BAD[bad]))
+    before = ours.hub()
+    with pytest.raises(PeerError, match=f"{name}: sent an update to hub"):
+        ours.play()
+    assert torch.equal(ours.hub(), before)
+
+
+def test_an_update_to_a_hub_that_its_sender_may_not_write_to_is_refused() -> None:
+    forbid = Grant(what="更新", who=("外科",), action="train", owner=("儿科",), effect="forbid")
+
+    def bend(who: str, _: Message, reply: Reply) -> Reply:
+        if who != "儿科" or not isinstance(reply, Done):
+            return reply
+        return replace(reply, addends={"外科": next(iter(reply.addends.values()))})
+
+    ours = disturbed(federation(settings(access=(*PERMIT, forbid))), bend)
+    with pytest.raises(PeerError, match="儿科: sent an update to hub '外科', to which it may not write"):
+        ours.play()
+
+
+# ---------------------------------------------------------------- measurements
+
+
+def test_the_federations_metric_is_the_mean_over_all_test_rows() -> None:
+    ours = federation(settings(coupling=proximal("mr-mtl"))).play(2)
+    rows = {n: len(ours.departments[n].rows.test or ()) for n in NAMES}
+    for metric in ("loss", "accuracy"):
+        own = {n: ours.measured(metric, 2, n) for n in NAMES}
+        expected = sum(rows[n] * own[n] for n in NAMES) / sum(rows.values())
+        assert ours.measured(metric, 2) == pytest.approx(expected, rel=1e-12)
+    assert sum(COUNTS[n] for n in NAMES) == 72
+
+
+def test_round_zero_is_measured_before_any_training() -> None:
+    chosen: Settings = settings()
+    ours = federation(chosen).play()
+    assert {m.round for m in ours.news[0].measurements} == {0}
+    fresh = federation(chosen)
+    assert fresh.close().measurements == tuple(m for m in ours.news[0].measurements)
