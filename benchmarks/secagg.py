@@ -1,0 +1,317 @@
+"""What a secure sum costs, beside its own floor and Flower's primitives, all measured in one run on one
+machine.
+
+    python -m benchmarks.secagg --departments 10 --size 10000000 --json
+
+Times are CPU seconds on one thread (the machine may be shared), the least of --repeat runs. The floor is the
+same arithmetic with nothing around it: quantising in cache, and one AES-CTR keystream chunk and one add per
+mask, in cache; for the server also one copy to fresh memory and N - 1 adds from memory.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import time
+import tracemalloc
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import cryptography
+import numpy as np
+
+from lepton_fed.secagg import (
+    Cohort,
+    Contribution,
+    FixedPoint,
+    Group,
+    Identity,
+    MemoryLedger,
+    Party,
+    Plan,
+    Roster,
+    Terms,
+    advertise,
+    secure_sum,
+)
+from lepton_fed.secagg.canonical import Wire, Words
+from lepton_fed.secagg.masks import CHUNK, CHUNK_BYTES, Keystream
+from lepton_fed.secagg.messages import Call, Delivery, MaskedInput, Quorum, Survivors
+
+CHUNKS = 400
+"""Chunks that a floor is measured over."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--departments", type=int, default=10, metavar="N")
+    parser.add_argument("--size", type=int, default=1_000_000, metavar="D", help="parameters of the model")
+    parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    options = parser.parse_args()
+    found = measure(options.departments, options.size, options.repeat)
+    print(json.dumps(found, indent=1) if options.json else table(found))
+
+
+def measure(departments: int, size: int, repeat: int) -> dict[str, Any]:
+    """Every figure of the benchmark, by name."""
+    bench = Bench.of(departments, size)
+    gone = departments // 5
+    full, dropped = best(lambda: bench.run(0), repeat), best(lambda: bench.run(gone), repeat)
+    stream, quantise, add, copy = floors(size, repeat)
+    mask_floor = quantise + departments * stream
+    floor_full = copy + (departments - 1) * add + departments * stream
+    floor_dropped = (
+        copy
+        + (departments - gone - 1) * add
+        + (departments - gone) * stream
+        + gone * (departments - gone) * stream
+    )
+    return {
+        "departments": departments,
+        "size": size,
+        "machine": machine(),
+        "client_seconds": full.client,
+        "client_masked_step_seconds": full.masked,
+        "client_floor_seconds": mask_floor,
+        "client_over_floor": full.client / mask_floor,
+        "keystream_gb_per_s": 4 * size / stream / 1e9,
+        "quantise_ns_per_parameter": 1e9 * quantise / size,
+        "server_seconds": full.server,
+        "server_floor_seconds": floor_full,
+        "server_over_floor": full.server / floor_full,
+        "server_seconds_dropouts": dropped.server,
+        "dropouts": gone,
+        "server_floor_seconds_dropouts": floor_dropped,
+        "server_over_floor_dropouts": dropped.server / floor_dropped,
+        "bytes_per_parameter": full.sent / size,
+        "peak_vectors": bench.peak_vectors(),
+        **flower(departments, size, full.client),
+    }
+
+
+@dataclass
+class Times:
+    """CPU seconds of one round: one department's four moves, its masked step, the coordinator; bytes of one
+    masked input.
+    """
+
+    client: float = 0.0
+    masked: float = 0.0
+    server: float = 0.0
+    sent: int = 0
+
+
+@dataclass
+class Bench:
+    """One federation whose departments all hold the same numbers; the first one's moves are timed."""
+
+    parties: dict[str, Party]
+    roster: Roster
+    contribution: Contribution
+    round: int = 0
+    states: dict[str, Any] = field(default_factory=dict)
+    buffers: dict[str, Words] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, departments: int, size: int) -> Bench:
+        names = [f"d{index:03d}" for index in range(departments)]
+        identities = {name: Identity.generate(name, os.urandom) for name in names}
+        roster = Roster.of("benchmark", {name: one.public for name, one in identities.items()})
+        parties = {
+            name: Party(one, roster, Terms(), MemoryLedger("benchmark"), os.urandom(32))
+            for name, one in identities.items()
+        }
+        vector = np.random.default_rng(0).normal(size=size).astype(np.float32)
+        return cls(parties, roster, Contribution(vector, np.array([1.0, 2.0])))
+
+    def run(self, gone: int) -> Times:
+        """One round in which `gone` departments leave after their shares."""
+        self.round += 1
+        self.states = {name: advertise(party) for name, party in self.parties.items()}
+        plan = self.plan()
+        flow = secure_sum(plan, self.roster, [state.keys for state in self.states.values()])
+        times, replies = Times(), None
+        while True:
+            inside = self.inside = [0.0]
+            start = time.process_time()
+            try:
+                requests = next(flow) if replies is None else flow.send(replies)
+            except StopIteration:
+                times.server += time.process_time() - start - inside[0]
+                return times
+            times.server += time.process_time() - start - inside[0]
+            left = (
+                list(requests)[: len(requests) - gone]
+                if isinstance(next(iter(requests.values())), Delivery)
+                else requests
+            )
+            replies = self.replies({name: requests[name] for name in left}, plan, times)
+
+    def replies(self, requests: dict[str, Wire], plan: Plan, times: Times) -> Iterator[tuple[str, Wire]]:
+        """Replies made one by one, while the coordinator waits; that time is the departments'."""
+        for name, request in requests.items():
+            start = time.process_time()
+            reply = self.move(name, request, plan)
+            spent = time.process_time() - start
+            if name == "d000":
+                times.client += spent
+                if isinstance(reply, MaskedInput):
+                    times.masked = spent
+                    times.sent = 0 if tracemalloc.is_tracing() else len(reply.to_bytes())
+            self.inside[0] += time.process_time() - start
+            yield name, reply
+            del reply
+
+    def move(self, name: str, request: Wire, plan: Plan) -> Wire:
+        state, party = self.states[name], self.parties[name]
+        match request:
+            case Call():
+                self.states[name], reply = state.share(party, request, plan.model_hash)
+            case Delivery():
+                buffers = self.buffers if name == "d000" else None
+                self.states[name], reply = state.mask(
+                    party, request, {"model": self.contribution}, buffers=buffers
+                )
+            case Survivors():
+                self.states[name], reply = state.sign(party, request)
+            case Quorum():
+                self.states[name], reply = state.reveal(party, request)
+        return cast(Wire, reply)
+
+    def plan(self) -> Plan:
+        cohort = Cohort.of("all", dict.fromkeys(self.parties, 1))
+        fixed = FixedPoint(clip=8.0, scale=2.0**20 if len(self.parties) <= 100 else 2.0**16)
+        group = Group("model", self.contribution.vector.size, ("weight", "loss"), (cohort,), fixed)
+        return Plan.draft(self.roster, (group,), model_hash=self.round.to_bytes(32, "big"), round=self.round)
+
+    def peak_vectors(self) -> float:
+        """Peak memory of one round beyond what was there, in vectors of 4 bytes per parameter: coordinator
+        and one department.
+        """
+        tracemalloc.start()
+        before = tracemalloc.get_traced_memory()[0]
+        tracemalloc.reset_peak()
+        self.run(0)
+        peak = tracemalloc.get_traced_memory()[1] - before
+        tracemalloc.stop()
+        return peak / self.contribution.vector.nbytes
+
+
+def best(once: Callable[[], Times], repeat: int) -> Times:
+    """The least of each figure."""
+    runs = [once() for _ in range(repeat)]
+    return Times(
+        *(min(getattr(run, name) for run in runs) for name in ("client", "masked", "server", "sent"))
+    )
+
+
+def floors(size: int, repeat: int) -> tuple[float, float, float, float]:
+    """CPU seconds for `size` words of: one keystream and its add in cache; quantising in cache; one add from
+    memory; one copy to fresh memory.
+    """
+    runs = [(_stream(size), _quantise(size), *_add(size)) for _ in range(2 * repeat)]
+    stream, quantise, add, copy = map(min, zip(*runs, strict=True))
+    return stream, quantise, add, copy
+
+
+def _stream(size: int) -> float:
+    chunk, buffer = np.zeros(CHUNK, np.uint32), bytearray(CHUNK_BYTES)
+    words, stream = np.frombuffer(buffer, "<u4"), Keystream(bytes(32))
+    start = time.process_time()
+    for _ in range(CHUNKS):
+        stream.read_into(buffer, CHUNK)
+        np.add(chunk, words, out=chunk)
+    return (time.process_time() - start) * size / (CHUNKS * CHUNK)
+
+
+def _quantise(size: int) -> float:
+    """Multiply, floor, fraction, coin from the cipher, compare, add."""
+    vector = np.random.default_rng(0).normal(size=CHUNK).astype(np.float32)
+    value, down, less = np.empty(CHUNK, np.float32), np.empty(CHUNK, np.float32), np.empty(CHUNK, np.bool_)
+    out, buffer, stream = np.empty(CHUNK, np.int32), bytearray(CHUNK_BYTES), Keystream(bytes(32))
+    coins = np.frombuffer(buffer, "<i4")
+    start = time.process_time()
+    for _ in range(CHUNKS):
+        np.multiply(vector, np.float32(2**16), out=value)
+        np.floor(value, out=down)
+        np.subtract(value, down, out=value)
+        np.copyto(out, down, casting="unsafe")
+        stream.read_into(buffer, CHUNK)
+        np.copyto(down, coins, casting="unsafe")
+        np.less(down, value, out=less)
+        np.add(out, less.view(np.int8), out=out)
+    return (time.process_time() - start) * size / (CHUNKS * CHUNK)
+
+
+def _add(size: int) -> tuple[float, float]:
+    """An add of one vector to another from memory, and the copy that the first vector is."""
+    vectors = [np.ones(size, np.uint32) for _ in range(3)]
+    start = time.process_time()
+    total = vectors[0].copy()
+    middle = time.process_time()
+    for vector in vectors:
+        np.add(total, vector, out=total)
+    return (time.process_time() - middle) / len(vectors), middle - start
+
+
+def flower(departments: int, size: int, ours: float) -> dict[str, Any]:
+    """The same masked step with Flower's primitives, as `flwr.client.mod.secaggplus_mod` puts them together;
+    empty without it.
+    """
+    try:
+        from flwr.common.secure_aggregation.ndarrays_arithmetic import (
+            parameters_addition,
+            parameters_mod,
+            parameters_multiply,
+        )
+        from flwr.common.secure_aggregation.quantization import quantize
+        from flwr.common.secure_aggregation.secaggplus_utils import pseudo_rand_gen
+    except ImportError:
+        return {}
+    vector = [np.random.default_rng(0).normal(size=size).astype(np.float32)]
+    start = time.process_time()
+    words = quantize(parameters_multiply(vector, 1.0), 8.0, 1 << 22)
+    for _ in range(departments):
+        words = parameters_addition(words, pseudo_rand_gen(os.urandom(32), 1 << 32, [(size,)]))
+    words = parameters_mod(words, 1 << 32)
+    spent = time.process_time() - start
+    return {
+        "flower_client_seconds": spent,
+        "flower_over_ours": spent / ours,
+        "flower_bytes_per_parameter": words[0].nbytes / size,
+    }
+
+
+def machine() -> dict[str, Any]:
+    commit = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
+    )
+    model = ""
+    if os.path.exists("/proc/cpuinfo"):
+        with open("/proc/cpuinfo") as lines:
+            model = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), "")
+    return {
+        "cpu": model or platform.processor(),
+        "cores": os.cpu_count(),
+        "load": os.getloadavg()[0],
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "cryptography": cryptography.__version__,
+        "commit": commit.stdout.strip(),
+    }
+
+
+def table(found: dict[str, Any]) -> str:
+    return "\n".join(
+        f"{name:34} {value:.4g}" if isinstance(value, float) else f"{name:34} {value}"
+        for name, value in found.items()
+    )
+
+
+if __name__ == "__main__":
+    main()
