@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -186,8 +187,10 @@ def summed_up(found: Sequence[tuple[list[float], float]]) -> Scores:
     return Scores(own, fmean(clients), deviation, fmean(pooled for _, pooled in found))
 
 
-def validated(federation: Federation, all_folds: Sequence[Fold], candidate: Candidate) -> Scores:
-    """Cross-validation of one candidate."""
+def validated(
+    federation: Federation, all_folds: Sequence[Fold], candidate: Candidate
+) -> list[tuple[list[float], float]]:
+    """Cross-validation of one candidate: (accuracy by hospital, pooled accuracy) of each fold."""
     settings = candidate.apply(federation.settings)
     found = []
     for k, fold in enumerate(all_folds):
@@ -195,22 +198,50 @@ def validated(federation: Federation, all_folds: Sequence[Fold], candidate: Cand
         models = trained(replace(federation, settings=seeded), fold.owns)
         own = [accuracy(models[n], o.prepared.test) for n, o in fold.owns.items() if o.prepared is not None]
         found.append((own, accuracy(models[CENTRE], fold.pooled)))
-    return summed_up(found)
+    return found
 
 
 def choose(smoke: bool) -> list[dict[str, Any]]:
-    """Every candidate's scores, best first by the sum of the two accuracies."""
+    """Every candidate's scores, best first by the sum of the two accuracies; one of them is chosen.
+
+    The rule: of all whose sum is within one standard error of the best one's, the strongest pull, and of those
+    the best (Breiman et al. 1984, for the strongest pruning). Hospitals alone are a candidate, with λ = 0.
+    """
     federation, all_folds = Federation.load(CONFIG), list(folds())
     grid = candidates()
     if smoke:
         all_folds, grid = all_folds[:2], [replace(c, rounds=2) for c in grid[2:4]]
-    shipped = shipped_candidate(federation.settings)
-    rows = []
+    found = {}
     for number, candidate in enumerate(grid, 1):
-        found = validated(federation, all_folds, candidate)
-        rows.append({"candidate": str(candidate), "shipped": candidate == shipped} | asdict(found))
+        found[candidate] = validated(federation, all_folds, candidate)
         print(f"{number} of {len(grid)}: {candidate}", file=sys.stderr, flush=True)
-    return sorted(rows, key=lambda r: r["clients"] + r["pooled"], reverse=True)
+    sums = {candidate: [fmean(own) + pooled for own, pooled in of] for candidate, of in found.items()}
+    ordered = sorted(found, key=lambda c: fmean(sums[c]), reverse=True)
+    marks = {chosen(sums): "chosen", shipped_candidate(federation.settings): "shipped"}
+    if len(marks) == 1:
+        marks = dict.fromkeys(marks, "chosen, shipped")
+    return [
+        {"candidate": str(c), "": marks.get(c, "")} | asdict(summed_up(found[c])) | _behind(sums[ordered[0]], sums[c])
+        for c in ordered
+    ]
+
+
+def chosen(sums: Mapping[Candidate, Sequence[float]]) -> Candidate:
+    """The strongest pull of all within one standard error of the best; `average` is an infinite one."""
+    best = max(sums, key=lambda c: fmean(sums[c]))
+    bound = fmean(sums[best]) - standard_error(sums[best])
+    near = [c for c in sums if fmean(sums[c]) >= bound]
+    return max(near, key=lambda c: (math.inf if c.coupling == "average" else c.strength, fmean(sums[c])))
+
+
+def standard_error(values: Sequence[float]) -> float:
+    """Of the mean over the folds, as if they were independent (they share rows, so it is a little more)."""
+    return stdev(values) / math.sqrt(len(values))
+
+
+def _behind(best: Sequence[float], own: Sequence[float]) -> dict[str, float]:
+    """The sum of both accuracies, its standard error, and how far it is behind the best one's."""
+    return {"sum": fmean(own), "standard error": standard_error(own), "behind": fmean(best) - fmean(own)}
 
 
 def shipped_candidate(settings: Settings) -> Candidate:

@@ -49,8 +49,12 @@ def build_department(
     own: Own | None = None,
     benches: Benches | None = None,
     plans: tuple[HubPlan, ...] | None = None,
+    code: tuple[str, ...] | None = None,
 ) -> Department:
-    """One department with its rows on its device. `disclose`: whether its measurements may leave it."""
+    """One department with its rows on its device. `disclose`: whether its measurements may leave it.
+
+    `code`: modules whose callables may be run; default: those that its own file allows.
+    """
     own = own if own is not None else read_own(federation, name)
     device = device_of(own.file, name)
     benches = benches if benches is not None else Benches(federation)
@@ -59,7 +63,7 @@ def build_department(
         name=name,
         settings=federation.settings,
         fingerprint=federation.fingerprint,
-        bench=benches.for_(federation.settings.department(name).model, device, own.file.code),
+        bench=benches.for_(federation.settings.department(name).model, device, own.file.code if code is None else code),
         rows=_rows(own, device),
         disclose=disclose,
         common=None if common is None else torch.from_numpy(prepare_unlabelled(federation.settings.data, common)).to(device),
@@ -70,8 +74,9 @@ def build_department(
 def build_departments(federation: Federation, owns: dict[str, Own]) -> dict[str, Department]:
     """All departments in one process, for a simulation: their measurements are the user's own."""
     benches, plans = Benches(federation), hubs(federation.settings)
+    code = allowed_code(own.file for own in owns.values())
     return {
-        name: build_department(federation, name, disclose=True, own=own, benches=benches, plans=plans)
+        name: build_department(federation, name, disclose=True, own=own, benches=benches, plans=plans, code=code)
         for name, own in owns.items()
     }
 

@@ -86,7 +86,8 @@ def _try(settings: Settings, bench: Bench, name: str, rate: float, fit: Part, he
     def after(number: int) -> None:
         nonlocal best
         value = _value(settings, bench, held)
-        if value > best.score:
+        # Of equals the later: accuracy on few held-out rows ties often, and the first would stop too early.
+        if value >= best.score:
             best = Choice(rate, number, value)
 
     _fit(settings, bench, name, rate, settings.rounds.count, fit, after)
@@ -96,7 +97,8 @@ def _try(settings: Settings, bench: Bench, name: str, rate: float, fit: Part, he
 def _value(settings: Settings, bench: Bench, held: Part) -> float:
     """Larger is better; the loss decides where the first metric does not exist on the held-out rows."""
     first = settings.report.metrics[0]
-    found = score(replace(settings, report=replace(settings.report, metrics=(first, "loss"))), bench, held)
+    both = tuple(dict.fromkeys((first, "loss")))
+    found = score(replace(settings, report=replace(settings.report, metrics=both)), bench, held)
     value = found[first]
     if math.isnan(value):
         return -found["loss"] if math.isfinite(found["loss"]) else -math.inf

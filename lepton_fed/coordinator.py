@@ -10,6 +10,7 @@ Each is a generator over {department: message}; a round's state is a frozen valu
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
@@ -48,6 +49,8 @@ class Hub:
 
     state: HubState
     moments: Moments = field(default_factory=Moments)
+    buffers: int = 0
+    """How many entries at the front are buffers: they are averaged, never stepped by a server optimiser."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,19 +85,19 @@ class News:
 def begin(settings: Settings, code: tuple[str, ...] = ()) -> State:
     """Hubs with their initial models; m hubs of `clusters` begin differently, or nobody could choose."""
     plans = hubs(settings)
-    return State(0, plans, {plan.name: Hub(HubState(_initial(settings, k, code))) for k, plan in enumerate(plans)})
+    return State(0, plans, {plan.name: _initial(settings, k, code) for k, plan in enumerate(plans)})
 
 
-def _initial(settings: Settings, place: int, code: tuple[str, ...]) -> Vector:
+def _initial(settings: Settings, place: int, code: tuple[str, ...]) -> Hub:
     if settings.coupling.kind == "distill":
-        return np.zeros(0, np.float32)
+        return Hub(HubState(np.zeros(0, np.float32)))
     if settings.coupling.kind == "clusters" and place:
         seed = derive(settings.federation.seed, "model", place)
         module = build(settings.model, settings.data, seed, code)
         model = FlatModel(module, settings.model.shared, settings.model.private)
     else:
         model = bench(settings, code=code).model
-    return model.shared.to(torch.float32).numpy()
+    return Hub(HubState(model.shared.to(torch.float32).numpy()), buffers=model.layout.trained.start)
 
 
 def join(settings: Settings, fingerprint: str) -> Flow[None]:
@@ -104,7 +107,7 @@ def join(settings: Settings, fingerprint: str) -> Flow[None]:
         reply = replies.get(name)
         if isinstance(reply, Refused):
             raise PolicyError(name, reply.reason)
-        if reply is None:
+        if not isinstance(reply, Joined):
             raise RoundError(f"{name} did not answer whether it takes part")
     layouts = {r.layout for r in replies.values() if isinstance(r, Joined)}
     if settings.coupling.kind != "distill" and len(layouts) > 1:
@@ -213,7 +216,7 @@ def _sound(addend: Addend, size: int) -> bool:
     """Whether an addend can enter a sum; its numbers are finite wherever its squared norm is."""
     if addend.vector.shape != (size,) or not addend.weight >= 0.0:
         return False
-    return bool(np.isfinite([addend.vector @ addend.vector, addend.spread, addend.weight]).all())
+    return all(math.isfinite(n) for n in (float(addend.vector @ addend.vector), addend.spread, addend.weight))
 
 
 def summed(addends: list[Addend]) -> Release | None:
@@ -242,8 +245,10 @@ def _released(settings: Settings, hub: Hub, addends: list[Addend], writers: int)
         control = change if control is None else control + change
     if settings.coupling.kind == "proximal" and settings.coupling.method == "pfedme":
         update = update * np.float32(settings.coupling.server_mix)
-    model, moments = advance(settings.server, hub.state.model, update, hub.moments)
-    return Hub(HubState(model, replace(release, mean=release.mean[:size]), control), moments)
+    averaged = hub.state.model[: hub.buffers] + update[: hub.buffers]
+    stepped, moments = advance(settings.server, hub.state.model[hub.buffers :], update[hub.buffers :], hub.moments)
+    model = np.concatenate([averaged, stepped]) if hub.buffers else stepped
+    return Hub(HubState(model, replace(release, mean=release.mean[:size]), control), moments, hub.buffers)
 
 
 # ---------------------------------------------------------------- measurements

@@ -44,10 +44,11 @@ class RunResult:
     folder: Path | None
     code: tuple[str, ...] = ()
 
-    def last(self, metric: str, department: str = FEDERATION) -> float:
-        """The metric's last measurement; KeyError if there is none."""
+    def last(self, metric: str, department: str = FEDERATION, part: str = "test") -> float:
+        """The metric's last measurement, a department's on its `part`; KeyError if there is none."""
         for one in reversed(self.history):
-            if one.metric == metric and one.department == department:
+            of_part = department == FEDERATION or one.part == part
+            if one.metric == metric and one.department == department and of_part:
                 return one.value
         raise KeyError(metric)
 

@@ -45,7 +45,7 @@ def restore(
     for name, department in departments.items():
         if _group(name) in held:
             department.restore({key: torch.from_numpy(np.array(value)) for key, value in held[_group(name)].items()})
-    hubs = {name: _hub(name, values["releases"].get(name), held[COORDINATOR]) for name in fresh.hubs}
+    hubs = {n: _hub(n, values["releases"].get(n), held[COORDINATOR], h.buffers) for n, h in fresh.hubs.items()}
     return State(round, fresh.plans, hubs, dict(values["declared"]))
 
 
@@ -67,8 +67,8 @@ def _hubs(state: State) -> Arrays:
     return arrays
 
 
-def _hub(name: str, release: list[float] | None, arrays: Mapping[str, np.ndarray]) -> Hub:
+def _hub(name: str, release: list[float] | None, arrays: Mapping[str, np.ndarray], buffers: int) -> Hub:
     mean = arrays.get(f"mean {name}")
     last = Release(mean, *release) if release is not None and mean is not None else None
     state = HubState(arrays[f"model {name}"], last, arrays.get(f"control {name}"))
-    return Hub(state, Moments(arrays.get(f"first {name}"), arrays.get(f"second {name}")))
+    return Hub(state, Moments(arrays.get(f"first {name}"), arrays.get(f"second {name}")), buffers)

@@ -400,12 +400,20 @@ class Weights(_Strict):
             _check_weights("beta", self.beta)
         else:
             _check_weights("beta", {"beta": self.beta})
+            _require(self.beta > 0, _NOBODY.format("beta"))
+        if isinstance(self.alpha, dict):
+            _require(any(w > 0 for w in self.alpha.values()), _NOBODY.format("alpha"))
+
+
+_NOBODY = "weights: {} is zero for everybody, so nobody would learn from anybody"
 
 
 def _check_weights(name: str, table: dict[str, float]) -> None:
     for key, value in table.items():
-        _require(math.isfinite(value) and value >= 0, f"weights: {name} of {key!r} must be a number of at least 0, not {value}")
-    _require(any(v > 0 for v in table.values()), f"weights: {name} is zero for everybody, so nobody would learn from anybody")
+        _require(
+            math.isfinite(value) and value >= 0,
+            f"weights: {name} of {key!r} must be a number of at least 0, not {value}",
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -80,8 +80,8 @@ def simulate(
     never stopped. `track`: "mlflow:PLACE" or "tensorboard:FOLDER". Raises LeptonError.
     """
     federation = federation if isinstance(federation, Federation) else Federation.load(federation)
-    federation = _with_rounds(federation, rounds, resume)
     _check_options(out, resume, engine)
+    federation = _with_rounds(federation, rounds, resume)
     began = time.perf_counter()
     with ExitStack() as stack:
         run = _prepare(federation, progress if progress is not None else Quiet())
@@ -221,11 +221,19 @@ def _train_on_flower(run: Run) -> None:
     run.progress.begin(0, run.federation.settings.rounds.count)
     run.progress.phase("starting Flower")
     started = time.perf_counter()
-    outcome = run_on_flower(run.federation, on_round=lambda number, news: _take(run, number, 0.0, news))
+
+    def on_round(number: int, news: News) -> None:
+        _take(run, number, 0.0, news)
+        _account(run, news, 0.0)
+
+    outcome = run_on_flower(
+        run.federation, state=run.state, on_round=on_round, on_reply=lambda name, _: run.progress.answered(name)
+    )
     run.state = outcome.state
     for name, kept in outcome.kept.items():
         run.departments[name].restore(kept)
-    run.timing["training"] += time.perf_counter() - started
+    inside = run.timing["training"] + run.timing["evaluating"]
+    run.timing["Flower: starting, carrying messages"] = max(0.0, time.perf_counter() - started - inside)
 
 
 # ---------------------------------------------------------------- afterwards

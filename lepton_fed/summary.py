@@ -35,7 +35,7 @@ def _table(metric: str, rows: list[Compared]) -> list[str]:
 def _numbers(row: Compared) -> str:
     gain = row.federated - row.alone if row.federated is not None and row.alone is not None else None
     values = [_number(v) for v in (row.alone, row.federated, row.pooled)]
-    return "".join(f"{v:>11}" for v in (*values, "" if gain is None else f"{gain:+.4f}"))
+    return "".join(f"{v:>11}" for v in (*values, "" if gain is None or gain != gain else f"{gain:+.4f}"))
 
 
 def _number(value: float | None) -> str:

@@ -55,12 +55,8 @@ COUPLINGS: dict[str, Tree] = {
         "coupling": {"kind": "proximal", "method": "fedprox", "lambda": 0.5},
         "model": {"name": "mlp", "arguments": {"hidden": [3], "dropout": 0.5}},
     },
-    "scaffold": {
-        "training": {"steps": 2, "batch": 8, "correction": "scaffold", "optimiser": {"learning_rate": 0.1}}
-    },
-    "soft clusters": {
-        "coupling": {"kind": "clusters", "hubs": 2, "read": "soft", "freeze": 3, "reset": False}
-    },
+    "scaffold": {"training": {"steps": 2, "batch": 8, "correction": "scaffold", "optimiser": {"learning_rate": 0.1}}},
+    "soft clusters": {"coupling": {"kind": "clusters", "hubs": 2, "read": "soft", "freeze": 3, "reset": False}},
     "participants drawn": {
         "rounds": {"count": 3, "participants": 1, "evaluate_every": 2},
         "training": {"steps": 2, "batch": 8, "optimiser": {"learning_rate": 0.1, "momentum": 0.9}},

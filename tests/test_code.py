@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 import types
 
@@ -19,11 +20,18 @@ def load(name: str, allowed: tuple[str, ...] = ()) -> object:
 def ours(monkeypatch: pytest.MonkeyPatch) -> types.ModuleType:
     module = types.ModuleType("our_models")
     module.net = lambda inputs, outputs: None  # type: ignore[attr-defined]
+    module.net.__module__ = "our_models.deep"
+    module.run = subprocess.run  # type: ignore[attr-defined]
     module.number = 3  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "our_models", module)
     monkeypatch.setitem(sys.modules, "our_models.deep", module)
     monkeypatch.setitem(sys.modules, "our_models_of_somebody_else", module)
     return module
+
+
+def test_what_an_allowed_module_has_merely_imported_is_refused(ours: types.ModuleType) -> None:
+    with pytest.raises(ConfigError, match="defined in another module"):
+        load("our_models:run", ("our_models",))
 
 
 def test_an_allowed_module_and_its_submodules_are_loaded(ours: types.ModuleType) -> None:
@@ -53,7 +61,9 @@ def test_a_module_that_is_not_allowed_is_never_imported() -> None:
 
 
 def test_a_name_that_is_neither_built_in_nor_a_callable_says_what_there_is() -> None:
-    with pytest.raises(ConfigError, match=r"model.name: 'mpl' is not built in \(linear, mlp\) nor written module:callable"):
+    with pytest.raises(
+        ConfigError, match=r"model.name: 'mpl' is not built in \(linear, mlp\) nor written module:callable"
+    ):
         load("mpl")
 
 

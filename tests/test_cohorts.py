@@ -123,7 +123,9 @@ def test_clusters_are_refused_where_a_rule_keeps_one_department_from_another() -
 listed = st.lists(st.sampled_from(["甲", "乙", "丙", "*"]), min_size=1, max_size=2).map(tuple)
 roles = st.sampled_from([SOURCE, TARGET, BOTH, ()])
 federations = st.builds(
-    lambda r, sharing, access: settings(departments=departments(甲=r[0], 乙=r[1], 丙=r[2]), sharing=sharing, access=access),
+    lambda r, sharing, access: settings(
+        departments=departments(甲=r[0], 乙=r[1], 丙=r[2]), sharing=sharing, access=access
+    ),
     st.tuples(roles, roles, roles),
     st.lists(st.builds(Flow, what=st.sampled_from("xy"), from_=listed, to=listed), max_size=3).map(tuple),
     st.lists(
@@ -165,7 +167,9 @@ def test_e_is_what_its_definition_says(chosen: Settings) -> None:
     assert all((d.source, d.target) not in inside for d in denied(chosen))
 
 
-def test_a_thousand_departments_under_one_rule_need_one_decision_not_a_million(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_thousand_departments_under_one_rule_need_one_decision_not_a_million(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     asked = []
 
     def counted(*args: object, **named: object) -> Decision:

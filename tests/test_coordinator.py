@@ -11,14 +11,25 @@ import numpy as np
 import pytest
 import torch
 
-from lepton_fed.coordinator import begin, join, summed
+from lepton_fed.coordinator import Hub, _released, begin, join, summed
 from lepton_fed.errors import PeerError, PolicyError, RoundError
-from lepton_fed.messages import Addend, Done, Joined, Message, Refused, Reply, Work
-from lepton_fed.seeds import derive
+from lepton_fed.messages import Addend, Done, HubState, Joined, Message, Refused, Reply, Work
 from lepton_fed.models import build
-from lepton_fed.settings import Coupling, DepartmentSettings, Grant, Rounds, Settings, Weights
+from lepton_fed.seeds import derive
+from lepton_fed.settings import Coupling, DepartmentSettings, Grant, Rounds, ServerOptimiser, Settings, Weights
 from lepton_fed.transport import drive
-from tests.couplings.small import COUNTS, EVERYBODY, NAMES, PERMIT, Small, close_to, federation, mean, proximal, settings
+from tests.couplings.small import (
+    COUNTS,
+    EVERYBODY,
+    NAMES,
+    PERMIT,
+    Small,
+    close_to,
+    federation,
+    mean,
+    proximal,
+    settings,
+)
 
 Bend = Callable[[str, Message, Reply], Reply | None]
 
@@ -98,7 +109,8 @@ def test_a_lost_answer_leaves_the_mean_of_the_others() -> None:
 
 def test_a_refusal_leaves_the_mean_of_the_others_and_its_reason() -> None:
     ours = disturbed(
-        federation(settings()), lambda n, m, r: Refused("not today") if n == "内科" and isinstance(m, Work) else r
+        federation(settings()),
+        lambda n, m, r: Refused("not today") if n == "内科" and isinstance(m, Work) else r,
     ).play()
     assert ours.news[-1].refusals == {"内科": "not today"}
     parts = {n: theta for n, (theta, _) in ours.uploads(1).items()}
@@ -107,7 +119,7 @@ def test_a_refusal_leaves_the_mean_of_the_others_and_its_reason() -> None:
 
 def test_a_round_without_any_update_is_an_error_with_the_reasons() -> None:
     ours = disturbed(federation(settings()), lambda n, m, r: Refused("not today") if isinstance(m, Work) else r)
-    with pytest.raises(RoundError, match="round 1 has no update to aggregate .*内科: not today"):
+    with pytest.raises(RoundError, match=r"round 1 has no update to aggregate .*内科: not today"):
         ours.play()
     silent = disturbed(federation(settings()), lambda n, m, r: None if isinstance(m, Work) else r)
     with pytest.raises(RoundError, match="nobody answered"):
@@ -230,3 +242,15 @@ def test_round_zero_is_measured_before_any_training() -> None:
     assert {m.round for m in ours.news[0].measurements} == {0}
     fresh = federation(chosen)
     assert fresh.close().measurements == tuple(m for m in ours.news[0].measurements)
+
+
+def test_a_server_optimiser_steps_parameters_and_only_averages_buffers() -> None:
+    ours = settings(server=ServerOptimiser(optimiser="adam", learning_rate=0.5))
+    hub = Hub(HubState(np.ones(4, np.float32)), buffers=2)
+    update = np.array([-0.25, 0.5, -0.25, 0.5], np.float32)
+    moved = _released(ours, hub, [Addend(update, 1.0, 0.0)], 1)
+    assert moved.state.model[:2].tolist() == [0.75, 1.5]
+    assert moved.state.model[2] < 0 < moved.state.model[3] - 1
+    assert moved.buffers == 2
+    assert moved.moments.first is not None
+    assert moved.moments.first.shape == (2,)

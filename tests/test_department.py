@@ -45,7 +45,9 @@ MOMENTUM = Training(epochs=1, batch=BATCH, optimiser=Optimiser(learning_rate=0.0
 HEAD = ModelSettings(name="mlp", arguments={"hidden": [5]}, private=("head.*",))
 KINDS: dict[str, dict[str, Any]] = {
     "fedavg": {"training": MOMENTUM, "model": HEAD},
-    "scaffold": {"training": Training(epochs=1, batch=BATCH, optimiser=Optimiser(learning_rate=RATE), correction="scaffold")},
+    "scaffold": {
+        "training": Training(epochs=1, batch=BATCH, optimiser=Optimiser(learning_rate=RATE), correction="scaffold")
+    },
     "mr-mtl": {"coupling": proximal("mr-mtl"), "training": MOMENTUM, "model": HEAD},
     "ditto": {"coupling": proximal("ditto"), "training": MOMENTUM, "model": HEAD},
     "pfedme": {"coupling": proximal("pfedme")},
@@ -106,7 +108,10 @@ def test_a_source_without_rows_is_refused_when_it_is_built() -> None:
 @pytest.mark.parametrize("round", [2, 1, 0, -5])
 def test_a_round_is_worked_once(round: int) -> None:
     ours = federation(settings()).play(2)
-    assert refusal(ours, work(ours, round=round)) == f"round {round} is over: this department has already worked in round 2"
+    assert (
+        refusal(ours, work(ours, round=round))
+        == f"round {round} is over: this department has already worked in round 2"
+    )
     assert isinstance(ours.departments["内科"].handle(work(ours)), Done)
 
 
@@ -153,7 +158,10 @@ def test_a_message_without_a_needed_model_is_refused(kind: str) -> None:
 
 
 def test_a_report_without_the_home_hubs_model_is_refused() -> None:
-    flows = (Flow(what="更新", from_=("内科", "外科"), to=("外科",)), Flow(what="更新", from_=("内科",), to=("儿科",)))
+    flows = (
+        Flow(what="更新", from_=("内科", "外科"), to=("外科",)),
+        Flow(what="更新", from_=("内科",), to=("儿科",)),
+    )
     ours = federation(settings(sharing=flows)).play()
     other = {p.name: ours.state.visible[p.name] for p in ours.state.plans if "儿科" in p.readers}
     message = Work(2, other, (), report=True)
@@ -241,7 +249,13 @@ def test_a_reply_holds_updates_sums_and_nothing_of_the_rows() -> None:
     assert part.vector.shape == (25,)
     assert part.weight == 23.0
     assert part.spread == pytest.approx(float(np.square(part.vector, dtype=np.float64).sum()))
-    assert set(reply.scores) == {"sum of loss", "weight of loss", "sum of accuracy", "weight of accuracy", "joint_loss"}
+    assert set(reply.scores) == {
+        "sum of loss",
+        "weight of loss",
+        "sum of accuracy",
+        "weight of accuracy",
+        "joint_loss",
+    }
     assert set(reply.seconds) == {"evaluating", "training"}
 
 
@@ -250,17 +264,28 @@ def test_measurements_leave_only_where_the_department_discloses_them() -> None:
     ours.departments["外科"].disclose = False
     ours.play()
     assert {m.department for m in ours.news[-1].measurements if m.part == "test"} == {"内科", "儿科"}
-    assert {m.metric for m in ours.news[-1].measurements if m.part == "federation"} == {"loss", "accuracy", "joint_loss"}
+    assert {m.metric for m in ours.news[-1].measurements if m.part == "federation"} == {
+        "loss",
+        "accuracy",
+        "joint_loss",
+    }
 
 
 def test_the_weight_is_the_departments_own_count_or_the_files_number() -> None:
-    for weights, expected in ((Weights(), 9.0), (Weights(alpha="uniform"), 1.0), (Weights(alpha={"外科": 0.25}), 0.25)):
+    for weights, expected in (
+        (Weights(), 9.0),
+        (Weights(alpha="uniform"), 1.0),
+        (Weights(alpha={"外科": 0.25}), 0.25),
+    ):
         ours = federation(settings(weights=weights))
         assert ours.departments["外科"].participant.weight == expected
 
 
 def test_a_federation_of_several_hubs_sends_each_the_update_relative_to_its_own_model() -> None:
-    flows = (Flow(what="更新", from_=("内科", "外科"), to=("外科",)), Flow(what="更新", from_=("内科",), to=("儿科",)))
+    flows = (
+        Flow(what="更新", from_=("内科", "外科"), to=("外科",)),
+        Flow(what="更新", from_=("内科",), to=("儿科",)),
+    )
     ours = federation(settings(sharing=flows)).play(2)
     written = {k: ours.uploads(2, k)["内科"][0] for k in (0, 1)}
     assert torch.allclose(written[0], written[1], atol=1e-6)
@@ -286,7 +311,10 @@ def test_a_closing_message_only_reports() -> None:
     before = copied(ours.departments["内科"])
     ours.close()
     after = copied(ours.departments["内科"])
-    assert same({k: v for k, v in before.items() if k != "last round"}, {k: v for k, v in after.items() if k != "last round"})
+    assert same(
+        {k: v for k, v in before.items() if k != "last round"},
+        {k: v for k, v in after.items() if k != "last round"},
+    )
 
 
 def test_settings_are_the_departments_own_whatever_the_coordinator_has() -> None:

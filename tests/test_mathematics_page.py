@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import get_args, get_type_hints
 
 import pytest
 import torch
 from torch import Tensor, nn
 
 from lepton_fed import models
+from lepton_fed.messages import Work
 from lepton_fed.resident import Resident, Run
 from lepton_fed.settings import (
     Column,
@@ -19,6 +21,7 @@ from lepton_fed.settings import (
     ModelSettings,
     Optimiser,
     Report,
+    ServerOptimiser,
     Training,
     Weights,
 )
@@ -87,7 +90,9 @@ def example(monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-untyped-def]
         )
         # federation() makes a train part and a test part of each department, in its order.
         turns = iter([n for n in NAMES for _ in range(2)])
-        return federation(chosen, order=lambda _: Whole(), resident=lambda x, y, device: rows(x, y, device, next(turns)))
+        return federation(
+            chosen, order=lambda _: Whole(), resident=lambda x, y, device: rows(x, y, device, next(turns))
+        )
 
     return build
 
@@ -121,10 +126,7 @@ def test_its_sums_rows_and_joint_loss_are_what_is_reported(example) -> None:  # 
     for name in NAMES:
         theta = point(FIRST[name]["θ_j"])
         assert float(theta.square().sum()) == float(FIRST[name]["‖Δ_j‖²"])
-        work_row = ours.departments[name].part.row
-        from lepton_fed.messages import Work
-
-        row = work_row(Work(2, ours.state.visible, (), report=True))
+        row = ours.departments[name].part.row(Work(2, ours.state.visible, (), report=True))
         assert row == pytest.approx(float(FIRST[name]["row_j"]), rel=1e-6)
     assert ours.measured("joint_loss", 1) == pytest.approx(number("The joint loss of round 1 is"), rel=1e-6)
 
@@ -135,10 +137,6 @@ def test_its_average_is_where_fedavg_would_be(example) -> None:  # type: ignore[
 
 
 def test_every_setting_and_method_of_the_couplings_is_on_the_page() -> None:
-    from typing import get_args, get_type_hints
-
-    from lepton_fed.settings import ServerOptimiser
-
     hints = get_type_hints(Coupling)
     for word in (*get_args(hints["kind"]), *get_args(hints["method"])):
         assert f"`{word}`" in PAGE or f'"{word}"' in PAGE, word

@@ -34,24 +34,33 @@ sizes = st.integers(1, 23)
 
 @given(sizes, sizes, st.integers(1, 9))
 def test_steps_go_on_across_rounds_like_an_endless_iterator(examples: int, batch: int, steps: int) -> None:
-    order, expected = SeededOrder(Training(steps=steps, batch=batch), 3, "内科"), endless(3, "内科", batch, examples)
+    order, expected = (
+        SeededOrder(Training(steps=steps, batch=batch), 3, "内科"),
+        endless(3, "内科", batch, examples),
+    )
     for round in (1, 2, 3, 4):
         assert batches(order, round, examples) == [next(expected) for _ in range(steps)]
 
 
 @given(sizes, sizes, st.integers(1, 3))
 def test_epochs_shuffle_anew_and_see_every_row_once(examples: int, batch: int, epochs: int) -> None:
-    order, expected = SeededOrder(Training(epochs=epochs, batch=batch), 3, "内科"), endless(3, "内科", batch, examples)
+    order, expected = (
+        SeededOrder(Training(epochs=epochs, batch=batch), 3, "内科"),
+        endless(3, "内科", batch, examples),
+    )
     per_epoch = -(-examples // batch)
     for round in (1, 2, 3):
         found = batches(order, round, examples)
         assert found == [next(expected) for _ in range(epochs * per_epoch)]
         for k in range(epochs):
-            assert sorted(sum(found[k * per_epoch : (k + 1) * per_epoch], [])) == list(range(examples))
+            seen = [row for one in found[k * per_epoch : (k + 1) * per_epoch] for row in one]
+            assert sorted(seen) == list(range(examples))
 
 
 def test_one_epoch_is_what_neither_steps_nor_epochs_means() -> None:
-    assert batches(SeededOrder(Training(), 3, "内科"), 2, 40) == batches(SeededOrder(Training(epochs=1), 3, "内科"), 2, 40)
+    assert batches(SeededOrder(Training(), 3, "内科"), 2, 40) == batches(
+        SeededOrder(Training(epochs=1), 3, "内科"), 2, 40
+    )
 
 
 @given(st.permutations([1, 2, 3, 4]), st.booleans())

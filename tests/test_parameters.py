@@ -147,7 +147,15 @@ def test_a_models_tensors_load_back_into_a_new_module(make: type[nn.Module]) -> 
 
 def test_matrices_are_told_from_biases_and_norm_scales() -> None:
     model = FlatModel(Net(), private=("head.*",))
-    expected = {"scale": 0, "body.weight": 1, "body.bias": 0, "norm.weight": 0, "norm.bias": 0, "head.weight": 1, "head.bias": 0}
+    expected = {
+        "scale": 0,
+        "body.weight": 1,
+        "body.bias": 0,
+        "norm.weight": 0,
+        "norm.bias": 0,
+        "head.weight": 1,
+        "head.bias": 0,
+    }
     flags = torch.cat([torch.full((s.size,), float(expected[s.name])) for s in model.layout.slots if s.trained])
     assert torch.equal(model.matrices(), flags)
 
@@ -163,14 +171,20 @@ def test_private_wins_over_shared() -> None:
 @pytest.mark.parametrize(
     ("shared", "private", "message"),
     [
-        (("*",), ("haed.*",), "model.private: the pattern 'haed.*' matches nothing; the model has scale, frozen, body.weight"),
+        (
+            ("*",),
+            ("haed.*",),
+            "model.private: the pattern 'haed.*' matches nothing; the model has scale, frozen, body.weight",
+        ),
         (("x",), (), "model.shared: the pattern 'x' matches nothing"),
         (("*",), ("*",), "the patterns keep every parameter private, so nothing is shared"),
         (("norm.running_*", "frozen"), (), "the patterns keep every parameter private"),
         (("*",), ("HEAD.*",), "matches nothing"),
     ],
 )
-def test_patterns_that_mean_nothing_are_refused(shared: tuple[str, ...], private: tuple[str, ...], message: str) -> None:
+def test_patterns_that_mean_nothing_are_refused(
+    shared: tuple[str, ...], private: tuple[str, ...], message: str
+) -> None:
     with pytest.raises(ConfigError, match="model") as found:
         FlatModel(Net(), shared, private)
     assert message in str(found.value)
@@ -189,7 +203,10 @@ def test_the_digest_is_of_what_is_shared_alone() -> None:
     assert FlatModel(Net()).layout.digest == FlatModel(Net()).layout.digest
     assert FlatModel(Net()).layout.digest != FlatModel(Net(), private=("head.*",)).layout.digest
     assert FlatModel(Net()).layout.digest != FlatModel(Net().double()).layout.digest
-    wide, narrow = nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 9)), nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 2))
+    wide, narrow = (
+        nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 9)),
+        nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 2)),
+    )
     private = ("1.*",)
     assert FlatModel(wide, private=private).layout.digest == FlatModel(narrow, private=private).layout.digest
     assert FlatModel(nn.Linear(3, 4)).layout.digest != FlatModel(nn.Linear(4, 3)).layout.digest

@@ -25,7 +25,9 @@ some_runs = st.lists(st.tuples(st.integers(1, 30), st.integers(1, 7)), max_size=
 
 
 @given(st.integers(1, 30), some_runs, st.integers(1, 500))
-def test_resident_and_streamed_give_the_batches_of_the_order(count: int, sizes: list[tuple[int, int]], block: int) -> None:
+def test_resident_and_streamed_give_the_batches_of_the_order(
+    count: int, sizes: list[tuple[int, int]], block: int
+) -> None:
     x, y = rows(count, 2, 3)
     asked = runs(count, sizes)
     expected = [(x[k], y[k]) for run in asked for k in run.order.split(run.batch)]

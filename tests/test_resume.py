@@ -35,8 +35,10 @@ QUICK = (
 # into three seconds of imports.
 PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(
-    ["lepton_fed.simulation", "lepton_fed.outcome", "lepton_fed.storage.migrations.env", "pandas"]
-    + ["alembic.command", "sklearn.model_selection", "sklearn.metrics", "matplotlib.figure", "jinja2", "pytest"]
+    [
+        *("lepton_fed.simulation", "lepton_fed.outcome", "lepton_fed.storage", "alembic.command", "pandas"),
+        *("sklearn.model_selection", "sklearn.metrics", "matplotlib.figure", "jinja2", "pytest"),
+    ]
 )
 
 

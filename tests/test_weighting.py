@@ -12,7 +12,9 @@ from lepton_fed.settings import Weights
 from lepton_fed.weighting import alphas, beta, raw_weight
 
 NAMES = ("内科", "外科", "儿科", "药房")
-tables = st.fixed_dictionaries({n: st.floats(0, 1e6) for n in NAMES}).filter(lambda t: any(v > 1e-3 for v in t.values()))
+tables = st.fixed_dictionaries({n: st.floats(0, 1e6) for n in NAMES}).filter(
+    lambda t: any(v > 1e-3 for v in t.values())
+)
 some = st.lists(st.sampled_from(NAMES), min_size=1, unique=True)
 
 

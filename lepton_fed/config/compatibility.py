@@ -30,6 +30,7 @@ def misfits(settings: Settings) -> Iterator[tuple[Path, str]]:
     yield from _loss(settings)
     yield from _metrics(settings)
     yield from _labels(settings)
+    yield from _untrained(settings)
 
 
 def coupling_name(coupling: Coupling) -> str:
@@ -123,6 +124,10 @@ def _server(settings: Settings) -> Iterator[tuple[Path, str]]:
     if optimiser != "none" and name in _NO_UPDATE:
         sentence = f"server.optimiser is '{optimiser}', but {_NO_UPDATE[name]} ({name}); take it out"
         yield ("server", "optimiser"), sentence
+    if settings.server.learning_rate != 1.0 and name in _NO_UPDATE:
+        rate = settings.server.learning_rate
+        sentence = f"server.learning_rate is {rate:g}, but {_NO_UPDATE[name]} ({name}); take it out"
+        yield ("server", "learning_rate"), sentence
     if settings.training.correction == "scaffold" and settings.coupling.kind != "average":
         sentence = (
             f"training.correction is 'scaffold', which needs the coupling average, not {name}; take one out"
@@ -177,3 +182,19 @@ def _labels(settings: Settings) -> Iterator[tuple[Path, str]]:
                 f"the label of {department.name!r}, {department.label!r}, is also a feature; leave one out"
             )
             yield ("departments", k, "label"), sentence
+
+
+def _untrained(settings: Settings) -> Iterator[tuple[Path, str]]:
+    """What `distill` cannot give: predictions without classes, a model without rows to train it on."""
+    if settings.coupling.kind != "distill":
+        return
+    if not settings.data.label.classes:
+        sentence = "the coupling distill joins probabilities of classes, and data.label has none; take another"
+        yield ("coupling", "kind"), sentence
+    for k, department in enumerate(settings.departments):
+        if department.is_target and not department.is_source:
+            sentence = (
+                f"the target {department.name!r} gives no rows, and under distill a model is trained on its "
+                "department's own; make it a source too, or no target"
+            )
+            yield ("departments", k, "roles"), sentence

@@ -17,6 +17,7 @@ from lepton_fed.config.spelling import did_you_mean, folded
 from lepton_fed.errors import ConfigError
 from lepton_fed.policy import names
 from lepton_fed.settings import EVERYONE, Settings
+from lepton_fed.weighting import beta
 
 Problem = tuple[Path, str]
 """Where in the file, and the sentence about it."""
@@ -119,6 +120,8 @@ def _weights(settings: Settings) -> Iterator[Problem]:
         if left_out:
             sentence = f"weights.alpha leaves out the source {left_out[0]!r}; give it a number (or 0)"
             yield ("weights", "alpha"), sentence
+    if takers and all(beta(settings.weights, name) == 0 for name in takers):
+        yield ("weights", "beta"), "weights: beta is zero for everybody, so nobody would learn from anybody"
 
 
 # ---------------------------------------------------------------- graph

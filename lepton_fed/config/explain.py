@@ -160,6 +160,10 @@ def _teaching(settings: Settings) -> Iterator[str]:
     idle = _teaches_nobody(settings)
     if idle:
         yield from item(f"nobody learns from {some(idle)}")
+    readers = {name for plan in hubs(settings) for name in plan.readers}
+    giving = [d.name for d in settings.departments if d.is_source and d.name not in readers and d.name not in idle]
+    if giving and settings.coupling.kind != "distill":
+        yield from item(f"{some(giving)} only give, but start each round from the model they give to, and so see it")
 
 
 def _alphas(settings: Settings, plan: HubPlan) -> Iterator[tuple[str, str]]:
@@ -210,7 +214,16 @@ def _parts(settings: Settings, parameters: Parameters) -> Iterator[str]:
             yield from item(
                 f"{department.name} trains {department.model.name}, the others {settings.model.name}"
             )
+    yield from _as_they_began(settings)
     yield from item("rows, labels and the departments' own files never leave their department")
+
+
+def _as_they_began(settings: Settings) -> Iterator[str]:
+    """Targets without rows cannot train what is private."""
+    without = [d.name for d in settings.departments if d.is_target and not d.is_source]
+    if settings.model.private and without:
+        keep = "keeps" if len(without) == 1 else "keep"
+        yield from item(f"{some(without)} {keep} the private parts as they began, having no rows to train them on")
 
 
 def _patterns(model: ModelSettings) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 
 import torch
@@ -16,7 +17,7 @@ from lepton_fed.seeds import derive
 from lepton_fed.settings import Settings
 from lepton_fed.training.descent import Extra, Pull, descend
 from lepton_fed.training.losses import Loss
-from lepton_fed.training.noise import seeded
+from lepton_fed.training.noise import may_draw, seeded
 from lepton_fed.training.optimisers import Memory
 
 Kept = dict[str, Tensor]
@@ -44,6 +45,11 @@ class Participant:
     common: Tensor | None = None
     """The unlabelled set of `distill`, (N, *features) on the device."""
     kept: Kept = field(default_factory=dict)
+    draws: bool = field(init=False)
+    """Whether training may draw from torch's generators."""
+
+    def __post_init__(self) -> None:
+        self.draws = may_draw(self.model.module)
 
     @property
     def device(self) -> torch.device:
@@ -92,13 +98,19 @@ class Participant:
         optimiser = self.settings.training.optimiser
         chosen = self.batches(round) if batches is None else batches
         memory = self._memory(use) if optimiser.keep else {}
-        with seeded(derive(self.settings.federation.seed, "noise", self.name, round), self.device):
+        with self._noise(round):
             steps = descend(
                 self.model, self.loss, optimiser, chosen, pull=pull, drift=drift, extra=extra, memory=memory
             )
         if optimiser.keep:
             self.kept |= {f"optimiser {use} {name}": value for name, value in memory.items()}
         return steps
+
+    def _noise(self, round: int) -> AbstractContextManager[None]:
+        """Seeds torch's generators where the model may draw from them."""
+        if not self.draws:
+            return nullcontext()
+        return seeded(derive(self.settings.federation.seed, "noise", self.name, round), self.device)
 
     def _memory(self, use: str) -> Memory:
         """A copy of what the optimiser of one use remembers of earlier rounds.

@@ -71,8 +71,10 @@ def build(settings: ModelSettings, contract: DataContract, seed: int, allowed: t
         torch.manual_seed(seed)
         try:
             model = maker(contract.features, contract.outputs, **arguments)
-        except (TypeError, ValueError, IndexError, RuntimeError) as error:
-            raise ConfigError(f"model: {settings.name!r} cannot be built with {arguments}: {error}") from None
+        except Exception as error:
+            # Others' code may fail in any way; a message of several lines is torch's, and the first one says it.
+            said = str(error).strip().partition("\n")[0] or type(error).__name__
+            raise ConfigError(f"model: {settings.name!r} cannot be built with {arguments}: {said}") from None
     if not isinstance(model, nn.Module):
         raise ConfigError(f"model: {settings.name!r} must return a torch.nn.Module, not {type(model).__name__}")
     return model

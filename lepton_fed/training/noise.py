@@ -6,6 +6,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
+from torch import nn
+
+_STEADY: frozenset[type[nn.Module]] = frozenset(
+    {nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ReLU, nn.GELU, nn.Tanh, nn.Sigmoid, nn.Flatten, nn.Sequential}
+    | {nn.MaxPool1d, nn.MaxPool2d, nn.AvgPool2d, nn.BatchNorm1d, nn.BatchNorm2d, nn.LayerNorm, nn.GroupNorm}
+)
+"""Layers known to draw nothing while they train."""
+
+
+def may_draw(module: nn.Module) -> bool:
+    """Whether training may draw random numbers: true unless every layer is known not to."""
+    return any(type(layer) not in _STEADY for layer in module.modules())
 
 
 @contextmanager

@@ -44,6 +44,13 @@ def valid(**tables: Any) -> Tree:
     return copy.deepcopy(VALID) | tables
 
 
+def distilling(**more: Any) -> Tree:
+    """The example under `distill`, where every target trains on rows of its own."""
+    tree = valid(coupling={"kind": "distill", "common": {"path": "common.npz"}} | more)
+    tree["departments"][2]["roles"] = []
+    return tree
+
+
 def write(folder: Path, tree: Tree | str) -> Path:
     """The federation file of a tree, or of a text."""
     path = folder / "federation.toml"

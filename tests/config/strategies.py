@@ -40,7 +40,14 @@ def files(draw: st.DrawFn) -> Tree:
     called = draw(names(draw(st.integers(2, 5))))
     departments = [draw(department(name, k)) for k, name in enumerate(called)]
     coupling = draw(couplings())
-    classes = draw(st.sampled_from(([], ["no", "yes"], ["一", "二", "三"])))
+    labels: list[list[str]] = [["no", "yes"], ["一", "二", "三"]]
+    if coupling.get("kind") == "distill":
+        # Nobody is a target without rows there, and predictions are probabilities of classes.
+        both = {"roles": ["source", "target"]}
+        departments = [d | both if "target" in d["roles"] else d for d in departments]
+    else:
+        labels.append([])
+    classes = draw(st.sampled_from(labels))
     tree: Tree = {
         "federation": {"name": draw(WORDS), "purpose": draw(WORDS), "seed": draw(st.integers(0, 2**63 - 1))},
         "departments": departments,

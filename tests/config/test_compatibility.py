@@ -13,7 +13,7 @@ from lepton_fed.errors import ConfigError
 from lepton_fed.models import BUILT_IN as MODELS
 from lepton_fed.settings import METRICS
 from lepton_fed.training.losses import BUILT_IN as LOSSES
-from tests.config.example import Tree, valid
+from tests.config.example import Tree, distilling, valid
 
 NUMBER = {"column": "Target", "meaning": "wear in micrometres"}
 COMMON = {"path": "common.npz"}
@@ -166,8 +166,31 @@ def test_what_fits_is_accepted(tree: Tree) -> None:
     parse(tree)
 
 
+def test_distill_refuses_a_target_without_rows_and_a_label_without_classes() -> None:
+    tree = distilling()
+    tree["departments"][2]["roles"] = ["target"]
+    with pytest.raises(ConfigError, match="the target '研发部门' gives no rows"):
+        parse(tree)
+    tree = distilling()
+    del tree["data"]["label"]["classes"]
+    tree["report"]["metrics"] = ["loss"]
+    with pytest.raises(ConfigError, match="joins probabilities of classes"):
+        parse(tree)
+
+
+def test_a_server_learning_rate_is_refused_where_there_is_no_update() -> None:
+    with pytest.raises(ConfigError, match=r"server\.learning_rate is 0\.5"):
+        parse(valid(coupling={"kind": "proximal"}, server={"learning_rate": 0.5}))
+
+
+def test_a_target_may_be_spared_the_pull_but_not_all_of_them() -> None:
+    parse(valid(weights={"beta": {"生产车间": 0.0}}))
+    with pytest.raises(ConfigError, match="beta is zero for everybody"):
+        parse(valid(weights={"beta": dict.fromkeys(("生产车间", "质检部门", "研发部门"), 0.0)}))
+
+
 def test_a_department_may_have_its_own_model_under_distill() -> None:
-    tree = valid(coupling={"kind": "distill", "common": COMMON})
+    tree = distilling()
     tree["departments"][0]["model"] = {"name": "linear"}
     parse(tree)
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from lepton_fed.config import Federation
 from lepton_fed.errors import ConfigError
-from tests.config.example import Tree, valid, write
+from tests.config.example import Tree, distilling, valid, write
 from tests.config.strategies import WRONG, files, parent, places
 
 HERE = Path("somewhere/federation.toml")
@@ -89,7 +89,7 @@ def test_a_default_that_is_written_out_does_not_change_the_fingerprint() -> None
 
 
 def test_files_are_found_beside_the_federation_file() -> None:
-    tree = valid(coupling={"kind": "distill", "common": {"path": "common.npz"}})
+    tree = distilling()
     tree["departments"][1]["file"] = "qc/own.toml"
     federation = parse(tree)
     assert federation.department_file("生产车间") == Path("somewhere/federation/生产车间.toml")

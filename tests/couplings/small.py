@@ -29,10 +29,8 @@ from lepton_fed.settings import (
     Optimiser,
     Report,
     Rounds,
-    ServerOptimiser,
     Settings,
     Training,
-    Weights,
 )
 from lepton_fed.training.losses import Loss
 from lepton_fed.transport import InProcess, drive
@@ -51,7 +49,8 @@ def settings(names: tuple[str, ...] = NAMES, **tables: Any) -> Settings:
         "federation": Identity(name="三科", purpose="test", seed=11),
         "departments": tuple(DepartmentSettings(name=n) for n in names),
         "data": DataContract(
-            label=Label(meaning="ill", classes=("0", "1")), columns=tuple(Column(name=f"x{k}") for k in range(4))
+            label=Label(meaning="ill", classes=("0", "1")),
+            columns=tuple(Column(name=f"x{k}") for k in range(4)),
         ),
         "model": ModelSettings(name="mlp", arguments={"hidden": [5]}),
         "sharing": EVERYBODY,
@@ -141,11 +140,19 @@ class Small:
         for messages, replies in self.transport.heard:
             for who, message in messages.items():
                 reply = replies[who]
-                if isinstance(message, Work) and isinstance(reply, Done) and message.round == round and name in reply.addends:
+                if (
+                    isinstance(message, Work)
+                    and isinstance(reply, Done)
+                    and message.round == round
+                    and name in reply.addends
+                ):
                     part = reply.addends[name]
                     base = torch.from_numpy(message.hubs[name].model)
                     moved = torch.from_numpy(part.vector)
-                    found[who] = (base.double() + moved[: base.numel()].double() if base.numel() else moved, part.weight)
+                    found[who] = (
+                        base.double() + moved[: base.numel()].double() if base.numel() else moved,
+                        part.weight,
+                    )
         return found
 
     def measured(self, metric: str, round: int, department: str = "") -> float:
@@ -226,8 +233,7 @@ class Plain:
 def mean(vectors: Mapping[str, Tensor], weights: Mapping[str, float] = COUNTS) -> Tensor:
     """Σ w_i v_i / Σ w_i, by default weighted by example counts."""
     total = sum(weights[n] for n in vectors)
-    found = sum((weights[n] / total * v for n, v in vectors.items()), torch.zeros(()))
-    return found
+    return sum((weights[n] / total * v for n, v in vectors.items()), torch.zeros(()))
 
 
 def close_to(found: Tensor, expected: Tensor, tolerance: float = 3e-6) -> bool:

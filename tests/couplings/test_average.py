@@ -64,7 +64,8 @@ def test_fedavg_equals_a_plain_loop_to_the_last_bit_over_uneven_departments() ->
 
 def test_fedavg_of_three_classes_and_a_linear_model_equals_a_plain_loop() -> None:
     data = DataContract(
-        label=Label(meaning="ward", classes=("a", "b", "c")), columns=tuple(Column(name=f"x{k}") for k in range(4))
+        label=Label(meaning="ward", classes=("a", "b", "c")),
+        columns=tuple(Column(name=f"x{k}") for k in range(4)),
     )
     chosen = settings(data=data, model=ModelSettings(name="linear"))
     ours = federation(chosen).play(3)
@@ -138,7 +139,10 @@ class Normed(torch.nn.Module):
 def normed_federation(monkeypatch: pytest.MonkeyPatch, **model: object):  # type: ignore[no-untyped-def]
     monkeypatch.setitem(__import__("lepton_fed.models", fromlist=["BUILT_IN"]).BUILT_IN, "normed", Normed)
     # A batch of one row has no variance; 5 divides none of the counts into a rest of one.
-    return settings(model=ModelSettings(name="normed", **model), training=Training(epochs=1, batch=5, optimiser=Optimiser(learning_rate=RATE)))  # type: ignore[arg-type]
+    return settings(
+        model=ModelSettings(name="normed", **model),
+        training=Training(epochs=1, batch=5, optimiser=Optimiser(learning_rate=RATE)),
+    )  # type: ignore[arg-type]
 
 
 def averaged(states: dict[str, dict[str, Tensor]], names: list[str]) -> dict[str, Tensor]:
@@ -177,7 +181,9 @@ def test_fedbn_keeps_normalisation_at_home_and_fedavg_averages_it_with_its_stati
 
 
 def test_scaffold_equals_algorithm_1_with_option_ii() -> None:
-    chosen = settings(training=Training(epochs=1, batch=BATCH, optimiser=Optimiser(learning_rate=RATE), correction="scaffold"))
+    chosen = settings(
+        training=Training(epochs=1, batch=BATCH, optimiser=Optimiser(learning_rate=RATE), correction="scaffold")
+    )
     ours, plain = federation(chosen), Plain(chosen)
     x = ours.hub()
     c, own = torch.zeros_like(x), {n: torch.zeros_like(x) for n in NAMES}
@@ -261,7 +267,10 @@ def test_a_server_optimiser_equals_its_algorithm(name: str) -> None:
 
 def test_a_source_in_two_cohorts_trains_once_and_writes_to_both() -> None:
     names = ("内科", "外科", "儿科")
-    sharing = (Flow(what="甲", from_=("内科", "外科"), to=("内科", "外科")), Flow(what="乙", from_=("内科",), to=("儿科",)))
+    sharing = (
+        Flow(what="甲", from_=("内科", "外科"), to=("内科", "外科")),
+        Flow(what="乙", from_=("内科",), to=("儿科",)),
+    )
     access = tuple(Grant(what=w, who=("*",), action="train") for w in ("甲", "乙"))
     chosen = settings(names, sharing=sharing, access=access)
     ours, plain = federation(chosen), Plain(chosen)

@@ -43,7 +43,9 @@ def average_of_writers(hubs: list[Tensor], models: dict[str, Tensor], wrote: dic
     for k, hub in enumerate(hubs):
         mine = {n: models[n] for n in models if wrote[n] == k}
         total = sum(COUNTS[n] for n in mine)
-        found.append(hub + sum((COUNTS[n] / total * (m - hub) for n, m in mine.items()), torch.zeros(())) if mine else hub)
+        found.append(
+            hub + sum((COUNTS[n] / total * (m - hub) for n, m in mine.items()), torch.zeros(())) if mine else hub
+        )
     return found
 
 
@@ -65,6 +67,13 @@ def test_hard_reading_equals_ifca(freeze: int) -> None:
         assert close_to(ours.hub(0), hubs[0], 1e-5)
         assert close_to(ours.hub(1), hubs[1], 1e-5)
     assert len(set(wrote.values())) == 2, "the example must use both hubs"
+
+
+@pytest.mark.parametrize(("freeze", "rounds"), [(1, [1, 2, 3, 4, 5]), (2, [1, 3, 5]), (3, [1, 4])])
+def test_departments_declare_once_in_so_many_rounds(freeze: int, rounds: list[int]) -> None:
+    ours = federation(settings(FOUR, coupling=Coupling(kind="clusters", hubs=2, freeze=freeze))).play(5)
+    declared = [next(iter(messages.values())) for messages, _ in ours.transport.heard]
+    assert [m.round for m in declared if isinstance(m, Declare)] == rounds
 
 
 def test_soft_reading_starts_from_a_softmax_mixture() -> None:
@@ -132,7 +141,10 @@ def test_one_hub_is_fedavg_to_the_last_bit() -> None:
 
 
 def test_a_target_without_rows_reads_hubs_by_the_weight_behind_them() -> None:
-    departments = (*(DepartmentSettings(name=n) for n in FOUR), DepartmentSettings(name="研发", roles=("target",)))
+    departments = (
+        *(DepartmentSettings(name=n) for n in FOUR),
+        DepartmentSettings(name="研发", roles=("target",)),
+    )
     chosen = settings(
         departments=departments, sharing=EVERYBODY, access=PERMIT, coupling=Coupling(kind="clusters", hubs=2)
     )

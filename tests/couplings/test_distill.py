@@ -23,16 +23,33 @@ from lepton_fed.settings import (
     Settings,
     Weights,
 )
-from tests.couplings.small import BATCH, COUNTS, NAMES, RATE, Fixed, Plain, Small, close_to, federation, settings
+from tests.couplings.small import (
+    BATCH,
+    COUNTS,
+    NAMES,
+    RATE,
+    Fixed,
+    Plain,
+    Small,
+    close_to,
+    federation,
+    settings,
+)
 
 COMMON = torch.randn(10, 4, generator=torch.Generator().manual_seed(5))
 LAMBDA, TAU = 0.8, 2.0
-OWN = {"内科": None, "外科": ModelSettings(name="linear"), "儿科": ModelSettings(name="mlp", arguments={"hidden": [3, 2]})}
+OWN = {
+    "内科": None,
+    "外科": ModelSettings(name="linear"),
+    "儿科": ModelSettings(name="mlp", arguments={"hidden": [3, 2]}),
+}
 
 
 def distilling(direction: str, classes: int, **tables: object) -> Settings:
     names = tuple("abc"[:classes])
-    data = DataContract(label=Label(meaning="ward", classes=names), columns=tuple(Column(name=f"x{k}") for k in range(4)))
+    data = DataContract(
+        label=Label(meaning="ward", classes=names), columns=tuple(Column(name=f"x{k}") for k in range(4))
+    )
     departments = tuple(DepartmentSettings(name=n, model=OWN[n]) for n in NAMES)
     coupling = Coupling(
         kind="distill",
@@ -60,7 +77,9 @@ def common_batches(name: str, round: int) -> list[Tensor]:
     return found
 
 
-def taught(plain: Plain, theta: Tensor, name: str, number: int, classes: int, teacher: Tensor | None, reverse: bool) -> Tensor:
+def taught(
+    plain: Plain, theta: Tensor, name: str, number: int, classes: int, teacher: Tensor | None, reverse: bool
+) -> Tensor:
     """One round of a department, straight from the definitions."""
     for (x, y), here in zip(Fixed(name).batches(number, classes), common_batches(name, number), strict=False):
         value = plain.loss(theta, x, y)
@@ -108,7 +127,9 @@ def own_logs(ours: Small, name: str) -> Tensor:
     return log_predictions(plain, torch.cat([t.reshape(-1) for t in exported.values()]), COMMON).detach().double()
 
 
-@pytest.mark.parametrize("weights", [Weights(), Weights(alpha={"内科": 1.0, "外科": 0.0, "儿科": 5.0}, beta={"外科": 3.0})])
+@pytest.mark.parametrize(
+    "weights", [Weights(), Weights(alpha={"内科": 1.0, "外科": 0.0, "儿科": 5.0}, beta={"外科": 3.0})]
+)
 @pytest.mark.parametrize("direction", ["forward", "reverse"])
 def test_joint_loss_is_the_double_sum_of_divergences(direction: str, weights: Weights) -> None:
     ours = federation(distilling(direction, 3, weights=weights), common=COMMON).play(3)

@@ -16,6 +16,7 @@ from lepton_fed.settings import (
     Grant,
     ModelSettings,
     Optimiser,
+    Rounds,
     ServerOptimiser,
     Settings,
     Training,
@@ -47,7 +48,9 @@ def double_sum(ours: Small, round: int, models: dict[str, Tensor] | None = None)
     return total
 
 
-@pytest.mark.parametrize("weights", [Weights(), Weights(alpha="uniform"), TABLES], ids=["examples", "uniform", "tables"])
+@pytest.mark.parametrize(
+    "weights", [Weights(), Weights(alpha="uniform"), TABLES], ids=["examples", "uniform", "tables"]
+)
 @pytest.mark.parametrize("coupling", ["average", "mr-mtl", "fedprox"])
 def test_it_is_the_double_sum_of_what_departments_wrote(coupling: str, weights: Weights) -> None:
     tables = {} if coupling == "average" else {"coupling": proximal(coupling, 0.4)}
@@ -68,7 +71,10 @@ def test_with_personal_models_it_is_their_distance_to_what_the_sources_wrote(met
 
 def test_scaffold_and_a_server_optimiser_do_not_change_what_it_means() -> None:
     scaffold = Training(epochs=1, batch=BATCH, optimiser=Optimiser(learning_rate=RATE), correction="scaffold")
-    for tables in ({"training": scaffold}, {"server": ServerOptimiser(optimiser="adam", learning_rate=0.1, tau=0.01)}):
+    for tables in (
+        {"training": scaffold},
+        {"server": ServerOptimiser(optimiser="adam", learning_rate=0.1, tau=0.01)},
+    ):
         ours = federation(settings(**tables)).play(3)
         assert math.isclose(ours.measured("joint_loss", 3), double_sum(ours, 3), rel_tol=1e-6)
 
@@ -81,9 +87,15 @@ def test_private_parts_do_not_enter_it() -> None:
 
 
 PARTIAL = {
-    "sharing": (Flow(what="甲", from_=("内科", "外科"), to=("内科", "外科", "研发")), Flow(what="乙", from_=("内科",), to=("儿科",))),
+    "sharing": (
+        Flow(what="甲", from_=("内科", "外科"), to=("内科", "外科", "研发")),
+        Flow(what="乙", from_=("内科",), to=("儿科",)),
+    ),
     "access": tuple(Grant(what=w, who=("*",), action="train") for w in ("甲", "乙")),
-    "departments": (*(DepartmentSettings(name=n) for n in NAMES), DepartmentSettings(name="研发", roles=("target",))),
+    "departments": (
+        *(DepartmentSettings(name=n) for n in NAMES),
+        DepartmentSettings(name="研发", roles=("target",)),
+    ),
 }
 
 
@@ -100,15 +112,16 @@ def test_on_a_partial_graph_each_target_has_its_own_sources(coupling: str) -> No
 
 
 def test_a_source_only_department_has_no_row() -> None:
-    departments = (DepartmentSettings(name="内科", roles=("source",)), *(DepartmentSettings(name=n) for n in NAMES[1:]))
+    departments = (
+        DepartmentSettings(name="内科", roles=("source",)),
+        *(DepartmentSettings(name=n) for n in NAMES[1:]),
+    )
     ours = federation(settings(departments=departments, sharing=EVERYBODY, access=PERMIT)).play(2)
     assert ours.state.plans[0].readers == NAMES[1:]
     assert math.isclose(ours.measured("joint_loss", 2), double_sum(ours, 2), rel_tol=1e-6)
 
 
 def test_a_department_that_did_not_take_part_in_a_round_adds_no_row_to_it() -> None:
-    from lepton_fed.settings import Rounds
-
     ours = federation(settings(rounds=Rounds(participants=2), weights=Weights(alpha="uniform"))).play(3)
     parts = ours.uploads(3)
     assert len(parts) == 2
@@ -127,11 +140,27 @@ vectors = st.lists(st.lists(st.floats(-5, 5), min_size=3, max_size=3), min_size=
 
 
 @given(vectors, st.lists(st.floats(0.1, 9.0), min_size=5, max_size=5))
-def test_a_star_with_a_hub_and_a_complete_graph_are_the_same_thing(models: list[list[float]], weights: list[float]) -> None:
+def test_a_star_with_a_hub_and_a_complete_graph_are_the_same_thing(
+    models: list[list[float]], weights: list[float]
+) -> None:
     """Σ a_i‖θ_i - θ̄‖² = (1/2A) ΣΣ a_i a_j‖θ_i - θ_j‖²."""
-    theta, a = torch.tensor(models, dtype=torch.float64), torch.tensor(weights[: len(models)], dtype=torch.float64)
+    theta, a = (
+        torch.tensor(models, dtype=torch.float64),
+        torch.tensor(weights[: len(models)], dtype=torch.float64),
+    )
     mean = (a[:, None] * theta).sum(0) / a.sum()
     star = float((a * (theta - mean).square().sum(1)).sum())
     pairs = (theta[:, None] - theta[None]).square().sum(2)
     complete = float((a[:, None] * a[None] * pairs).sum()) / (2 * float(a.sum()))
     assert math.isclose(star, complete, rel_tol=1e-9, abs_tol=1e-9)
+
+
+@pytest.mark.parametrize("coupling", ["average", "mr-mtl", "ditto"])
+def test_it_is_known_for_every_round_that_is_reported_on_and_the_last(coupling: str) -> None:
+    tables = {} if coupling == "average" else {"coupling": proximal(coupling, 0.4)}
+    ours = federation(settings(rounds=Rounds(count=5, evaluate_every=2), **tables)).play(5)
+    last = ours.measured("joint_loss", 5)
+    models = {n: ours.personal(n) for n in NAMES} if coupling == "ditto" else None
+    assert math.isclose(last, double_sum(ours, 5, models), rel_tol=1e-6)
+    reported = {m.round for news in ours.news for m in news.measurements if m.metric == "joint_loss"}
+    assert reported == {2, 4, 5}

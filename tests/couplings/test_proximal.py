@@ -28,7 +28,9 @@ BETA = {"内科": 2.0, "外科": 0.5}
 LAMBDA = 0.7
 
 
-def pulled(plain: Plain, theta: torch.Tensor, anchor: torch.Tensor, name: str, number: int, beta: float) -> torch.Tensor:
+def pulled(
+    plain: Plain, theta: torch.Tensor, anchor: torch.Tensor, name: str, number: int, beta: float
+) -> torch.Tensor:
     """Local training with the pull as DESIGN's formula has it."""
     c = RATE * LAMBDA * beta
     for x, y in Fixed(name).batches(number):
@@ -173,7 +175,9 @@ def test_a_large_lambda_reaches_fedavgs_optimum_as_one_over_lambda() -> None:
         return federation(settings(**linear, **tables), order=lambda n: Fixed(n, 64)).play(rounds).hub()
 
     best = after(100)
-    gaps = [float((after(500, coupling=proximal("mr-mtl", strength)) - best).norm()) for strength in (0.0, 1.0, 2.0, 4.0)]
+    gaps = [
+        float((after(500, coupling=proximal("mr-mtl", strength)) - best).norm()) for strength in (0.0, 1.0, 2.0, 4.0)
+    ]
     assert gaps[0] > 1.0
     assert gaps[1] < 0.07
     assert gaps[2] == pytest.approx(gaps[1] / 2, rel=0.2)
@@ -207,7 +211,10 @@ def test_whoever_is_not_drawn_keeps_its_personal_model_as_it_was() -> None:
 
 
 def test_a_target_without_rows_uses_the_anchor_under_mr_mtl() -> None:
-    departments = (*(DepartmentSettings(name=n) for n in NAMES), DepartmentSettings(name="研发", roles=("target",)))
+    departments = (
+        *(DepartmentSettings(name=n) for n in NAMES),
+        DepartmentSettings(name="研发", roles=("target",)),
+    )
     chosen = settings(departments=departments, sharing=EVERYBODY, access=PERMIT, coupling=proximal("mr-mtl"))
     ours = federation(chosen).play(2)
     assert len(ours.state.plans) == 1

@@ -12,9 +12,10 @@ import time
 import tomllib
 import urllib.error
 import urllib.request
+import uuid
 import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +24,7 @@ import pytest
 from lepton_fed.config import Federation
 from lepton_fed.simulation import simulate
 from lepton_fed.storage import RunFolder
-from tests.flower.files import federation
+from tests.flower.files import NAMES, federation
 
 ROOT = Path(__file__).parents[2]
 PROGRAMS = Path(sys.executable).parent
@@ -81,25 +82,32 @@ def test_the_bundle_is_named_and_its_parts_exist() -> None:
 
 
 @contextmanager
-def superlink(folder: Path, port: int) -> Iterator[None]:
-    """What `flwr run` would start by itself, and leave running."""
-    command = ["flower-superlink", "--insecure", "--simulation", "--isolation", "subprocess"]
-    log = (folder / "superlink.log").open("wb")
+def program(folder: Path, *command: str | Path) -> Iterator[None]:
+    """One of Flower's servers, with all that it starts, for as long as the block lasts."""
+    log = folder / f"{uuid.uuid4().hex}.log"
     with (
-        log,
+        log.open("wb") as said,
         subprocess.Popen(
-            [PROGRAMS / command[0], *command[1:], "--host", "127.0.0.1", "--port", str(port)],
+            [PROGRAMS / command[0], *command[1:]],
             env=environment(folder),
-            stdout=log,
-            stderr=log,
+            stdout=said,
+            stderr=said,
             start_new_session=True,
         ) as process,
     ):
         try:
-            wait_for(f"http://127.0.0.1:{port}/health")
             yield
         finally:
             os.killpg(process.pid, signal.SIGTERM)
+
+
+@contextmanager
+def superlink(folder: Path, port: int, *options: str) -> Iterator[None]:
+    """What `flwr run` would start by itself, and leave running."""
+    place = ("--host", "127.0.0.1", "--port", str(port))
+    with program(folder, "flower-superlink", "--insecure", *place, *options):
+        wait_for(f"http://127.0.0.1:{port}/health")
+        yield
 
 
 def wait_for(url: str, seconds: float = 60.0) -> None:
@@ -122,29 +130,53 @@ def free_port() -> int:
         return port
 
 
+def run(project: Path, folder: Path, port: int, *options: str) -> str:
+    """`flwr run .`; what it printed."""
+    ran = subprocess.run(
+        [PROGRAMS / "flwr", "run", ".", "--stream", *options],
+        cwd=project,
+        env=environment(folder, FLWR_LOCAL_SUPERLINK_HTTP_API_PORT=str(port)),
+        capture_output=True,
+        text=True,
+        timeout=280,
+    )
+    return ran.stdout + ran.stderr
+
+
+def assert_hubs_of(out: Path, path: Path) -> None:
+    """The folder holds the hubs that `simulate` ends with."""
+    saved = RunFolder.open(out, writing=False).checkpoint().latest()
+    assert saved is not None
+    here = simulate(Federation.load(path)).state
+    assert saved.round == here.round
+    for name, hub in here.hubs.items():
+        np.testing.assert_allclose(saved.groups["coordinator"][f"model {name}"], hub.state.model, atol=1e-6)
+
+
 @pytest.mark.ray
 @pytest.mark.long
 def test_flwr_run_trains_the_models_of_simulate(tmp_path: Path) -> None:
     pytest.importorskip("ray", reason="needs the extra `ray`")
     path, out, port = federation(tmp_path), tmp_path / "run", free_port()
-    with superlink(tmp_path, port):
-        command = [
-            *(PROGRAMS / "flwr", "run", ".", "--stream"),
-            *("--federation-config", "num-supernodes=2 client-resources-num-cpus=1"),
-            *("--run-config", f'federation="{path}" out="{out}"'),
-        ]
-        ran = subprocess.run(
-            command,
-            cwd=app(tmp_path),
-            env=environment(tmp_path, FLWR_LOCAL_SUPERLINK_HTTP_API_PORT=str(port)),
-            capture_output=True,
-            text=True,
-            timeout=240,
-        )
-    assert "round 3/3" in ran.stdout + ran.stderr
-    saved = RunFolder.open(out, writing=False).checkpoint().latest()
-    assert saved is not None
-    assert saved.round == 3
-    here = simulate(Federation.load(path)).state.hubs
-    for name, hub in here.items():
-        np.testing.assert_allclose(saved.groups["coordinator"][f"model {name}"], hub.state.model, atol=1e-6)
+    nodes = ("--federation-config", "num-supernodes=2 client-resources-num-cpus=1")
+    with superlink(tmp_path, port, "--simulation"):
+        said = run(app(tmp_path), tmp_path, port, *nodes, "--run-config", f'federation="{path}" out="{out}"')
+    assert "round 3/3" in said
+    assert_hubs_of(out, path)
+
+
+@pytest.mark.flower
+@pytest.mark.long
+def test_deployed_nodes_train_the_models_of_simulate(tmp_path: Path) -> None:
+    """Flower starts a process for every message here, so that a department lives on in its context alone."""
+    path, out, port = federation(tmp_path), tmp_path / "run", free_port()
+    path.write_text(path.read_text(encoding="utf-8").replace("count = 3", "count = 1"), encoding="utf-8")
+    with ExitStack() as stack:
+        stack.enter_context(superlink(tmp_path, port))
+        for name in NAMES:
+            config = f'department="{name}" federation="{path}"'
+            place = ("--superlink", f"127.0.0.1:{port}", "--port", str(free_port()))
+            stack.enter_context(program(tmp_path, "flower-supernode", "--insecure", *place, "--node-config", config))
+        said = run(app(tmp_path), tmp_path, port, "--run-config", f'federation="{path}" out="{out}"')
+    assert "round 1/1" in said
+    assert_hubs_of(out, path)

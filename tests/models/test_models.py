@@ -8,9 +8,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from lepton_fed.config.compatibility import LOSSES, MODELS
 from lepton_fed.errors import ConfigError
 from lepton_fed.models import BUILT_IN, build
 from lepton_fed.settings import ArrayShape, Column, DataContract, Label, ModelSettings
+from lepton_fed.training import losses
 
 
 def contract(shape: tuple[int, ...], classes: int = 2) -> DataContract:
@@ -38,7 +40,9 @@ def settings(name: str, **arguments: Any) -> ModelSettings:
     ],
 )
 @pytest.mark.parametrize(("classes", "outputs"), [(0, 1), (2, 1), (5, 5)])
-def test_a_built_in_model_takes_a_batch_of_examples(chosen: ModelSettings, shape: tuple[int, ...], classes: int, outputs: int) -> None:
+def test_a_built_in_model_takes_a_batch_of_examples(
+    chosen: ModelSettings, shape: tuple[int, ...], classes: int, outputs: int
+) -> None:
     model = build(chosen, contract(shape, classes), 1)
     assert model(torch.randn(3, *shape)).shape == (3, outputs)
 
@@ -91,13 +95,10 @@ def test_a_callable_of_an_allowed_module_is_called_with_shape_width_and_argument
     model = build(settings(f"{__name__}:made_elsewhere", width=7), contract((4,)), 1, (__name__,))
     assert model(torch.randn(3, 4)).shape == (3, 1)
     assert sum(p.numel() for p in model.parameters()) == 4 * 7 + 7 + 7 + 1
-    with pytest.raises(ConfigError, match="must return a torch.nn.Module, not int"):
+    with pytest.raises(ConfigError, match=r"must return a torch\.nn\.Module, not int"):
         build(settings(f"{__name__}:no_module"), contract((4,)), 1, (__name__,))
 
 
 def test_every_built_in_model_is_known_to_the_federation_files_check() -> None:
-    from lepton_fed.config.compatibility import LOSSES, MODELS
-    from lepton_fed.training.losses import BUILT_IN as built_in_losses
-
     assert set(MODELS) == set(BUILT_IN)
-    assert set(LOSSES) - {"auto"} == set(built_in_losses)
+    assert set(LOSSES) - {"auto"} == set(losses.BUILT_IN)

