@@ -139,7 +139,10 @@ def main() -> None:
     floor, others = systems(options.yardsticks)
     pairs, rounds = (2, 2) if options.smoke else (options.pairs, options.rounds)
     chosen = [o for o in others if (options.only or "") in o.name][: 3 if options.smoke else None]
-    workloads = {"10 departments of 500, all of them, batch 32": {}, "1,000 departments of 50, 50 a round, batch 10": MANY}
+    workloads = {
+        "10 departments of 500, all of them, batch 32": {},
+        "1,000 departments of 50, 50 a round, batch 10": MANY,
+    }
 
     def say(text: str) -> None:
         print(text, file=sys.stderr, flush=True)

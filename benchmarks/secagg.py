@@ -19,6 +19,7 @@ import time
 import tracemalloc
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, cast
 
 import cryptography
@@ -66,10 +67,7 @@ def measure(departments: int, size: int, repeat: int) -> dict[str, Any]:
     mask_floor = quantise + departments * stream
     floor_full = copy + (departments - 1) * add + departments * stream
     floor_dropped = (
-        copy
-        + (departments - gone - 1) * add
-        + (departments - gone) * stream
-        + gone * (departments - gone) * stream
+        copy + (departments - gone - 1) * add + (departments - gone) * stream + gone * (departments - gone) * stream
     )
     return {
         "departments": departments,
@@ -174,9 +172,7 @@ class Bench:
                 self.states[name], reply = state.share(party, request, plan.model_hash)
             case Delivery():
                 buffers = self.buffers if name == "d000" else None
-                self.states[name], reply = state.mask(
-                    party, request, {"model": self.contribution}, buffers=buffers
-                )
+                self.states[name], reply = state.mask(party, request, {"model": self.contribution}, buffers=buffers)
             case Survivors():
                 self.states[name], reply = state.sign(party, request)
             case Quorum():
@@ -205,9 +201,7 @@ class Bench:
 def best(once: Callable[[], Times], repeat: int) -> Times:
     """The least of each figure."""
     runs = [once() for _ in range(repeat)]
-    return Times(
-        *(min(getattr(run, name) for run in runs) for name in ("client", "masked", "server", "sent"))
-    )
+    return Times(*(min(getattr(run, name) for run in runs) for name in ("client", "masked", "server", "sent")))
 
 
 def floors(size: int, repeat: int) -> tuple[float, float, float, float]:
@@ -288,12 +282,11 @@ def flower(departments: int, size: int, ours: float) -> dict[str, Any]:
 
 
 def machine() -> dict[str, Any]:
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
-    )
+    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
     model = ""
-    if os.path.exists("/proc/cpuinfo"):
-        with open("/proc/cpuinfo") as lines:
+    facts = Path("/proc/cpuinfo")
+    if facts.exists():
+        with facts.open(encoding="utf-8") as lines:
             model = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), "")
     return {
         "cpu": model or platform.processor(),
@@ -308,8 +301,7 @@ def machine() -> dict[str, Any]:
 
 def table(found: dict[str, Any]) -> str:
     return "\n".join(
-        f"{name:34} {value:.4g}" if isinstance(value, float) else f"{name:34} {value}"
-        for name, value in found.items()
+        f"{name:34} {value:.4g}" if isinstance(value, float) else f"{name:34} {value}" for name, value in found.items()
     )
 
 

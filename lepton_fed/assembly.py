@@ -66,7 +66,9 @@ def build_department(
         bench=benches.for_(federation.settings.department(name).model, device, own.file.code if code is None else code),
         rows=_rows(own, device),
         disclose=disclose,
-        common=None if common is None else torch.from_numpy(prepare_unlabelled(federation.settings.data, common)).to(device),
+        common=None
+        if common is None
+        else torch.from_numpy(prepare_unlabelled(federation.settings.data, common)).to(device),
         hubs=plans,
     )
 
@@ -148,7 +150,9 @@ def _rows(own: Own, device: torch.device) -> Rows:
     if own.prepared is None:
         return Rows()
     limit = own.file.memory_limit
-    train, validation, test = (_placed(p, device, limit) for p in (own.prepared.train, own.prepared.validation, own.prepared.test))
+    train, validation, test = (
+        _placed(p, device, limit) for p in (own.prepared.train, own.prepared.validation, own.prepared.test)
+    )
     return Rows(train, validation, test)
 
 

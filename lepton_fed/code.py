@@ -17,13 +17,19 @@ def load_callable(name: str, key: str, built_in: Iterable[str], allowed: tuple[s
     """
     module, colon, attribute = name.partition(":")
     if not colon:
-        raise ConfigError(f"{key}: {name!r} is not built in ({', '.join(sorted(built_in))}) nor written module:callable")
+        raise ConfigError(
+            f"{key}: {name!r} is not built in ({', '.join(sorted(built_in))}) nor written module:callable"
+        )
     if not _inside(module, allowed):
-        raise ConfigError(f"{key}: code of module {module!r} is not allowed here; add it to `code` in the department's own file")
+        raise ConfigError(
+            f"{key}: code of module {module!r} is not allowed here; add it to `code` in the department's own file"
+        )
     try:
         found = getattr(importlib.import_module(module), attribute, None)
     except ImportError as error:
-        raise ConfigError(f"{key}: module {module!r} cannot be imported ({error.name or 'unknown'} is missing)") from None
+        raise ConfigError(
+            f"{key}: module {module!r} cannot be imported ({error.name or 'unknown'} is missing)"
+        ) from None
     except Exception as error:
         raise ConfigError(f"{key}: module {module!r} fails when it is imported ({type(error).__name__})") from None
     if not callable(found):

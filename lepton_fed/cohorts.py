@@ -94,7 +94,7 @@ def denied(settings: Settings) -> tuple[Denied, ...]:
 
 
 def hubs(settings: Settings) -> tuple[HubPlan, ...]:
-    """The models that the coordinator keeps, by what they are made from; ConfigError if `clusters` has several crowds."""
+    """The models the coordinator keeps, by what they are made from; ConfigError if `clusters` has several crowds."""
     taught = sources(settings)
     if settings.coupling.kind == "clusters":
         teachers = frozenset().union(*taught.values())
@@ -139,8 +139,13 @@ def _blocks(settings: Settings) -> Iterator[tuple[list[str], list[str], Flow, De
     """
     for flow in settings.sharing:
         rules = [g for g in settings.access if g.what == flow.what]
-        givers = _alike([d.name for d in settings.departments if d.is_source and names(flow.from_, d.name)], [g.owner for g in rules])
-        takers = _alike([d.name for d in settings.departments if d.is_target and names(flow.to, d.name)], [g.who for g in rules])
+        givers = _alike(
+            [d.name for d in settings.departments if d.is_source and names(flow.from_, d.name)],
+            [g.owner for g in rules],
+        )
+        takers = _alike(
+            [d.name for d in settings.departments if d.is_target and names(flow.to, d.name)], [g.who for g in rules]
+        )
         for some in givers:
             for others in takers:
                 yield some, others, flow, decide(rules, owner=some[0], who=others[0], verb="train", what=flow.what)

@@ -121,14 +121,19 @@ def play(settings: Settings, state: State) -> Flow[tuple[State, News]]:
     """One round. The news holds the measurements of the round before."""
     number, plans = state.round + 1, state.plans
     writers = tuple(n for n in settings.names if any(n in p.may_write for p in plans))
-    chosen = draw(writers, settings.rounds.participants or len(writers), settings.federation.seed, "participants", number)
+    chosen = draw(
+        writers, settings.rounds.participants or len(writers), settings.federation.seed, "participants", number
+    )
     if settings.coupling.kind == "clusters" and (state.round % settings.coupling.freeze == 0 or not state.declared):
         state = yield from _declare(state, number, writers)
     report = state.round % settings.rounds.evaluate_every == 0
     messages = _work(settings, state, chosen, report)
     replies = yield messages
     done, refusals = _sorted_out(settings, replies)
-    new = {p.name: _released(settings, state.hubs[p.name], _addends(settings, state, done, p), len(p.writers)) for p in plans}
+    new = {
+        p.name: _released(settings, state.hubs[p.name], _addends(settings, state, done, p), len(p.writers))
+        for p in plans
+    }
     if chosen and not any(d.addends for d in done.values()):
         raise RoundError(_nobody(number, refusals))
     news = News(

@@ -41,7 +41,6 @@ from lepton_fed.training.losses import Loss, loss
 from lepton_fed.training.metrics import measure
 from lepton_fed.weighting import beta, raw_weight
 
-
 DIVERGED = 1e30
 """Squared norm from which an update is no update any more: well before float32 sums of squares overflow."""
 
@@ -201,7 +200,9 @@ class Department:
         """What enters the federation's totals, and what this department shows of its own."""
         own: dict[str, float] = {}
         for name, examples in self._measured_parts():
-            found = measure(self.bench.model.module, examples, self.bench.loss, self.settings.report.metrics, self.settings.data)
+            found = measure(
+                self.bench.model.module, examples, self.bench.loss, self.settings.report.metrics, self.settings.data
+            )
             own |= {f"{name}/{metric}": value for metric, value in found.items()}
         scores = totals(own, len(self.rows.test) if self.rows.test is not None else 0)
         row = self.part.row(work)

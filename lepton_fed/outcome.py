@@ -72,7 +72,9 @@ def _content(
         alpha={p.name: _alpha(settings, p.writers) for p in result.state.plans},
         beta={name: _beta(settings, name) for name in result.models},
         history=result.history,
-        comparison=tuple(Comparison(c.department, c.metric, c.alone, c.federated, c.pooled, c.examples) for c in result.comparison),
+        comparison=tuple(
+            Comparison(c.department, c.metric, c.alone, c.federated, c.pooled, c.examples) for c in result.comparison
+        ),
         timing=result.timing,
         models=_models(result, recorder, departments),
         secure=None,
@@ -92,4 +94,6 @@ def _beta(settings: Settings, name: str) -> float:
 def _metrics(result: RunResult, department: str) -> dict[str, float]:
     """The department's last test metrics."""
     last = result.state.round
-    return {m.metric: m.value for m in result.history if m.department == department and m.part == "test" and m.round == last}
+    return {
+        m.metric: m.value for m in result.history if m.department == department and m.part == "test" and m.round == last
+    }

@@ -124,7 +124,9 @@ def _tensors(module: nn.Module) -> dict[str, Tensor]:
         raise ConfigError("the model has no parameters to train")
     kinds = {(t.dtype, t.device) for t in found.values()}
     if len(kinds) > 1:
-        raise ConfigError(f"the model mixes dtypes or devices ({sorted(str(d) for d, _ in kinds)}); use one for all of it")
+        raise ConfigError(
+            f"the model mixes dtypes or devices ({sorted(str(d) for d, _ in kinds)}); use one for all of it"
+        )
     return found
 
 
@@ -160,4 +162,6 @@ def _check_patterns(
             if not any(fnmatchcase(n, pattern) for n in tensors):
                 raise ConfigError(f"model.{kind}: the pattern {pattern!r} matches nothing; the model has {known}")
     if not leaves & trained:
-        raise ConfigError(f"model: the patterns keep every parameter private, so nothing is shared; the model has {known}")
+        raise ConfigError(
+            f"model: the patterns keep every parameter private, so nothing is shared; the model has {known}"
+        )

@@ -35,12 +35,7 @@ def decide(grants: Iterable[Grant], *, owner: str, who: str, verb: str, what: st
 
 
 def _applies(grant: Grant, owner: str, who: str, verb: str, what: str) -> bool:
-    return (
-        grant.what == what
-        and action(grant.action) == verb
-        and names(grant.owner, owner)
-        and names(grant.who, who)
-    )
+    return grant.what == what and action(grant.action) == verb and names(grant.owner, owner) and names(grant.who, who)
 
 
 def names(listed: Iterable[str], one: str) -> bool:

@@ -66,7 +66,9 @@ class Resident:
 class Streamed:
     """Examples too large for the device: gathered on the host block by block, one block ahead of training."""
 
-    def __init__(self, x: Tensor, y: Tensor, device: torch.device | str = "cpu", block_bytes: int = BLOCK_BYTES) -> None:
+    def __init__(
+        self, x: Tensor, y: Tensor, device: torch.device | str = "cpu", block_bytes: int = BLOCK_BYTES
+    ) -> None:
         if len(x) != len(y):
             raise ValueError(f"{len(x)} examples but {len(y)} labels")
         self.device = torch.device(device)

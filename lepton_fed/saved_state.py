@@ -39,7 +39,11 @@ def meta(state: State) -> dict[str, Any]:
 
 
 def restore(
-    fresh: State, departments: Mapping[str, Department], round: int, values: Mapping[str, Any], held: Mapping[str, Arrays]
+    fresh: State,
+    departments: Mapping[str, Department],
+    round: int,
+    values: Mapping[str, Any],
+    held: Mapping[str, Arrays],
 ) -> State:
     """The state after `round`; departments take back what they kept. `fresh` is the state before any round."""
     for name, department in departments.items():

@@ -1,11 +1,11 @@
 """What the coordinator does with a hub's mean update d (Reddi et al. 2021, Algorithm 2; Hsu et al. 2019).
 
-    none       x <- x + η d
-    momentum   m <- μ m + d                 x <- x + η m
-    adam       m <- μ m + (1 - μ) d         v <- β2 v + (1 - β2) d²
-    yogi       m likewise                   v <- v - (1 - β2) d² sign(v - d²)
-    adagrad    m likewise                   v <- v + d²
-               x <- x + η m / (√v + τ)      no bias correction, moments start at 0
+none       x <- x + η d
+momentum   m <- μ m + d                 x <- x + η m
+adam       m <- μ m + (1 - μ) d         v <- β2 v + (1 - β2) d²
+yogi       m likewise                   v <- v - (1 - β2) d² sign(v - d²)
+adagrad    m likewise                   v <- v + d²
+           x <- x + η m / (√v + τ)      no bias correction, moments start at 0
 """
 
 from __future__ import annotations

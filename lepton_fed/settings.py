@@ -95,7 +95,9 @@ class DepartmentSettings(_Strict):
     description: str = ""
 
     def __post_init__(self) -> None:
-        _require(self.name.strip() == self.name and self.name != "", f"a department's name may not be blank: {self.name!r}")
+        _require(
+            self.name.strip() == self.name and self.name != "", f"a department's name may not be blank: {self.name!r}"
+        )
         _require_words("a department's name", self.name)
         _require(self.name != EVERYONE, "a department may not be called '*'")
         # Files are named after departments: their own file, their model in the run folder.
@@ -177,10 +179,18 @@ class Column(_Strict):
 
     def __post_init__(self) -> None:
         _require_words("a column's name", self.name)
-        _require((self.type == "category") == bool(self.codes), f"column {self.name!r}: codes belong to a category, and only to it")
+        _require(
+            (self.type == "category") == bool(self.codes),
+            f"column {self.name!r}: codes belong to a category, and only to it",
+        )
         _require(len(set(self.codes)) == len(self.codes), f"column {self.name!r}: a code is listed twice")
-        _require(self.range is None or self.range[0] <= self.range[1], f"column {self.name!r}: range must be [smallest, largest]")
-        _require(self.type in ("number", "integer") or self.range is None, f"column {self.name!r}: only numbers have a range")
+        _require(
+            self.range is None or self.range[0] <= self.range[1],
+            f"column {self.name!r}: range must be [smallest, largest]",
+        )
+        _require(
+            self.type in ("number", "integer") or self.range is None, f"column {self.name!r}: only numbers have a range"
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -292,18 +302,22 @@ class Optimiser(_Strict):
     """Momentum and moments last from round to round at the department; false starts them afresh every round."""
 
     def __post_init__(self) -> None:
-        _require(self.learning_rate > 0, f"training.optimiser: learning_rate must be positive, not {self.learning_rate}")
+        _require(
+            self.learning_rate > 0, f"training.optimiser: learning_rate must be positive, not {self.learning_rate}"
+        )
         _require(0 <= self.momentum < 1, f"training.optimiser: momentum must be in [0, 1), not {self.momentum}")
         _require(self.weight_decay >= 0, f"training.optimiser: weight_decay may not be negative: {self.weight_decay}")
         _require(self.epsilon > 0, f"training.optimiser: epsilon must be positive, not {self.epsilon}")
         _require(0 <= self.beta1 < 1 and 0 <= self.beta2 < 1, "training.optimiser: beta1 and beta2 must be in [0, 1)")
-        _require(self.name == "sgd" or not (self.momentum or self.nesterov), "training.optimiser: momentum belongs to sgd")
+        _require(
+            self.name == "sgd" or not (self.momentum or self.nesterov), "training.optimiser: momentum belongs to sgd"
+        )
         _require(not self.nesterov or self.momentum > 0, "training.optimiser: nesterov needs momentum")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Training(_Strict):
-    """`[training]`: what a department does in one round. `epochs` or `steps`; steps go on through the data across rounds."""
+    """`[training]`: what a department does in one round. `steps` go on through the data across rounds."""
 
     loss: str = "auto"
     """`auto` (from the label), `binary_cross_entropy`, `cross_entropy`, `mse`, `huber`, or `module:callable`."""
@@ -320,7 +334,10 @@ class Training(_Strict):
         _require(self.steps is None or self.steps >= 1, f"training: steps must be at least 1, not {self.steps}")
         _require(self.batch >= 1, f"training: batch must be at least 1, not {self.batch}")
         plain = self.optimiser.name == "sgd" and not self.optimiser.momentum
-        _require(self.correction == "none" or plain, "training: scaffold needs sgd without momentum (its update of c assumes it)")
+        _require(
+            self.correction == "none" or plain,
+            "training: scaffold needs sgd without momentum (its update of c assumes it)",
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -381,7 +398,10 @@ class Coupling(_Strict):
         _require(self.hubs >= 1, f"coupling: hubs must be at least 1, not {self.hubs}")
         _require(self.temperature > 0, f"coupling: temperature must be positive, not {self.temperature}")
         _require(self.freeze >= 1, "coupling: freeze must be at least 1")
-        _require((self.kind == "distill") == (self.common is not None), "coupling: distill needs [coupling.common], and only distill has it")
+        _require(
+            (self.kind == "distill") == (self.common is not None),
+            "coupling: distill needs [coupling.common], and only distill has it",
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -440,7 +460,12 @@ METRICS = ("loss", "accuracy", "balanced_accuracy", "auc", "average_precision", 
 class Report(_Strict):
     """`[report]`: what is measured, and what a department's own result is set beside."""
 
-    metrics: tuple[Literal["loss", "accuracy", "balanced_accuracy", "auc", "average_precision", "f1", "log_loss", "mse", "mae", "r2"], ...] = ("loss",)
+    metrics: tuple[
+        Literal[
+            "loss", "accuracy", "balanced_accuracy", "auc", "average_precision", "f1", "log_loss", "mse", "mae", "r2"
+        ],
+        ...,
+    ] = ("loss",)
     """The first is the one that bars and tables compare by."""
     baselines: tuple[Literal["alone", "pooled"], ...] = ("alone", "pooled")
     alone_learning_rates: tuple[float, ...] = ()

@@ -114,7 +114,9 @@ def _check_options(out: str | Path | None, resume: str | Path | None, engine: st
     if engine not in ("inprocess", "flower"):
         raise ConfigError(f"there is no engine {engine!r}; choose inprocess or flower")
     if engine == "flower" and resume is not None:
-        raise ConfigError("the flower engine cannot resume a run; use the engine inprocess, which gives the same models")
+        raise ConfigError(
+            "the flower engine cannot resume a run; use the engine inprocess, which gives the same models"
+        )
 
 
 # ---------------------------------------------------------------- before the first round
@@ -125,7 +127,9 @@ def _prepare(federation: Federation, progress: Progress) -> Run:
     started = time.perf_counter()
     owns = {name: read_own(federation, name) for name in federation.settings.names}
     departments = build_departments(federation, owns)
-    run = Run(federation, owns, departments, begin(federation.settings, allowed_code(o.file for o in owns.values())), progress)
+    run = Run(
+        federation, owns, departments, begin(federation.settings, allowed_code(o.file for o in owns.values())), progress
+    )
     run.timing["loading data"] = time.perf_counter() - started
     for own in owns.values():
         run.warnings |= dict.fromkeys(own.prepared.notes if own.prepared else ())
@@ -247,7 +251,9 @@ def _compare(run: Run) -> list[Compared]:
     """Each department's test metrics: alone, federated, pooled."""
     with run.timed("baselines"):
         alone, pooled = _alone(run), _pooled(run)
-    federated = {(m.department, m.metric): m.value for m in run.history if m.part == "test" and m.round == run.state.round}
+    federated = {
+        (m.department, m.metric): m.value for m in run.history if m.part == "test" and m.round == run.state.round
+    }
     return [
         Compared(
             name,

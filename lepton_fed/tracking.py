@@ -144,6 +144,5 @@ def _package(module: str, extra: str) -> Any:
         if error.name is None or error.name.partition(".")[0] != missing:
             raise
         raise ConfigError(
-            f"tracking with {extra} needs the package {missing}, which is not installed; "
-            f"install lepton-fed[{extra}]"
+            f"tracking with {extra} needs the package {missing}, which is not installed; install lepton-fed[{extra}]"
         ) from error

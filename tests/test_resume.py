@@ -18,11 +18,12 @@ import torch
 from safetensors.numpy import load_file
 
 from lepton_fed import Federation, LeptonError, RunResult, simulate
+from lepton_fed.progress import Quiet
 from lepton_fed.storage import RunFolder, RunStore, read_history, sqlite_url
 from tests import federations
 from tests.federations import COUPLINGS, quick, written
 
-ROUNDS = 30
+ROUNDS = 40
 QUICK = (
     "average with adam at the server",
     "mr-mtl with private parts and local adam",
@@ -42,29 +43,54 @@ PROCESSES.set_forkserver_preload(
 )
 
 
-def go_on(federation: Path, folder: Path, rounds: int | None = None) -> None:
+class Clock(Quiet):
+    """Says when the rounds begin, and how long they took."""
+
+    def __init__(self, begun: Any = None) -> None:
+        self.begun = begun
+        self.first = self.last = 0.0
+
+    def begin(self, done: int, rounds: int) -> None:
+        self.first = time.monotonic()
+        if self.begun is not None:
+            self.begun.set()
+
+    def measured(self, number: int, measurements: object) -> None:
+        self.last = time.monotonic()
+
+
+def go_on(federation: Path, folder: Path, begun: Any = None) -> None:
     """What a user does: start the run, or go on with it where it has begun."""
     torch.set_num_threads(1)
-    begun = (folder / "run.json").exists()
+    place = "resume" if (folder / "run.json").exists() else "out"
     try:
-        if begun:
-            simulate(federation, rounds=rounds, resume=folder)
-        else:
-            simulate(federation, rounds=rounds, out=folder)
+        simulate(federation, progress=Clock(begun), **{place: folder})  # type: ignore[arg-type]
     except KeyboardInterrupt:
         sys.exit(130)
 
 
-def started(federation: Federation, folder: Path) -> Any:
-    child = PROCESSES.Process(target=go_on, args=(federation.path, folder))
+def started(federation: Federation, folder: Path) -> tuple[Any, Any]:
+    """A process that goes on with the run, and an event that it sets when its rounds begin."""
+    begun = PROCESSES.Event()
+    child = PROCESSES.Process(target=go_on, args=(federation.path, folder, begun))
     child.start()
-    return child
+    return child, begun
 
 
-def killed_after(seconds: float, federation: Federation, folder: Path, sign: signal.Signals) -> None:
-    """One process that goes on with the run until it gets this signal (or ends before)."""
-    child = started(federation, folder)
-    child.join(seconds)
+def killed_at_random(
+    draw: random.Random, rounds_take: float, federation: Federation, folder: Path, sign: signal.Signals
+) -> None:
+    """One process that goes on with the run until it gets this signal, at any moment of its life.
+
+    Most signals come while rounds are played; some while files are read and the folder is made.
+    """
+    child, begun = started(federation, folder)
+    if draw.random() < 0.8:
+        while child.is_alive() and not begun.wait(0.1):
+            pass
+        child.join(draw.uniform(0.0, rounds_take))
+    else:
+        child.join(draw.uniform(0.0, 0.3))
     if child.is_alive():
         os.kill(child.pid, sign)
     child.join(60)
@@ -109,12 +135,11 @@ def stored(folder: Path) -> RunStore:
 def killed_run(tmp_path: Path, coupling: str, kills: int) -> None:
     draw = random.Random(f"{coupling} {kills}")
     federation = written(tmp_path, quick(COUPLINGS[coupling], ROUNDS))
-    began = time.monotonic()
-    simulate(federation, out=tmp_path / "uninterrupted" / "run")
-    whole = time.monotonic() - began
+    clock = Clock()
+    simulate(federation, out=tmp_path / "uninterrupted" / "run", progress=clock)
     folder = tmp_path / "killed" / "run"
     for _ in range(kills):
-        killed_after(draw.uniform(0.1, 0.8) * whole, federation, folder, signal.SIGKILL)
+        killed_at_random(draw, min(0.5, 2 / kills) * (clock.last - clock.first), federation, folder, signal.SIGKILL)
     go_on(federation.path, folder)
     assert_same(folder, tmp_path / "uninterrupted" / "run")
     with stored(folder) as store:
@@ -146,7 +171,7 @@ def test_a_run_stopped_by_hand_can_go_on(tmp_path: Path) -> None:
     simulate(federation, out=tmp_path / "whole")
     draw = random.Random(3)
     for _ in range(2):
-        killed_after(draw.uniform(0.2, 0.4), federation, tmp_path / "stopped", signal.SIGINT)
+        killed_at_random(draw, 0.2, federation, tmp_path / "stopped", signal.SIGINT)
     go_on(federation.path, tmp_path / "stopped")
     assert_same(tmp_path / "stopped", tmp_path / "whole")
 
@@ -273,7 +298,7 @@ def test_another_database_than_the_runs_own_is_refused_and_stays_empty(tmp_path:
 def test_two_processes_never_write_one_run(tmp_path: Path) -> None:
     federation = written(tmp_path, quick({}, 100_000))
     folder = tmp_path / "run"
-    child = started(federation, folder)
+    child, _ = started(federation, folder)
     try:
         while not (folder / "checkpoint" / "manifest.json").exists():
             assert child.is_alive()

@@ -47,15 +47,11 @@ def _roles(settings: Settings) -> Iterator[tuple[Path, str]]:
         yield ("departments",), "no department is a target, so nobody would receive a model; add that role"
     drawn = settings.rounds.participants
     if drawn is not None and drawn > len(working):
-        sentence = (
-            f"rounds.participants draws {drawn} departments, and {len(working)} take part; draw at most those"
-        )
+        sentence = f"rounds.participants draws {drawn} departments, and {len(working)} take part; draw at most those"
         yield ("rounds", "participants"), sentence
     hubs = settings.coupling.hubs
     if settings.coupling.kind == "clusters" and hubs > len(sources) > 0:
-        sentence = (
-            f"coupling.hubs is {hubs} for {len(sources)} sources, so nobody would write to some; take fewer"
-        )
+        sentence = f"coupling.hubs is {hubs} for {len(sources)} sources, so nobody would write to some; take fewer"
         yield ("coupling", "hubs"), sentence
 
 
@@ -129,9 +125,7 @@ def _server(settings: Settings) -> Iterator[tuple[Path, str]]:
         sentence = f"server.learning_rate is {rate:g}, but {_NO_UPDATE[name]} ({name}); take it out"
         yield ("server", "learning_rate"), sentence
     if settings.training.correction == "scaffold" and settings.coupling.kind != "average":
-        sentence = (
-            f"training.correction is 'scaffold', which needs the coupling average, not {name}; take one out"
-        )
+        sentence = f"training.correction is 'scaffold', which needs the coupling average, not {name}; take one out"
         yield ("training", "correction"), sentence
 
 
@@ -178,9 +172,7 @@ def _labels(settings: Settings) -> Iterator[tuple[Path, str]]:
     features = {column.name for column in settings.data.columns}
     for k, department in enumerate(settings.departments):
         if department.label in features:
-            sentence = (
-                f"the label of {department.name!r}, {department.label!r}, is also a feature; leave one out"
-            )
+            sentence = f"the label of {department.name!r}, {department.label!r}, is also a feature; leave one out"
             yield ("departments", k, "label"), sentence
 
 

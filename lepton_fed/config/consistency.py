@@ -133,16 +133,12 @@ def _graph(settings: Settings) -> Iterator[Problem]:
         if edge.from_ == edge.to:
             yield ("graph", k), f"graph[{k + 1}]: {edge.from_!r} depends on itself; name two departments"
         if edge in seen:
-            sentence = (
-                f"graph[{k + 1}]: {edge.from_} → {edge.to} for {edge.needs!r} is listed twice; leave one"
-            )
+            sentence = f"graph[{k + 1}]: {edge.from_} → {edge.to} for {edge.needs!r} is listed twice; leave one"
             yield ("graph", k), sentence
         seen.add(edge)
     for k, flow in enumerate(settings.sharing):
         if flow.from_ == flow.to and len(flow.from_) == 1 and EVERYONE not in flow.from_:
-            sentence = (
-                f"sharing[{k + 1}]: {flow.what!r} flows from {flow.from_[0]!r} to itself; name another in to"
-            )
+            sentence = f"sharing[{k + 1}]: {flow.what!r} flows from {flow.from_[0]!r} to itself; name another in to"
             yield ("sharing", k), sentence
     cycle = _cycle(settings)
     if cycle:
@@ -186,9 +182,7 @@ def _teaching(settings: Settings) -> Iterator[Problem]:
             yield ("departments", k), f"nobody may teach the target {department.name!r}: {why}"
         elif isinstance(alpha, dict) and not any(alpha[name] for name in teachers):
             listed = ", ".join(teachers)
-            sentence = (
-                f"weights.alpha is zero for all that teach {department.name!r}: {listed}; give one more"
-            )
+            sentence = f"weights.alpha is zero for all that teach {department.name!r}: {listed}; give one more"
             yield ("weights", "alpha"), sentence
 
 

@@ -148,9 +148,7 @@ def _role(department: DepartmentSettings) -> str:
 def _teaching(settings: Settings) -> Iterator[str]:
     for plan in hubs(settings):
         if settings.coupling.kind == "clusters":
-            yield from item(
-                f"{plan.name}, read by {some(plan.readers)}, is the mean of those who choose it among"
-            )
+            yield from item(f"{plan.name}, read by {some(plan.readers)}, is the mean of those who choose it among")
         else:
             learn = "learns" if len(plan.readers) == 1 else "learn"
             yield from item(f"{some(plan.readers)} {learn} from")
@@ -211,9 +209,7 @@ def _parts(settings: Settings, parameters: Parameters) -> Iterator[str]:
         yield from _patterns(settings.model)
     for department in settings.departments:
         if department.model is not None:
-            yield from item(
-                f"{department.name} trains {department.model.name}, the others {settings.model.name}"
-            )
+            yield from item(f"{department.name} trains {department.model.name}, the others {settings.model.name}")
     yield from _as_they_began(settings)
     yield from item("rows, labels and the departments' own files never leave their department")
 

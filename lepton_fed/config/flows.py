@@ -29,9 +29,7 @@ def unused(settings: Settings) -> Iterator[Unused]:
     """Every flow between two departments that is not in E."""
     for flow in settings.sharing:
         rules = [grant for grant in settings.access if grant.what == flow.what]
-        givers = _alike(
-            (d for d in settings.departments if names(flow.from_, d.name)), [g.owner for g in rules]
-        )
+        givers = _alike((d for d in settings.departments if names(flow.from_, d.name)), [g.owner for g in rules])
         takers = _alike((d for d in settings.departments if names(flow.to, d.name)), [g.who for g in rules])
         for some in givers:
             for others in takers:

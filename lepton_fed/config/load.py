@@ -64,9 +64,7 @@ def read_tree(text: str, path: Path, kind: type, what: str) -> dict[str, Any]:
     try:
         tree = tomllib.loads(text)
     except RecursionError:
-        raise ConfigError(
-            f"{path}: lists in lists go too deep to be read; a {what} needs few of them"
-        ) from None
+        raise ConfigError(f"{path}: lists in lists go too deep to be read; a {what} needs few of them") from None
     except ValueError as error:
         raise ConfigError(_not_toml(str(error), text, path)) from None
     if not tree:
@@ -85,9 +83,7 @@ def validate(tree: dict[str, Any], kind: type[T], text: str, path: Path, *, secr
     # Strict JSON: the mode of pydantic that reads lists as tuples, tables as dataclasses and guesses nothing.
     document = json.dumps(tree, ensure_ascii=False)
     try:
-        settings: T = _adapter(cast(Any, kind)).validate_json(
-            document, strict=True, by_alias=True, by_name=False
-        )
+        settings: T = _adapter(cast(Any, kind)).validate_json(document, strict=True, by_alias=True, by_name=False)
     except ValidationError as error:
         found = wording.problems(error.errors(include_url=False), kind, tree, secret=secret)
         complain(*found[0], text, path, more=len(found) - 1)

@@ -1,9 +1,9 @@
 """The couplings: what a department does with the hubs' models, and what it writes to their sums.
 
-    average     start from the anchor, train, upload            FedAvg, FedPer, FedBN, SCAFFOLD, FedAdam, ...
-    proximal    be pulled towards the anchor while training     MR-MTL, Ditto, pFedMe, FedProx
-    clusters    one of m hubs to write to, any mixture to read  IFCA and its soft form
-    distill     agree on predictions instead of parameters      departments with different architectures
+average     start from the anchor, train, upload            FedAvg, FedPer, FedBN, SCAFFOLD, FedAdam, ...
+proximal    be pulled towards the anchor while training     MR-MTL, Ditto, pFedMe, FedProx
+clusters    one of m hubs to write to, any mixture to read  IFCA and its soft form
+distill     agree on predictions instead of parameters      departments with different architectures
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """`clusters`: m hubs; a department writes to one, declared in public, and reads any mixture of them at home.
 
-    φ_r = softmax over r of -f_i(hub_r) / τ       soft reading
-    φ   = the hub with the smallest f_i           hard reading: IFCA (Ghosh et al. 2020)
+φ_r = softmax over r of -f_i(hub_r) / τ       soft reading
+φ   = the hub with the smallest f_i           hard reading: IFCA (Ghosh et al. 2020)
 """
 
 from __future__ import annotations

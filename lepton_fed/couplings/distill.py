@@ -42,7 +42,9 @@ class Distill(Part):
         logs = self._log_probabilities()
         said = logs if self._reverse else logs.exp()
         # Reverse needs no spread; 0 · Σ is 0 unless a prediction is not finite, which the department then refuses.
-        entropy = float(0.0 * logs.sum()) if self._reverse else float((logs.exp().double() * logs.double()).sum(1).mean())
+        entropy = (
+            float(0.0 * logs.sum()) if self._reverse else float((logs.exp().double() * logs.double()).sum(1).mean())
+        )
         self._remember(work.round, logs.reshape(-1))
         return {name: Addend(on_host(said.reshape(-1)), at.weight, entropy) for name in work.write}
 

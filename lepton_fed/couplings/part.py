@@ -43,7 +43,11 @@ class Part(ABC):
         if not self.at.is_source:
             return 0.5 * self.at.beta * hub.release.spread
         own = self._own_of(work.round - 1)
-        return None if own is None else self.at.beta * _half_distance(own, self.at.receive(hub.release.mean), hub.release.spread)
+        return (
+            None
+            if own is None
+            else self.at.beta * _half_distance(own, self.at.receive(hub.release.mean), hub.release.spread)
+        )
 
     def declare(self, hubs: Hubs) -> str:
         """The hub to write to; `clusters` alone asks."""

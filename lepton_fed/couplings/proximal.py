@@ -1,10 +1,10 @@
 """`proximal`: training is pulled towards the anchor with strength λβ; four published ways to use the pull.
 
-    method    starts from     is pulled to      uploads                 uses
-    mr-mtl    its own θ_j     anchor            θ_j                     θ_j          (Liu et al. 2022)
-    ditto     its own v_j     anchor            an update of the anchor v_j          (Li et al. 2021)
-    pfedme    the anchor      a moving copy w   w                       θ_j          (T. Dinh et al. 2020)
-    fedprox   the anchor      anchor            θ_j                     the anchor   (Li et al. 2020)
+method    starts from     is pulled to      uploads                 uses
+mr-mtl    its own θ_j     anchor            θ_j                     θ_j          (Liu et al. 2022)
+ditto     its own v_j     anchor            an update of the anchor v_j          (Li et al. 2021)
+pfedme    the anchor      a moving copy w   w                       θ_j          (T. Dinh et al. 2020)
+fedprox   the anchor      anchor            θ_j                     the anchor   (Li et al. 2020)
 """
 
 from __future__ import annotations

@@ -36,18 +36,14 @@ class Checked:
     rows: int
 
 
-def check(
-    contract: DataContract, given: pd.DataFrame | Arrays, department: str, label: str | None = None
-) -> Checked:
+def check(contract: DataContract, given: pd.DataFrame | Arrays, department: str, label: str | None = None) -> Checked:
     """The data as numbers. ContractError with every breach; ConfigError where `label` cannot be meant."""
     if isinstance(given, Arrays):
         if label is not None:
             raise ConfigError(f"{department}: `label` names a column, but its data are arrays; leave it out")
         return _checked_arrays(contract, given, department, labelled=True)
     if label in [column.name for column in contract.columns]:
-        raise ConfigError(
-            f"{department}: its label {label!r} is a feature of the contract too; it can be one only"
-        )
+        raise ConfigError(f"{department}: its label {label!r} is a feature of the contract too; it can be one only")
     return _checked_table(contract, given, department, label or contract.label.column)
 
 
@@ -58,9 +54,7 @@ def check_unlabelled(contract: DataContract, given: pd.DataFrame | Arrays, owner
     return _checked_table(contract, given, owner, None)
 
 
-def _checked_table(
-    contract: DataContract, table: pd.DataFrame, department: str, label: str | None
-) -> Checked:
+def _checked_table(contract: DataContract, table: pd.DataFrame, department: str, label: str | None) -> Checked:
     if contract.array is not None:
         line = f"array {contract.array.shape}"
         raise ContractError(department, (f"{line}: its data are a table; give npz, or a callable's (x, y)",))
@@ -82,9 +76,7 @@ def _checked_table(
 
 def _checked_arrays(contract: DataContract, given: Arrays, department: str, *, labelled: bool) -> Checked:
     if contract.array is None:
-        raise ContractError(
-            department, ("columns: its data are arrays; a table with these columns was expected",)
-        )
+        raise ContractError(department, ("columns: its data are arrays; a table with these columns was expected",))
     breaches = list(_array_breaches(contract.array, given.x))
     y = None
     if not breaches:

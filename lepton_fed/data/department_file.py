@@ -135,9 +135,7 @@ def load_department_file(path: str | Path, name: str) -> DepartmentFile:
 def require_private(path: Path, department: str) -> None:
     """ConfigError unless the file, which holds a password, is readable by its owner alone."""
     if os.name == "posix" and stat.S_IMODE(path.stat().st_mode) & 0o077:
-        raise ConfigError(
-            f"{department}: {path} holds a password and others may read it; run `chmod 600 {path}` first"
-        )
+        raise ConfigError(f"{department}: {path} holds a password and others may read it; run `chmod 600 {path}` first")
 
 
 def _format_of(path: str) -> Format:

@@ -91,7 +91,7 @@ def prepare_department(
     the department's file asks for what cannot be.
     """
     checked = check(contract, read(source, base, department), department, label)
-    assert checked.y is not None  # noqa: S101 - `check` asked for labels
+    assert checked.y is not None
     classes = checked.y if contract.label.classes else None
     parts = split_rows(contract.split, checked.rows, classes, seed, department)
     x, scaling = _features(contract, checked, parts.train)
@@ -127,7 +127,7 @@ def _features(contract: DataContract, checked: Checked, train: np.ndarray) -> tu
     """All rows' features, with statistics of the rows `train` alone."""
     if contract.array is None:
         return _scaled_table(contract, _table_features(contract, checked, train), train)
-    assert checked.x is not None  # noqa: S101 - `check` gives arrays where the contract has them
+    assert checked.x is not None
     x = checked.x.astype(np.float32)
     x *= np.float32(contract.array.scale)
     return _scaled_arrays(contract, x, train)

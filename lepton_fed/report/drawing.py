@@ -75,9 +75,7 @@ def drawing() -> Iterator[None]:
         # Matplotlib measures text with its own font, which has no Chinese; the reader's browser sets it.
         warnings.filterwarnings("ignore", message=r"Glyph .* missing from font\(s\)", category=UserWarning)
         # Widths of Arabic or Devanagari are only estimated then; the browser shapes the text itself.
-        warnings.filterwarnings(
-            "ignore", message=r"Matplotlib currently does not support", category=UserWarning
-        )
+        warnings.filterwarnings("ignore", message=r"Matplotlib currently does not support", category=UserWarning)
         yield
 
 

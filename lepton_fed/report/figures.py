@@ -359,9 +359,7 @@ def joint_loss(line: Curve) -> str:
             axes.yaxis.set_major_locator(LogLocator(10, numticks=6))
             axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
             axes.minorticks_off()
-        described = (
-            f"Joint loss over the rounds, from {number(finite[min(finite)])} to {number(_last(finite))}."
-        )
+        described = f"Joint loss over the rounds, from {number(finite[min(finite)])} to {number(_last(finite))}."
         return drawing.svg(figure, "joint-loss", described)
 
 
@@ -398,7 +396,5 @@ def times(timing: Mapping[str, float]) -> str:
                 f"{duration(seconds)} · {seconds / total:.0%}", (seconds, y), xytext=(6, 0),
                 textcoords="offset points", va="center", fontsize=10.5, color=MUTED,
             )  # fmt: skip
-        described = (
-            "Time by phase: " + "; ".join(f"{phase} {duration(s)}" for phase, s in known.items()) + "."
-        )
+        described = "Time by phase: " + "; ".join(f"{phase} {duration(s)}" for phase, s in known.items()) + "."
         return drawing.svg(figure, "times", described)

@@ -114,9 +114,7 @@ def _through_the_mean(content: ReportContent, edges: Sequence[tuple[str, str]]) 
         said = [_alpha_words(alpha, who)] if gives else []
         said += [_beta_words(content.beta, who)] if receives else []
         label = " ".join(s for s in said if s)
-        arrows.append(
-            _Arrow(who, _MEAN, label, both=gives and receives) if gives else _Arrow(_MEAN, who, label)
-        )
+        arrows.append(_Arrow(who, _MEAN, label, both=gives and receives) if gives else _Arrow(_MEAN, who, label))
     return arrows
 
 
@@ -182,9 +180,7 @@ def _ring(shown: Sequence[str], with_mean: bool) -> tuple[Place, float]:
     # Two stand side by side; more begin a quarter turn back.
     turned = _sideways if len(shown) <= 2 else _upright
     wide, tall = (WIDTH / 2 - 66) / reach, (height / 2 - 46) / reach
-    return {
-        n: (WIDTH / 2 + x * wide, height / 2 + 6 + y * tall) for n, (x, y) in _turned(layout, turned)
-    }, height
+    return {n: (WIDTH / 2 + x * wide, height / 2 + 6 + y * tall) for n, (x, y) in _turned(layout, turned)}, height
 
 
 def _upright(x: float, y: float) -> tuple[float, float]:
@@ -218,9 +214,7 @@ def _columns(shown: Sequence[str], with_mean: bool) -> tuple[Place, float]:
 # ---------------------------------------------------------------- ink
 
 
-def _node(
-    axes: Axes, node: object, position: tuple[float, float], content: ReportContent, place: Place
-) -> None:
+def _node(axes: Axes, node: object, position: tuple[float, float], content: ReportContent, place: Place) -> None:
     x, y = position
     if node is _MEAN:
         axes.plot([x], [y], marker="D", markersize=13, color=FEDERATED, markeredgecolor=CARD)
@@ -247,9 +241,7 @@ def _node(
         )  # fmt: skip
         return
     side = -1 if x < WIDTH / 2 else 1
-    axes.annotate(
-        shortened(name, 11), (x + 11 * side, y), ha="right" if side < 0 else "left", va="center", fontsize=10
-    )
+    axes.annotate(shortened(name, 11), (x + 11 * side, y), ha="right" if side < 0 else "left", va="center", fontsize=10)
 
 
 def _draw(axes: Axes, arrow: _Arrow, place: Place) -> None:
@@ -312,18 +304,13 @@ def _label(
 def _described(content: ReportContent, shown: Sequence[str]) -> str:
     """The drawing in words, short enough to be read aloud; the table beside it has every weight."""
     known = set(shown)
-    needs = [
-        f"{d.from_} depends on {d.to} for {d.needs}"
-        for d in content.settings.graph
-        if {d.from_, d.to} <= known
-    ]
+    needs = [f"{d.from_} depends on {d.to} for {d.needs}" for d in content.settings.graph if {d.from_, d.to} <= known]
     pairs = {(s, t) for s, t in content.edges if s != t}
     if all_learn_from_all(content.edges):
         sources, targets = {s for s, _ in pairs}, {t for _, t in pairs}
         learning = f"{len(sources):,} sources teach {len(targets):,} targets through one weighted mean"
     else:
         learning = f"{len(pairs):,} training edges"
-    return (
-        f"Collaboration graph of {len(content.settings.departments):,} departments. {learning}. "
-        + ". ".join(needs[:30])
+    return f"Collaboration graph of {len(content.settings.departments):,} departments. {learning}. " + ". ".join(
+        needs[:30]
     )

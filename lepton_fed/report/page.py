@@ -202,9 +202,7 @@ class _Page:
     @functools.cached_property
     def joint_loss(self) -> _Figure | None:
         line: dict[int, float] = {
-            m.round: m.value
-            for m in self.content.history
-            if m.metric == "joint_loss" and m.department == FEDERATION
+            m.round: m.value for m in self.content.history if m.metric == "joint_loss" and m.department == FEDERATION
         }
         from lepton_fed.report import figures
 
@@ -300,8 +298,7 @@ class _Page:
             ("Label", f"{s.data.label.column}: {s.data.label.meaning}"),
             (
                 "Local training",
-                f"{much} a round, batch {t.batch}, {o.name} at learning rate {o.learning_rate:g}, "
-                f"loss {t.loss}",
+                f"{much} a round, batch {t.batch}, {o.name} at learning rate {o.learning_rate:g}, loss {t.loss}",
             ),
             ("Correction", "SCAFFOLD control variates" if t.correction == "scaffold" else "none"),
             ("Rounds", self._rounds()),

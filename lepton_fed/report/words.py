@@ -157,10 +157,7 @@ class Gain:
         """Half a hundredth of a share, or half a percent of an unbounded metric, is nothing to act on."""
         if self.value is None:
             return "unknown"
-        if self.comparison.metric in _SHARES:
-            least = 0.005
-        else:
-            least = 0.005 * abs(measured(self.comparison.alone) or 0.0)
+        least = 0.005 if self.comparison.metric in _SHARES else 0.005 * abs(measured(self.comparison.alone) or 0.0)
         if abs(self.value) < least or self.value == 0:
             return "same"
         return "gains" if self.value > 0 else "loses"

@@ -69,9 +69,7 @@ class Rule:
     band: Fraction = Fraction(1)
 
     @classmethod
-    def of(
-        cls, crowd: int, colluders: int, soft: Fraction = Fraction(5, 4), band: Fraction = Fraction(1)
-    ) -> Rule:
+    def of(cls, crowd: int, colluders: int, soft: Fraction = Fraction(5, 4), band: Fraction = Fraction(1)) -> Rule:
         """K = k + max(c, 1): a member that receives a sum knows its own part of it, so one is always taken
         away.
         """
@@ -86,9 +84,7 @@ class Exposure:
     combination: tuple[tuple[str, Fraction], ...]
 
     def __str__(self) -> str:
-        terms = " ".join(
-            f"{'+' if factor > 0 else '-'} {abs(factor)} x {name}" for name, factor in self.combination
-        )
+        terms = " ".join(f"{'+' if factor > 0 else '-'} {abs(factor)} x {name}" for name, factor in self.combination)
         return f"{terms.removeprefix('+ ')} involves only {', '.join(self.departments)}"
 
 
@@ -147,9 +143,7 @@ def atoms(cohorts: Sequence[Released]) -> tuple[Released, ...]:
         column = tuple(dict(cohort.weights).get(name, Fraction(0)) for cohort in cohorts)
         first = next(entry for entry in column if entry)
         columns.setdefault(linear.integer_row(column), {})[name] = first
-    return tuple(
-        Released(f"atom of {min(block)}", tuple(sorted(block.items()))) for block in columns.values()
-    )
+    return tuple(Released(f"atom of {min(block)}", tuple(sorted(block.items()))) for block in columns.values())
 
 
 def distinct(released: Sequence[Released]) -> tuple[Released, ...]:
@@ -173,9 +167,7 @@ def examine(released: tuple[Released, ...], rule: Rule) -> Finding:
     if support is not None:
         return _exposed(rows, names, blocks, rule, support)
     if by_rule is None:
-        return Finding(
-            False, f"that {rule.least} departments stand behind every combination could not be proved"
-        )
+        return Finding(False, f"that {rule.least} departments stand behind every combination could not be proved")
     return _graded(by_rule, _matrix(rows, names), names, rule)
 
 
@@ -326,9 +318,7 @@ def _graded(rule_name: str, matrix: linear.Matrix, names: tuple[str, ...], rule:
     if worst * rule.soft <= 1:
         return Finding(True, rule_name, worst)
     name = names[values.index(max(values))]
-    reason = (
-        f"{name} can make up {float(worst):.3%} of one combination, more than 1/{float(rule.soft):g} of it"
-    )
+    reason = f"{name} can make up {float(worst):.3%} of one combination, more than 1/{float(rule.soft):g} of it"
     if rule.band > 1:
         reason += f" when its weight is {float(rule.band):g} times the others'"
     return Finding(False, reason, worst, Exposure((name,), ()))
@@ -368,9 +358,7 @@ def _smallest(rows: tuple[Released, ...], blocks: tuple[Released, ...], budget: 
     return None
 
 
-def _light(
-    rows: tuple[Released, ...], blocks: tuple[Released, ...], budget: int, effort: int
-) -> frozenset[str] | None:
+def _light(rows: tuple[Released, ...], blocks: tuple[Released, ...], budget: int, effort: int) -> frozenset[str] | None:
     """A union of whole atoms, of at most `budget` departments, that carries a combination."""
     heads = tuple(min(block.members) for block in blocks)
     sizes = [len(block.members) for block in blocks]
@@ -385,6 +373,4 @@ def _matrix(rows: Sequence[Released], names: tuple[str, ...]) -> linear.Matrix:
 
 def _combine(coefficients: linear.Row, matrix: linear.Matrix) -> linear.Row:
     columns = zip(*matrix, strict=True)
-    return tuple(
-        sum((u * w for u, w in zip(coefficients, column, strict=True)), Fraction(0)) for column in columns
-    )
+    return tuple(sum((u * w for u, w in zip(coefficients, column, strict=True)), Fraction(0)) for column in columns)

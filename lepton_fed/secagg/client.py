@@ -98,9 +98,7 @@ class Advertised(Wire):
         entries = party.ledger.read()
         self._examine(party, call, model_hash)
         with _refusing(party):
-            entered = entries.enter(
-                plan.instance, plan.round, plan.attempt, plan.model_hash, self.keys.serial
-            )
+            entered = entries.enter(plan.instance, plan.round, plan.attempt, plan.model_hash, self.keys.serial)
         seed = party.random(32)
         pairs = _split_both(plan, call.keys, seed, self.mask_secret, party.random)
         sealed = tuple(
@@ -183,9 +181,7 @@ class Shared(Wire):
         threads: int,
         buffers: Buffers | None,
     ) -> Iterator[tuple[str, Words]]:
-        peers = [
-            peer for peer in self.call.keys if peer.department in pairs and peer.department != party.name
-        ]
+        peers = [peer for peer in self.call.keys if peer.department in pairs and peer.department != party.name]
         source = Source(party.name, party.rounding_key, party.random)
         secrets = {}
         for peer in peers:
@@ -248,9 +244,7 @@ class Signed(Wire):
     survivors: tuple[str, ...]
     warning: str | None = None
 
-    def reveal(
-        self, party: Party, quorum: Quorum, next_keys: SignedKeys | None = None
-    ) -> tuple[Done, Reveal]:
+    def reveal(self, party: Party, quorum: Quorum, next_keys: SignedKeys | None = None) -> tuple[Done, Reveal]:
         """Give out one share per member of U2: of its seed if it survived, of its masking key if not. Never
         both.
         """
@@ -322,29 +316,20 @@ def check_survivors(party: Party, state: Hidden, announced: Survivors) -> None:
     """U3: of this attempt, within U2, with this department in it, and safe by this department's own audit."""
     if announced.instance != state.plan.instance:
         raise Misbehaved("coordinator", "survivors of another attempt")
-    if (
-        not set(announced.survivors) <= {name for name, _ in state.pairs}
-        or party.name not in announced.survivors
-    ):
-        raise Misbehaved(
-            "coordinator", "survivors that shared nothing, or without this department, which delivered"
-        )
+    if not set(announced.survivors) <= {name for name, _ in state.pairs} or party.name not in announced.survivors:
+        raise Misbehaved("coordinator", "survivors that shared nothing, or without this department, which delivered")
     reason = review.check_survivors(state.plan, frozenset(announced.survivors), party.reviewer())
     if reason is not None:
         raise Refused(party.name, reason)
 
 
-def check_quorum(
-    roster: Roster, plan: Plan, quorum: Quorum, shares_hash: bytes, survivors: tuple[str, ...]
-) -> None:
+def check_quorum(roster: Roster, plan: Plan, quorum: Quorum, shares_hash: bytes, survivors: tuple[str, ...]) -> None:
     """At least t distinct members of U3 signed this very (iid, H(U2), U3)."""
     if quorum.instance != plan.instance or len(quorum.signatures) < plan.threshold:
         raise Misbehaved("coordinator", f"fewer than {plan.threshold} signatures of this attempt's survivors")
     for one in quorum.signatures:
         if (one.instance, one.shares_hash, one.survivors) != (plan.instance, shares_hash, survivors):
-            raise Misbehaved(
-                "coordinator", f"{one.department!r} signed another survivor set than this department"
-            )
+            raise Misbehaved("coordinator", f"{one.department!r} signed another survivor set than this department")
         if one.department not in survivors:
             raise Misbehaved("coordinator", f"a signature of {one.department!r}, who is no survivor")
         with blaming(one.department):

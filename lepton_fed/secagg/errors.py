@@ -12,7 +12,6 @@ LeptonError
 
 from __future__ import annotations
 
-
 from lepton_fed.errors import LeptonError, PeerError, PolicyError, RoundError
 
 
@@ -36,9 +35,7 @@ class RoundFailed(RoundError):
     again.
     """
 
-    def __init__(
-        self, exchange: str, what: str, *, spent: bool, reasons: dict[str, str] | None = None
-    ) -> None:
+    def __init__(self, exchange: str, what: str, *, spent: bool, reasons: dict[str, str] | None = None) -> None:
         self.exchange = exchange
         self.spent = spent
         self.reasons = dict(reasons or {})

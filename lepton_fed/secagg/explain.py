@@ -64,13 +64,9 @@ def _overflow(plan: Plan) -> str:
 
 def _small(plan: Plan) -> tuple[str, ...]:
     if len(plan.members) == 2:
-        return (
-            "with two departments each learns the other's numbers: this protects from the coordinator only",
-        )
+        return ("with two departments each learns the other's numbers: this protects from the coordinator only",)
     if len(plan.members) == 3:
-        return (
-            "with three departments each learns the sum of the other two, and two together learn the third's",
-        )
+        return ("with three departments each learns the sum of the other two, and two together learn the third's",)
     return ()
 
 

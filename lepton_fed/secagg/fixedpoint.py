@@ -148,9 +148,7 @@ class Quantiser:
         return scratch
 
 
-def scalars_to_integers(
-    scalars: npt.NDArray[np.float64], weight: Fraction, fixed: FixedPoint
-) -> tuple[list[int], int]:
+def scalars_to_integers(scalars: npt.NDArray[np.float64], weight: Fraction, fixed: FixedPoint) -> tuple[list[int], int]:
     """Nearest integers of weighted scalars, clamped to the limit, and how many were clamped."""
     integers, clipped = [], 0
     for scalar in scalars.tolist():
@@ -191,9 +189,7 @@ def lift(words: Words, factor: float) -> Vector:
     The words are consumed: the result shares their memory, so no second vector is needed.
     """
     result = words.view(np.float32)
-    exact = (
-        frexp(factor)[0] == 0.5
-    )  # Times a power of two, float32 rounds once and to the same number as float64.
+    exact = frexp(factor)[0] == 0.5  # Times a power of two, float32 rounds once and to the same number as float64.
     for low in range(0, words.size, CHUNK):
         signed, chunk = words[low : low + CHUNK].view(np.int32), result[low : low + CHUNK]
         if exact:

@@ -57,9 +57,7 @@ class Entries(Wire):
                 "the last one taken part in"
             )
         if not self.used_serial < serial <= self.serial:
-            raise Forbidden(
-                f"the keys with serial {serial} were used before; the last used have {self.used_serial}"
-            )
+            raise Forbidden(f"the keys with serial {serial} were used before; the last used have {self.used_serial}")
         self.check_unspent(model_hash)
         return replace(
             self, used_serial=serial, round=round, attempt=attempt, instance=instance,
@@ -69,9 +67,7 @@ class Entries(Wire):
     def check_unspent(self, model_hash: bytes) -> None:
         """The burn rule."""
         if model_hash in self.burned:
-            raise Forbidden(
-                "an input on this model was let out in an earlier attempt; another would be a difference"
-            )
+            raise Forbidden("an input on this model was let out in an earlier attempt; another would be a difference")
 
     def spend(self, instance: bytes, model_hash: bytes) -> Entries:
         """Let the masked input of the current attempt out, once."""

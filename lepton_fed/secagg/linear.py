@@ -118,9 +118,7 @@ def _dot(left: Row, right: Row) -> Fraction:
     return sum((a * b for a, b in zip(left, right, strict=True)), Fraction(0))
 
 
-def _echelon(
-    rows: npt.NDArray[np.object_] | Residues, prime: int, order: Sequence[int] | None = None
-) -> Residues:
+def _echelon(rows: npt.NDArray[np.object_] | Residues, prime: int, order: Sequence[int] | None = None) -> Residues:
     """Reduced echelon form modulo `prime`, pivots sought in the given column order, zero rows dropped."""
     work = np.array(rows, dtype=np.int64)
     top = 0
@@ -141,9 +139,7 @@ def _echelon(
     return work[:top]
 
 
-def _light(
-    rows: Residues, sizes: Residues, budget: int, prime: int, steps: Iterator[int]
-) -> Iterator[tuple[int, ...]]:
+def _light(rows: Residues, sizes: Residues, budget: int, prime: int, steps: Iterator[int]) -> Iterator[tuple[int, ...]]:
     """Supports of total size at most `budget` in the row space of `rows` (independent), at least one if one
     exists.
 

@@ -43,9 +43,7 @@ class Stream:
             raise ValueError("a stream needs a seed of 32 bytes and a sign of +1 or -1")
 
 
-def add_streams(
-    words: Words, streams: Sequence[Stream], *, threads: int = 1, prepare: Prepare | None = None
-) -> None:
+def add_streams(words: Words, streams: Sequence[Stream], *, threads: int = 1, prepare: Prepare | None = None) -> None:
     """Add every stream to `words` in place; `prepare` may fill each chunk just before, while it is in the
     cache.
 
@@ -87,12 +85,8 @@ def _spans(size: int, threads: int) -> list[tuple[int, int]]:
     return [(start, min(start + step, size)) for start in range(0, size, step)] if size else []
 
 
-def _add_span(
-    words: Words, start: int, stop: int, streams: Sequence[Stream], prepare: Prepare | None
-) -> None:
-    engines = [
-        (Keystream(stream.seed, start), np.add if stream.sign > 0 else np.subtract) for stream in streams
-    ]
+def _add_span(words: Words, start: int, stop: int, streams: Sequence[Stream], prepare: Prepare | None) -> None:
+    engines = [(Keystream(stream.seed, start), np.add if stream.sign > 0 else np.subtract) for stream in streams]
     buffer = bytearray(CHUNK_BYTES)
     keystream = np.frombuffer(buffer, dtype="<u4")
     for low in range(start, stop, CHUNK):

@@ -305,12 +305,8 @@ class Published(Wire):
         check_names(self.survivors)
 
     @classmethod
-    def sign(
-        cls, coordinator: Identity, instance: bytes, survivors: tuple[str, ...], sums_hash: bytes
-    ) -> Published:
-        return cls(
-            instance, survivors, sums_hash, coordinator.sign("published", instance, survivors, sums_hash)
-        )
+    def sign(cls, coordinator: Identity, instance: bytes, survivors: tuple[str, ...], sums_hash: bytes) -> Published:
+        return cls(instance, survivors, sums_hash, coordinator.sign("published", instance, survivors, sums_hash))
 
     def verify(self, coordinator: bytes) -> None:
         verify(coordinator, self.signature, "published", self.instance, self.survivors, self.sums_hash)

@@ -60,9 +60,7 @@ def lead(
     return Holder(plan, pair.secret), offer, _consent(identity, plan, pair.public)
 
 
-def join(
-    identity: Identity, roster: Roster, offer: GroupOffer, seal_secret: bytes
-) -> tuple[Holder, GroupConsent]:
+def join(identity: Identity, roster: Roster, offer: GroupOffer, seal_secret: bytes) -> tuple[Holder, GroupConsent]:
     """Another recipient opens the offered key, checks that it is the public one's, and signs it."""
     plan, leader = offer.plan, offer.leader
     if leader.department != plan.recipients[0]:
@@ -80,10 +78,7 @@ def join(
 
 def group_key(consents: list[GroupConsent], recipients: tuple[str, ...]) -> GroupKey:
     """The coordinator puts the recipients' signatures of one public key together."""
-    if (
-        tuple(sorted(one.department for one in consents)) != recipients
-        or len({one.public for one in consents}) != 1
-    ):
+    if tuple(sorted(one.department for one in consents)) != recipients or len({one.public for one in consents}) != 1:
         raise Malformed("not every recipient signed the same group key")
     return GroupKey(consents[0].public, tuple(sorted((one.department, one.signature) for one in consents)))
 

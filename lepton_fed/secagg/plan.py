@@ -46,9 +46,7 @@ class Cohort(Wire):
         if not self.members or len(self.weights) != len(self.members):
             raise Malformed(f"cohort {self.name!r} needs members and one weight for each of them")
         if min(self.weights) <= 0:
-            raise Malformed(
-                f"cohort {self.name!r}: a department with weight 0 is not a member; weights are positive"
-            )
+            raise Malformed(f"cohort {self.name!r}: a department with weight 0 is not a member; weights are positive")
 
     @classmethod
     def of(cls, name: str, weights: dict[str, Fraction | int], recipients: tuple[str, ...] = ()) -> Cohort:
@@ -158,16 +156,11 @@ class Plan(Wire):
             raise Malformed(f"a round has 2 to {LARGEST} members, found {len(self.members)}")
         if len(self.roster_hash) != 32 or len(self.model_hash) != 32:
             raise Malformed("roster and model hashes have 32 bytes")
-        if (
-            min(self.round, self.attempt, self.deadline, self.colluders) < 0
-            or self.crowd < 1
-            or self.crowd_soft < 1
-        ):
+        if min(self.round, self.attempt, self.deadline, self.colluders) < 0 or self.crowd < 1 or self.crowd_soft < 1:
             raise Malformed("round, attempt, deadline and colluders are at least 0, crowd sizes at least 1")
         if not 1 <= self.threshold <= self.survivors <= len(self.members):
             raise Malformed(
-                f"need 1 <= t <= survivors <= n, found {self.threshold}, {self.survivors}, "
-                f"{len(self.members)}"
+                f"need 1 <= t <= survivors <= n, found {self.threshold}, {self.survivors}, {len(self.members)}"
             )
         self._check_groups()
 
@@ -192,16 +185,13 @@ class Plan(Wire):
         deadline: int = 600,
     ) -> Plan:  # fmt: skip
         """The plan for these groups with the thresholds that the protocol prescribes."""
-        members = tuple(
-            sorted({name for group in groups for cohort in group.cohorts for name in cohort.members})
-        )
+        members = tuple(sorted({name for group in groups for cohort in group.cohorts for name in cohort.members}))
         k = default_crowd(len(members)) if crowd is None else crowd
         t = threshold(len(members), roster.colluders)
         least = fewest_survivors(t, k, roster.colluders)
         if least > len(members):
             raise Malformed(
-                f"{len(members)} members are too few: with c = {roster.colluders}, k = {k}, {least} must "
-                f"survive"
+                f"{len(members)} members are too few: with c = {roster.colluders}, k = {k}, {least} must survive"
             )
         return cls(
             roster.federation, roster.hash, model_hash, round, attempt, members, roster.colluders, t, least,
@@ -274,9 +264,7 @@ def realised(plan: Plan, survivors: frozenset[str], past: tuple[Released, ...] =
         finding = examine(distinct((*before, *own)), plan.rule(group))
         if not finding.safe:
             return finding
-        if group.noise is not None and any(
-            len(one.weights) < group.noise.honest + plan.colluders for one in own
-        ):
+        if group.noise is not None and any(len(one.weights) < group.noise.honest + plan.colluders for one in own):
             return Finding(False, f"too few survivors carry the noise of {group.name!r}")
     return Finding(True, "every sum over the survivors passes")
 
@@ -342,9 +330,7 @@ def sampling_distance(plan: Plan) -> float:
         group = channel.group
         if group.noise is not None:
             words = Sampler.of(group.noise.variance / group.noise.honest).distance * group.length
-            scalars = Sampler.of(group.noise.scalar_variance / group.noise.honest).distance * len(
-                group.scalars
-            )
+            scalars = Sampler.of(group.noise.scalar_variance / group.noise.honest).distance * len(group.scalars)
             total += (words + scalars) * len(channel.members)
     return total
 

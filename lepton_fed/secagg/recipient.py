@@ -14,9 +14,7 @@ from lepton_fed.secagg.plan import channels
 from lepton_fed.secagg.results import Sums, assemble, sums_hash
 
 
-def open_sums(
-    party: Party, holder: Holder, sealed: SealedSums, *, threads: int = 1
-) -> tuple[Sums, SumsDigest]:
+def open_sums(party: Party, holder: Holder, sealed: SealedSums, *, threads: int = 1) -> tuple[Sums, SumsDigest]:
     """Every sum of the sealed plan, and this recipient's signed digest of them.
 
     Wrong keys or words from the coordinator give sums that no other recipient finds, never anybody's own

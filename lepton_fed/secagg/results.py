@@ -47,9 +47,7 @@ def assemble(plan: Plan, words: Mapping[str, Words]) -> dict[tuple[str, str], Su
             used = _parts(plan, group, cohort, words)
             if used:
                 alone = all(len(channel.parts) == 1 for channel, _ in used)
-                sums[group.name, cohort.name] = _sum(
-                    group, [(f, words[channel.name]) for channel, f in used], alone
-                )
+                sums[group.name, cohort.name] = _sum(group, [(f, words[channel.name]) for channel, f in used], alone)
     return sums
 
 
@@ -62,13 +60,9 @@ def sums_hash(sums: Sums) -> bytes:
     return digest("sums", *parts)
 
 
-def _parts(
-    plan: Plan, group: Group, cohort: Cohort, words: Mapping[str, Words]
-) -> list[tuple[Channel, Fraction]]:
+def _parts(plan: Plan, group: Group, cohort: Cohort, words: Mapping[str, Words]) -> list[tuple[Channel, Fraction]]:
     """The channels that enter this cohort's sum, each with its factor."""
-    own = [
-        channel for channel in channels(plan) if channel.group.name == group.name and channel.name in words
-    ]
+    own = [channel for channel in channels(plan) if channel.group.name == group.name and channel.name in words]
     return [(channel, factor) for channel in own for name, factor in channel.parts if name == cohort.name]
 
 

@@ -120,10 +120,7 @@ def check_crowd(plan: Plan, reviewer: Reviewer) -> str | None:
     if plan.crowd < wanted:
         return f"this department hides among at least {wanted}, the plan offers {plan.crowd}"
     if plan.crowd_soft < reviewer.terms.crowd_soft:
-        return (
-            f"this department asks for k_soft of {reviewer.terms.crowd_soft}, the plan offers "
-            f"{plan.crowd_soft}"
-        )
+        return f"this department asks for k_soft of {reviewer.terms.crowd_soft}, the plan offers {plan.crowd_soft}"
     return None
 
 
@@ -142,18 +139,14 @@ def check_noise(plan: Plan, reviewer: Reviewer) -> str | None:
     for group in plan.groups:
         noise = group.noise
         if noise is not None and noise.honest > plan.survivors - plan.colluders:
-            return (
-                f"the noise of {group.name!r} counts on {noise.honest} honest survivors, more than are "
-                f"certain"
-            )
+            return f"the noise of {group.name!r} counts on {noise.honest} honest survivors, more than are certain"
         offered = 0.0 if noise is None else noise_multiplier(noise.norm, group.fixed.scale, noise.variance)
         if noise is not None and group.scalars:
             steps = 2.0**group.fixed.scalar_bits
             offered = min(offered, noise_multiplier(noise.scalar_norm, steps, noise.scalar_variance))
         if offered < reviewer.terms.noise_multiplier:
             return (
-                f"this department asks for a noise multiplier of {reviewer.terms.noise_multiplier:g}, found "
-                f"{offered:g}"
+                f"this department asks for a noise multiplier of {reviewer.terms.noise_multiplier:g}, found {offered:g}"
             )
     return None
 

@@ -134,9 +134,7 @@ def _collect_masked(
     that is kept.
     """
     commitments = tuple(shared[name].commitment for name in sorted(shared))
-    requests: Requests = {
-        name: Delivery(call.plan.instance, commitments, _sealed_for(name, shared)) for name in shared
-    }
+    requests: Requests = {name: Delivery(call.plan.instance, commitments, _sealed_for(name, shared)) for name in shared}
     round.spent = True
     replies = yield requests
     totals: dict[str, Words] = {}

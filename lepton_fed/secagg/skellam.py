@@ -163,9 +163,7 @@ class Sampler:
         """
         coins = expand(seed, 2 * count).view("<u8")
         magnitude = np.searchsorted(self.upper, coins >> np.uint64(1), side="right").astype(np.int64)
-        return np.where(
-            coins & np.uint64(1), -np.minimum(magnitude, self.largest), np.minimum(magnitude, self.largest)
-        )
+        return np.where(coins & np.uint64(1), -np.minimum(magnitude, self.largest), np.minimum(magnitude, self.largest))
 
 
 @lru_cache(8)
@@ -210,9 +208,7 @@ def variance_for(multiplier: float, norm: float, scale: float) -> float:
 
 def releases_within(one: Cost, epsilon: float, delta: float, most: int = 1_000_000) -> int:
     """How many releases of cost `one` stay within `epsilon` at `delta`, at most `most`."""
-    return bisect_left(
-        range(1, most + 1), True, key=lambda releases: one.times(releases).epsilon(delta) > epsilon
-    )
+    return bisect_left(range(1, most + 1), True, key=lambda releases: one.times(releases).epsilon(delta) > epsilon)
 
 
 __all__ = [

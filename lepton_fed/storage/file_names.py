@@ -17,9 +17,7 @@ from lepton_fed.errors import StorageError
 _UNSAFE = re.compile(r'[%/\\:*?"<>|\x00-\x1f\x7f-\x9f\ud800-\udfff]|^\.|[. ]$')
 
 # Windows reserves these whatever follows the first dot, in either case.
-_RESERVED = re.compile(
-    r"(?:con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$) *(?:\.|$)", re.IGNORECASE
-)
+_RESERVED = re.compile(r"(?:con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$) *(?:\.|$)", re.IGNORECASE)
 
 _LONGEST = 255 - len(".safetensors")
 """Bytes of UTF-8 that common file systems allow for a name, less our longest ending."""

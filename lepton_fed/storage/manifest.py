@@ -67,8 +67,7 @@ def read_manifest(text: str, path: Path) -> Manifest:
         written = body["format"]
         if isinstance(written, int) and written > FORMAT:
             raise StorageError(
-                f"{path} has checkpoint format {written} and this program reads up to {FORMAT}; "
-                "use a newer lepton-fed"
+                f"{path} has checkpoint format {written} and this program reads up to {FORMAT}; use a newer lepton-fed"
             )
         if body.pop("sha256") != _digest(body):
             raise damaged(path)

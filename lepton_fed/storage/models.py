@@ -91,9 +91,7 @@ class RunRow(Base):
     """One run of one federation."""
 
     __tablename__ = "run"
-    __table_args__ = (
-        CheckConstraint("status IN ('running', 'finished', 'failed', 'stopped')", name="status"),
-    )
+    __table_args__ = (CheckConstraint("status IN ('running', 'finished', 'failed', 'stopped')", name="status"),)
 
     id: Mapped[str] = mapped_column(String(36), primary_key=True)
     name: Mapped[str] = mapped_column(Text)

@@ -177,8 +177,7 @@ def _check_space(path: Path, needs: int) -> None:
     free = shutil.disk_usage(existing).free
     if free < needs:
         raise StorageError(
-            f"{path} needs {_bytes(needs)} and its disk has {_bytes(free)} left; "
-            "free some or choose another folder"
+            f"{path} needs {_bytes(needs)} and its disk has {_bytes(free)} left; free some or choose another folder"
         )
 
 
@@ -223,8 +222,7 @@ def _locked(path: Path) -> int:
     except OSError as error:
         os.close(descriptor)
         raise StorageError(
-            f"{path} is on a file system without file locks ({error.strerror}); "
-            "choose a folder on a local disk"
+            f"{path} is on a file system without file locks ({error.strerror}); choose a folder on a local disk"
         ) from error
     return descriptor
 

@@ -133,9 +133,7 @@ class RunStore:
             session.add(row)
             return row.id
 
-    def record_round(
-        self, run: str, number: int, seconds: float, measurements: Sequence[Measurement]
-    ) -> None:
+    def record_round(self, run: str, number: int, seconds: float, measurements: Sequence[Measurement]) -> None:
         """Store a round with all that was measured in it, or nothing; a round that is there is replaced."""
         rows = _rows(run, number, measurements)
         with self._writing() as session:
@@ -156,9 +154,7 @@ class RunStore:
         """Store where a target's model is; one that is there is replaced."""
         with self._writing() as session:
             _known(session, run)
-            row = ModelRow(
-                run=run, department=department, digest=digest, file=str(file), created=datetime.now(UTC)
-            )
+            row = ModelRow(run=run, department=department, digest=digest, file=str(file), created=datetime.now(UTC))
             session.merge(row)
 
     def finish_run(self, run: str, status: Status, reason: str = "") -> None:
@@ -206,8 +202,7 @@ class RunStore:
             _known(session, run)
             rows = session.scalars(select(ModelRow).where(ModelRow.run == run))
             found = [
-                StoredModel(department=r.department, digest=r.digest, file=r.file, created=r.created)
-                for r in rows
+                StoredModel(department=r.department, digest=r.digest, file=r.file, created=r.created) for r in rows
             ]
         # Sorted here: databases order Chinese text each in their own way.
         return sorted(found, key=lambda model: model.department)

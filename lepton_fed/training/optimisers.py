@@ -19,7 +19,11 @@ Memory = dict[str, Tensor]
 
 
 def stepper(
-    settings: Optimiser, parameters: Tensor, gradient: Tensor, memory: Memory | None = None, decayed: Tensor | None = None
+    settings: Optimiser,
+    parameters: Tensor,
+    gradient: Tensor,
+    memory: Memory | None = None,
+    decayed: Tensor | None = None,
 ) -> Step:
     """A function that moves `parameters` (p,) in place by one step along `gradient` (p,), which it may overwrite.
 
@@ -65,7 +69,7 @@ def _sgd(settings: Optimiser, parameters: Tensor, gradient: Tensor, memory: Memo
 
 
 def _adam(settings: Optimiser, parameters: Tensor, gradient: Tensor, memory: Memory, decayed: Tensor | None) -> Step:
-    """Kingma and Ba 2015, Algorithm 1; `adamw` decays the weights apart from the gradient (Loshchilov and Hutter 2019)."""
+    """Kingma and Ba 2015, Algorithm 1; `adamw` decays apart from the gradient (Loshchilov and Hutter 2019)."""
     rate, beta1, beta2 = settings.learning_rate, settings.beta1, settings.beta2
     decay = _decay(settings, parameters, gradient, decayed)
     first = memory.setdefault("first", torch.zeros_like(gradient))

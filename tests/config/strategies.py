@@ -61,9 +61,7 @@ def files(draw: st.DrawFn) -> Tree:
         },
         "training": draw(trainings()),
         "rounds": draw(
-            optional(
-                count=st.integers(1, 99), participants=st.integers(1, 2), evaluate_every=st.integers(1, 9)
-            )
+            optional(count=st.integers(1, 99), participants=st.integers(1, 2), evaluate_every=st.integers(1, 9))
         ),
         "coupling": coupling,
         "weights": draw(weights(departments)),
@@ -79,11 +77,7 @@ def files(draw: st.DrawFn) -> Tree:
 @st.composite
 def department(draw: st.DrawFn, name: str, place: int) -> Tree:
     """The first two are sources and targets, so that somebody always teaches somebody."""
-    roles = (
-        ["source", "target"]
-        if place < 2
-        else draw(st.lists(st.sampled_from(("source", "target")), unique=True))
-    )
+    roles = ["source", "target"] if place < 2 else draw(st.lists(st.sampled_from(("source", "target")), unique=True))
     extra = draw(
         optional(
             description=st.text(max_size=9).filter(_writable),
@@ -169,9 +163,7 @@ def couplings() -> st.SearchStrategy[Tree]:
 
 def trainings() -> st.SearchStrategy[Tree]:
     plain = optional(name=st.just("sgd"), learning_rate=SMALL, momentum=SHARES, weight_decay=SMALL)
-    adaptive = st.fixed_dictionaries(
-        {"name": st.sampled_from(("adam", "adamw")), "beta1": SHARES, "epsilon": SMALL}
-    )
+    adaptive = st.fixed_dictionaries({"name": st.sampled_from(("adam", "adamw")), "beta1": SHARES, "epsilon": SMALL})
     return st.one_of(
         optional(epochs=st.integers(1, 9), batch=st.integers(1, 99), optimiser=plain),
         optional(steps=st.integers(1, 9), loss=st.just("auto"), optimiser=adaptive),

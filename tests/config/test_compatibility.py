@@ -120,9 +120,7 @@ def classes(*names: str) -> Tree:
             "no department is a target",
         ),
         (
-            valid(
-                departments=[{"name": "甲", "label": "温度"}, {"name": "乙"}], graph=[], sharing=[], access=[]
-            ),
+            valid(departments=[{"name": "甲", "label": "温度"}, {"name": "乙"}], graph=[], sharing=[], access=[]),
             "the label of '甲', '温度', is also a feature",
         ),
         (
@@ -149,17 +147,13 @@ def test_a_misfit_is_refused_with_its_reason(tree: Tree, said: str) -> None:
         valid(coupling={"hubs": 2, "method": "mr-mtl", "temperature": 1.0}),
         valid(coupling=proximal("ditto", **{"lambda": 0}), server={"optimiser": "adam"}),
         valid(coupling=proximal("fedprox"), server={"optimiser": "adagrad"}),
-        valid(
-            coupling={"kind": "clusters", "read": "soft", "temperature": 0.2}, server={"optimiser": "yogi"}
-        ),
+        valid(coupling={"kind": "clusters", "read": "soft", "temperature": 0.2}, server={"optimiser": "yogi"}),
         valid(training={"correction": "scaffold"}, server={"optimiser": "momentum"}),
         valid(training={"loss": "ours.losses:focal"}),
         valid(model={"name": "ours.models:build"}),
         valid(rounds={"participants": 3}),
         labelled(NUMBER, training={"loss": "huber"}, report={"metrics": ["r2", "loss", "mse", "mae"]}),
-        labelled(
-            classes("a", "b", "c"), training={"loss": "cross_entropy"}, report={"metrics": ["auc", "f1"]}
-        ),
+        labelled(classes("a", "b", "c"), training={"loss": "cross_entropy"}, report={"metrics": ["auc", "f1"]}),
     ],
 )
 def test_what_fits_is_accepted(tree: Tree) -> None:

@@ -200,10 +200,7 @@ def test_two_ways_to_one_department_are_no_cycle() -> None:
             "'研发部门': 生产车间 forbids 研发部门 to train 'updates'",
         ),
         (
-            {
-                "sharing": flow(to=["生产车间", "质检部门"])
-                + flow(**{"from": ["供应链部门"]}, to=["研发部门"])
-            },
+            {"sharing": flow(to=["生产车间", "质检部门"]) + flow(**{"from": ["供应链部门"]}, to=["研发部门"])},
             "'研发部门': only 供应链部门 shares with it, which is no source",
         ),
         ({"sharing": [], "access": []}, "nobody may teach the target '生产车间': no [[sharing]] reaches it"),

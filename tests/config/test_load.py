@@ -162,9 +162,7 @@ def test_the_text_that_is_bent_below_loads(tmp_path: Path) -> None:
         ('"质检部门" = 2 }\n', '"质检部门" = 2', "this is not TOML: "),
     ],
 )
-def test_a_fault_is_named_with_line_key_and_remedy(
-    tmp_path: Path, written: str, instead: str, said: str
-) -> None:
+def test_a_fault_is_named_with_line_key_and_remedy(tmp_path: Path, written: str, instead: str, said: str) -> None:
     assert written in TEXT
     assert said in sentence(tmp_path, TEXT.replace(written, instead, 1))
 
@@ -189,9 +187,7 @@ def test_a_long_value_is_shortened(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", ["", "\n\n", "# only a comment\n"])
 def test_an_empty_file_is_told_what_it_is_made_of(tmp_path: Path, text: str) -> None:
-    assert "is empty; a federation file is made of the tables [federation], [departments]" in sentence(
-        tmp_path, text
-    )
+    assert "is empty; a federation file is made of the tables [federation], [departments]" in sentence(tmp_path, text)
 
 
 def test_a_byte_order_mark_and_windows_line_ends_do_no_harm(tmp_path: Path) -> None:

@@ -19,9 +19,7 @@ from lepton_fed.config.spelling import did_you_mean, folded, nearest, one_line
         ("", ["a"], None),
     ],
 )
-def test_the_nearest_word_is_offered_and_a_far_one_is_not(
-    word: str, known: list[str], near: str | None
-) -> None:
+def test_the_nearest_word_is_offered_and_a_far_one_is_not(word: str, known: list[str], near: str | None) -> None:
     assert nearest(word, known) == near
 
 

@@ -48,9 +48,7 @@ def test_all_breaches_are_told_at_once() -> None:
     agreed = contract(
         AGE, Column(name="性别", type="category", codes=("男", "女")), Column(name="chol"), minimum_rows=9
     )
-    rows = pd.DataFrame(
-        {"年龄": ["60", "-1", "abc", ""], "性别": ["男", "x", "女", "y"], "病": ["1", "", "7", "0"]}
-    )
+    rows = pd.DataFrame({"年龄": ["60", "-1", "abc", ""], "性别": ["男", "x", "女", "y"], "病": ["1", "", "7", "0"]})
     assert breaches(agreed, rows) == [
         "minimum_rows 9: it has 4 rows",
         "column '年龄' (type number): 1 of 4 rows are not numbers",
@@ -88,9 +86,7 @@ def test_numbers_are_read_however_they_are_stored(cells: Any) -> None:
     [[True, False], [date(2020, 1, 1), pd.Timestamp("2021")], ["1 2", "1,5"], [1j, 2j], [[1], [2]]],
 )
 def test_times_booleans_and_words_are_no_numbers(cells: list[Any]) -> None:
-    assert column_breaches(Column(name="a"), cells) == [
-        "column 'a' (type number): 2 of 2 rows are not numbers"
-    ]
+    assert column_breaches(Column(name="a"), cells) == ["column 'a' (type number): 2 of 2 rows are not numbers"]
 
 
 @pytest.mark.parametrize("cells", [["inf", "1", "-Infinity"], [np.inf, 1.0, -np.inf], [1e39, 1.0, -1e39]])

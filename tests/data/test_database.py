@@ -160,9 +160,7 @@ def postgres() -> Iterator[URL]:
     engine = create_engine(url)
     with engine.begin() as connection:
         connection.execute(text("drop table if exists lepton_病人"))
-        connection.execute(
-            text("create table lepton_病人 (年龄 int, 价 numeric(8, 2), 吸烟 boolean, 日 date)")
-        )
+        connection.execute(text("create table lepton_病人 (年龄 int, 价 numeric(8, 2), 吸烟 boolean, 日 date)"))
         rows = "(60, 1.50, true, '2020-01-01'), (61, 2.25, false, null), (null, 3, null, null)"
         connection.execute(text(f"insert into lepton_病人 values {rows}"))
     yield url

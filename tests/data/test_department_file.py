@@ -94,9 +94,7 @@ def test_the_format_follows_from_what_is_given(source: DataSource, kind: str) ->
         ('path = "a.csv"\nencodng = "utf-8"', "did you mean `data.encoding`|did you mean `encoding`"),
     ],
 )
-def test_a_data_table_that_cannot_be_meant_is_refused_in_one_line(
-    tmp_path: Path, keys: str, why: str
-) -> None:
+def test_a_data_table_that_cannot_be_meant_is_refused_in_one_line(tmp_path: Path, keys: str, why: str) -> None:
     said = refused(tmp_path, "[data]\n" + keys)
     assert said.startswith("心内科: ")
     assert "\n" not in said

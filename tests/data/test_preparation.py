@@ -129,9 +129,7 @@ def drawn(specs: list[tuple[Any, int, bool, Any]], rows: int, seed: int) -> tupl
             "boolean": lambda: str(generator.choice(["t", "f"])),
             "category": lambda listed=listed: str(generator.choice(listed)),
         }[kind]
-        table[f"列{place}"] = [
-            "" if missing != "refuse" and generator.random() < 0.3 else cells() for _ in range(rows)
-        ]
+        table[f"列{place}"] = ["" if missing != "refuse" and generator.random() < 0.3 else cells() for _ in range(rows)]
     table["病"] = [str(n % 2) for n in range(rows)]
     return columns, pd.DataFrame(table)
 
@@ -300,9 +298,7 @@ def test_constant_arrays_are_only_centred() -> None:
 
 
 def test_the_common_set_is_scaled_by_itself(tmp_path: Path) -> None:
-    agreed = contract(
-        Column(name="年龄"), Column(name="c", type="category", codes=("x", "y")), minimum_rows=50
-    )
+    agreed = contract(Column(name="年龄"), Column(name="c", type="category", codes=("x", "y")), minimum_rows=50)
     pd.DataFrame({"c": ["x", "y", "x"], "年龄": [1, 2, 3]}).to_csv(tmp_path / "共同.csv", index=False)
     x = prepare_unlabelled(agreed, tmp_path / "共同.csv")
     assert x.shape == (3, 3)

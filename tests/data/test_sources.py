@@ -88,9 +88,7 @@ def test_a_missing_file_is_told(tmp_path: Path) -> None:
 
 def test_where_keeps_matching_rows_and_rename_follows(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("线,班,温度\nL,1.0,20\nM,1,21\nL,2,22\nH,1,23\n", encoding="utf-8")
-    source = DataSource(
-        path="a.csv", where={"线": ("L", "H"), "班": ("1",)}, rename={"温度": "t", "线": "班次"}
-    )
+    source = DataSource(path="a.csv", where={"线": ("L", "H"), "班": ("1",)}, rename={"温度": "t", "线": "班次"})
     assert table(source, tmp_path).to_dict("list") == {
         "班次": ["L", "H"],
         "班": ["1.0", "1"],
@@ -113,9 +111,7 @@ def test_where_is_a_filter_that_keeps_the_order(letters: list[str], kept: set[st
 
 def test_a_column_that_where_or_rename_names_must_be_there(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("Temperature\n1\n", encoding="utf-8")
-    assert "did you mean 'Temperature'" in failure(
-        DataSource(path="a.csv", where={"temperatur": ("1",)}), tmp_path
-    )
+    assert "did you mean 'Temperature'" in failure(DataSource(path="a.csv", where={"temperatur": ("1",)}), tmp_path)
     assert "`rename`" in failure(DataSource(path="a.csv", rename={"zzz": "a"}), tmp_path)
 
 
@@ -213,9 +209,7 @@ def test_a_readers_own_data_error_is_passed_on(readers: Any) -> None:
         raise DataError("there is no such hospital")
 
     readers.fails = fails
-    assert (
-        failure(DataSource(call="readers_of_this_test:fails"), Path()) == "心内科: there is no such hospital"
-    )
+    assert failure(DataSource(call="readers_of_this_test:fails"), Path()) == "心内科: there is no such hospital"
 
 
 @pytest.mark.parametrize(

@@ -64,9 +64,7 @@ def test_every_row_is_in_exactly_one_part(
 ) -> None:
     y = labels(rows, min(ones, rows - 1))
     try:
-        parts = split_rows(
-            Split(test=test, validation=validation, stratify=stratify), rows, y, seed, "心内科"
-        )
+        parts = split_rows(Split(test=test, validation=validation, stratify=stratify), rows, y, seed, "心内科")
     except ContractError:
         return  # Nothing left for training; the next test has that.
     everything = np.concatenate([parts.train, parts.validation, parts.test])

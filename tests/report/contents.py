@@ -103,9 +103,7 @@ def curves(ends: dict[str, tuple[float, float, float]], rounds: int = 20) -> lis
         for i, (name, (_, end, _)) in enumerate(ends.items()):
             wobble = 0.006 * math.sin(r * (i + 1.3))
             made.append(Measurement(r, name, "test", "auc", end - (end - 0.5) * left + wobble * (r > 0)))
-            made.append(
-                Measurement(r, name, "test", "balanced_accuracy", end - 0.08 - (end - 0.58) * left + wobble)
-            )
+            made.append(Measurement(r, name, "test", "balanced_accuracy", end - 0.08 - (end - 0.58) * left + wobble))
             made.append(Measurement(r, name, "test", "log_loss", 0.35 + 0.05 * i + 0.3 * left - wobble))
             made.append(Measurement(r, name, "train", "loss", 0.3 + 0.05 * i + 0.35 * left - wobble))
     return made
@@ -121,9 +119,7 @@ def many(count: int, rounds: int = 30) -> ReportContent:
         settings=settings(names),
         history=tuple(history),
         comparison=tuple(Comparison(n, "auc", *v, examples=400) for n, v in ends.items()),
-        edges=tuple((s, t) for s in names for t in names)
-        if count <= 300
-        else tuple((s, names[0]) for s in names),
+        edges=tuple((s, t) for s in names for t in names) if count <= 300 else tuple((s, names[0]) for s in names),
         alpha={"": {n: (i + 1) / count**2 for i, n in enumerate(names)}},
         beta=dict.fromkeys(names, math.inf),
         models=tuple(ModelFile(n, f"models/{n}.safetensors", "0" * 64, 100, 0) for n in names),

@@ -67,9 +67,7 @@ def test_long_contracts_and_many_teachers_are_counted_not_listed() -> None:
         ),
     ],
 )
-def test_the_front_matter_is_yaml_that_names_the_task_and_the_metrics(
-    contract: DataContract, task: str
-) -> None:
+def test_the_front_matter_is_yaml_that_names_the_task_and_the_metrics(contract: DataContract, task: str) -> None:
     yaml = pytest.importorskip("yaml")
     card = model_card(three(settings=settings(("内科",), data=contract)), "内科", {"auc": 0.75})
     read = yaml.safe_load(card.split("\n---\n")[0].removeprefix("---\n"))
@@ -89,9 +87,7 @@ def test_the_front_matter_reads_any_name_back_as_it_was(name: str) -> None:
 
 
 def hostile(name: str, word: str) -> ReportContent:
-    return three(
-        settings=settings((name,)), edges=((name, name),), models=(), warnings=(word,), run=word, status=word
-    )
+    return three(settings=settings((name,)), edges=((name, name),), models=(), warnings=(word,), run=word, status=word)
 
 
 _HOSTILE = (
@@ -122,6 +118,4 @@ def test_no_name_becomes_markup(word: str) -> None:
     yaml = pytest.importorskip("yaml")
     assert yaml.safe_load(card.split("\n---\n")[0].removeprefix("---\n"))["library_name"] == "lepton-fed"
     body = card.split("\n---\n", 1)[1]
-    assert not re.search(
-        r"(?<!\\)<(?!sha256)", re.sub(r"```.*?```", "", re.sub(r"`[^`]*`", "", body), flags=re.S)
-    )
+    assert not re.search(r"(?<!\\)<(?!sha256)", re.sub(r"```.*?```", "", re.sub(r"`[^`]*`", "", body), flags=re.S))

@@ -123,9 +123,7 @@ def test_the_page_is_dressed_for_light_dark_phone_and_paper(html: str) -> None:
 
 def test_the_answer_comes_before_everything_else(page: Page) -> None:
     text = page.text
-    assert text.index("2 of 3 departments do better together than alone; 1 does worse.") < text.index(
-        "Over the rounds"
-    )
+    assert text.index("2 of 3 departments do better together than alone; 1 does worse.") < text.index("Over the rounds")
     assert "gains 0.14 AUC" in text
     assert "loses 0.01 AUC" in text
     assert "consider beta or private parts" in text
@@ -161,9 +159,7 @@ def test_what_secure_sums_hide_is_said_as_it_was() -> None:
 
 
 def test_an_infinite_beta_is_written_as_such() -> None:
-    content = three(
-        settings=replace(three().settings, coupling=Coupling()), beta=dict.fromkeys(THREE, math.inf)
-    )
+    content = three(settings=replace(three().settings, coupling=Coupling()), beta=dict.fromkeys(THREE, math.inf))
     assert "α 0.6 β ∞" in Page(render(content)).text
 
 
@@ -295,9 +291,7 @@ def test_no_name_or_word_of_anybody_becomes_markup(names: list[str], word: str) 
 
 def tags(page: Page) -> list[str]:
     """Tags but for shapes inside drawings, whose number follows how the ticks of an axis fall."""
-    return [
-        tag for tag, _ in page.tags if tag not in ("g", "path", "use", "defs", "clippath", "rect", "text")
-    ]
+    return [tag for tag, _ in page.tags if tag not in ("g", "path", "use", "defs", "clippath", "rect", "text")]
 
 
 def test_a_name_with_a_colour_in_it_keeps_it() -> None:

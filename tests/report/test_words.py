@@ -47,9 +47,7 @@ def test_a_small_difference_on_few_examples_is_called_possible_chance() -> None:
 
 def test_the_headline_counts_every_department_once() -> None:
     gains = [compared("auc", 0.5, 0.6)] * 3 + [compared("auc", 0.6, 0.5)] + [compared("auc", 0.5, 0.5)] * 2
-    assert (
-        headline(gains) == "3 of 6 departments do better together than alone; 1 does worse; 2 stay the same."
-    )
+    assert headline(gains) == "3 of 6 departments do better together than alone; 1 does worse; 2 stay the same."
     assert headline([compared("auc", 0.5, 0.6)] * 2).endswith("and none does worse.")
     assert headline([compared("auc", None, None)]) == "What taking part brings was not measured in this run."
 

@@ -163,9 +163,7 @@ class Federation:
         model_hash: bytes = MODEL,
         **options: Any,
     ) -> Plan:
-        return Plan.draft(
-            self.roster, groups or (group(self.names),), model_hash=model_hash, round=round, **options
-        )
+        return Plan.draft(self.roster, groups or (group(self.names),), model_hash=model_hash, round=round, **options)
 
     def ask(self, requests: Mapping[str, Wire]) -> dict[str, Wire]:
         """Carry every request over bytes, as a network would."""
@@ -175,9 +173,7 @@ class Federation:
             replies[name] = Wire.from_bytes(reply.to_bytes())
         return replies
 
-    def run(
-        self, plan: Plan, alter: Callable[[int, dict[str, Wire]], dict[str, Wire]] | None = None
-    ) -> Outcome:
+    def run(self, plan: Plan, alter: Callable[[int, dict[str, Wire]], dict[str, Wire]] | None = None) -> Outcome:
         """One round; `alter(exchange, replies)` may drop or change what came back (exchanges count from
         1).
         """

@@ -32,11 +32,10 @@ def states(federation: Federation) -> dict[str, tuple[bytes, Wire]]:
 
 
 def test_every_state_is_stored_and_restored_alike() -> None:
-    for kind, (stored, _) in zip(
-        (Advertised, Shared, Hidden, Signed), states(Federation.of(5)).values(), strict=True
-    ):
+    for kind, (stored, _) in zip((Advertised, Shared, Hidden, Signed), states(Federation.of(5)).values(), strict=True):
         state = kind.from_bytes(stored)
-        assert state == Wire.from_bytes(stored) and state.to_bytes() == stored
+        assert state == Wire.from_bytes(stored)
+        assert state.to_bytes() == stored
         with pytest.raises(Malformed):
             kind.from_bytes(stored[:-1])
 
@@ -121,9 +120,7 @@ def test_no_secret_shows_in_a_repr_or_an_exception() -> None:
         state = Wire.from_bytes(stored)
         shown += [repr(state), str(state), repr(message)]
         secrets += [
-            getattr(state, f.name)
-            for f in fields(state)
-            if not f.repr and isinstance(getattr(state, f.name), bytes)
+            getattr(state, f.name) for f in fields(state) if not f.repr and isinstance(getattr(state, f.name), bytes)
         ]
         secrets += [part for _, pair in getattr(state, "pairs", ()) for part in (pair[:33], pair[33:])]
     d00 = federation.departments["d00"]
@@ -215,9 +212,7 @@ def test_large_vectors_with_threads_are_the_same_as_without() -> None:
     masked = []
     for threads in (1, 2):
         d00.party.ledger.entries = entries  # type: ignore[attr-defined]
-        masked.append(
-            Shared.from_bytes(stored).mask(d00.party, delivery, d00.contributions, threads=threads)[1]
-        )
+        masked.append(Shared.from_bytes(stored).mask(d00.party, delivery, d00.contributions, threads=threads)[1])
     assert np.array_equal(masked[0].vectors[0][1], masked[1].vectors[0][1])
 
 

@@ -19,16 +19,12 @@ PAGE = HERE.parents[1] / "docs" / "security.md"
 
 def test_every_test_that_the_security_page_names_exists() -> None:
     named = set(re.findall(r"`(test_\w+)`", PAGE.read_text()))
-    written = set(
-        re.findall(r"^def (test_\w+)", "\n".join(f.read_text() for f in HERE.glob("test_*.py")), re.M)
-    )
+    written = set(re.findall(r"^def (test_\w+)", "\n".join(f.read_text() for f in HERE.glob("test_*.py")), re.M))
     assert len(named) > 25 and named <= written, named - written
 
 
 def test_every_attack_is_on_the_security_page() -> None:
-    attacks = set(
-        re.findall(r"^def (test_\w+)\(\s*monkeypatch", (HERE / "test_adversary.py").read_text(), re.M)
-    )
+    attacks = set(re.findall(r"^def (test_\w+)\(\s*monkeypatch", (HERE / "test_adversary.py").read_text(), re.M))
     page = PAGE.read_text()
     spared = {"test_a_truncated_vector_counts_as_a_drop_out", "test_nan_is_refused_by_who_holds_it"}
     assert not {attack for attack in attacks - spared if attack not in page}
@@ -45,7 +41,8 @@ def test_examples_in_docstrings_run() -> None:
 
 def test_explain_says_what_three_departments_learn() -> None:
     said = " ".join(explain(Federation.of(3).plan()))
-    assert "no drop-outs can be survived" in said and "each learns the sum of the other two" in said
+    assert "no drop-outs can be survived" in said
+    assert "each learns the sum of the other two" in said
 
 
 def test_explain_names_who_is_exposed_and_the_way_out() -> None:
@@ -55,4 +52,5 @@ def test_explain_names_who_is_exposed_and_the_way_out() -> None:
         Cohort.of("friends", dict.fromkeys(federation.names[1:], 1)),
     )
     said = " ".join(explain(federation.plan((group(federation.names, cohorts=cohorts),))))
-    assert "involves only d00" in said and "it passes with everybody+friends" in said
+    assert "involves only d00" in said
+    assert "it passes with everybody+friends" in said

@@ -127,11 +127,7 @@ def attempt(network: Network, plan: Plan, abandon_at: int) -> tuple[Outcome | No
     federation = network.federation
     for department in federation.departments.values():
         department.model = plan.model_hash
-    keys = [
-        department.advertise()
-        for department in federation.departments.values()
-        if network.chance.random() > 0.02
-    ]
+    keys = [department.advertise() for department in federation.departments.values() if network.chance.random() > 0.02]
     flow, replies, exchange, shared = secure_sum(plan, federation.roster, keys), None, 0, set()
     network.late = {}
     while True:
@@ -159,9 +155,7 @@ def run(seed: int) -> Counter[str]:
     round, model = 1, 0
     for number in range(3):
         try:
-            plan = plan_for(
-                federation, chance, round=round, attempt=number, model_hash=bytes([model]) * 32, crowd=None
-            )
+            plan = plan_for(federation, chance, round=round, attempt=number, model_hash=bytes([model]) * 32, crowd=None)
         except Malformed:
             continue
         abandon_at = chance.choice((0,) * 12 + (1, 2, 3, 4))
@@ -181,7 +175,8 @@ def check(federation: Federation, plan: Plan, outcome: Outcome) -> None:
         if left:
             right = expected(federation, left)
             found = outcome.sums["model", cohort.name]
-            assert np.array_equal(found.vector, right.vector) and np.array_equal(found.scalars, right.scalars)
+            assert np.array_equal(found.vector, right.vector)
+            assert np.array_equal(found.scalars, right.scalars)
 
 
 def runs(seeds: range) -> Counter[str]:

@@ -159,9 +159,7 @@ def test_truncated_and_prolonged_bytes_are_refused(cut: int) -> None:
         decode(data + b"n")
 
 
-def quantised(
-    vector: np.ndarray, bound: int = 2**30, coins: bytes = b"c" * 32
-) -> tuple[np.ndarray, Quantiser]:
+def quantised(vector: np.ndarray, bound: int = 2**30, coins: bytes = b"c" * 32) -> tuple[np.ndarray, Quantiser]:
     words = np.empty(vector.size, np.uint32)
     quantiser = Quantiser(vector, words, 2.0**10, bound, coins)
     add_streams(words, (), prepare=quantiser)

@@ -32,16 +32,12 @@ OTHER = b"\x07" * 32
 
 def fewer(message: Delivery, left: int) -> Delivery:
     names = {one.department for one in message.commitments[:left]}
-    return Delivery(
-        message.instance, message.commitments[:left], tuple(p for p in message.sealed if p[0] in names)
-    )
+    return Delivery(message.instance, message.commitments[:left], tuple(p for p in message.sealed if p[0] in names))
 
 
 def by_another(message: Quorum) -> Quorum:
     """The first signature in the name of the last signer's neighbour, who is no survivor."""
-    return replace(
-        message, signatures=(*message.signatures, replace(message.signatures[0], department="d99"))
-    )
+    return replace(message, signatures=(*message.signatures, replace(message.signatures[0], department="d99")))
 
 
 BAD: dict[str, tuple[type, Callable[[Any], Any], str]] = {
@@ -129,9 +125,8 @@ def test_a_signature_that_does_not_verify_is_a_drop_out() -> None:
         return replies
 
     outcome = federation.run(federation.plan(), forge)
-    assert set(outcome.reasons) == {"d01", "d02"} and outcome.survivors == tuple(
-        name for name in federation.names if name != "d01"
-    )
+    assert set(outcome.reasons) == {"d01", "d02"}
+    assert outcome.survivors == tuple(name for name in federation.names if name != "d01")
     assert all("does not verify" in reason for reason in outcome.reasons.values())
 
 
@@ -142,9 +137,7 @@ def test_a_second_reply_of_one_department_is_not_added_twice() -> None:
     with pytest.raises(StopIteration) as end:
         while True:
             replies = federation.ask(requests)
-            requests = flow.send(
-                [*replies.items(), *replies.items(), ("stranger", Refusal("stranger", "hello"))]
-            )
+            requests = flow.send([*replies.items(), *replies.items(), ("stranger", Refusal("stranger", "hello"))])
     again = Federation.of(5)
     right = again.run(again.plan()).sums["model", "all"]
     assert (end.value.value.sums["model", "all"].vector == right.vector).all()
@@ -152,11 +145,10 @@ def test_a_second_reply_of_one_department_is_not_added_twice() -> None:
 
 def test_a_department_checks_overflow_itself() -> None:
     federation = Federation.of(5)
-    bad = federation.plan(
-        (group(federation.names, fixed=replace(group(federation.names).fixed, scale=2.0**28)),)
-    )
+    bad = federation.plan((group(federation.names, fixed=replace(group(federation.names).fixed, scale=2.0**28)),))
     reply = federation.departments["d00"].handle(Call(bad, tuple(federation.advertised())))
-    assert isinstance(reply, Refusal) and "can overflow" in reply.reason
+    assert isinstance(reply, Refusal)
+    assert "can overflow" in reply.reason
 
 
 def test_noise_needs_its_honest_survivors_in_every_sum() -> None:
@@ -197,7 +189,8 @@ def test_a_recipient_opens_only_what_a_quorum_signed() -> None:
         (replace(good, sums=tuple((name, words[:-1]) for name, words in good.sums)), "truncated"),
     ):
         reply = d03.handle(bad)
-        assert isinstance(reply, Refusal) and reason in reply.reason
+        assert isinstance(reply, Refusal)
+        assert reason in reply.reason
 
 
 def test_recipients_that_open_different_sums_end_the_round() -> None:
@@ -235,9 +228,7 @@ def test_a_leader_cannot_hand_out_a_secret_that_is_not_the_public_keys() -> None
     secret = Advertised.from_bytes(other.stored).seal_secret
     pads.join(other.party.identity, federation.roster, offer, secret)
     with pytest.raises(Malformed, match="does not belong to its public key"):
-        pads.join(
-            other.party.identity, federation.roster, replace(offer, public=OTHER, signature=signature), secret
-        )
+        pads.join(other.party.identity, federation.roster, replace(offer, public=OTHER, signature=signature), secret)
 
 
 def test_two_sums_of_one_department_never_share_a_keystream() -> None:

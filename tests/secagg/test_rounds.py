@@ -66,7 +66,8 @@ def test_cohort_mode_end_to_end_with_a_drop_out() -> None:
     rows = {"A": dict.fromkeys(first, 1), "B": dict.fromkeys(second, 1), "2A": dict.fromkeys(first, 2)}
     cohorts = tuple(Cohort.of(name, weights) for name, weights in rows.items())
     plan = federation.plan((group(federation.names, cohorts=cohorts),))
-    assert dict(verdicts(plan))["model"].mode == "cohort" and len(channels(plan)) == 2
+    assert dict(verdicts(plan))["model"].mode == "cohort"
+    assert len(channels(plan)) == 2
     outcome = federation.run(plan, without("d08", exchange=2))
     for name, weights in rows.items():
         left = tuple(one for one in weights if one != "d08")
@@ -113,9 +114,7 @@ def test_a_repeated_run_sends_the_same_words_before_masks_and_gives_equal_sums()
     def once(seed: bytes) -> np.ndarray:
         federation = Federation.of(5, seed=seed)
         for department in federation.departments.values():
-            department.party = replace(
-                department.party, rounding_key=b"r" * 31 + department.name[-1:].encode()
-            )
+            department.party = replace(department.party, rounding_key=b"r" * 31 + department.name[-1:].encode())
             vector = np.random.default_rng(7).normal(size=LENGTH).astype(np.float32)
             department.contributions = {"model": Contribution(vector, np.zeros(len(SCALARS)))}
         return federation.run(federation.plan()).sums["model", "all"].vector
@@ -154,9 +153,7 @@ def sealed(count: int, **options: object) -> tuple[Federation, object]:
     terms = Terms(coordinator_sees="nothing")
     federation = Federation.of(count, terms=terms)
     recipients = federation.names[2:5]
-    plan = federation.plan(
-        (group(federation.names, recipients=recipients, opened=("loss",)),), sealed=True, **options
-    )
+    plan = federation.plan((group(federation.names, recipients=recipients, opened=("loss",)),), sealed=True, **options)
     return federation, plan
 
 
@@ -175,12 +172,14 @@ def test_sealed_sums_are_opened_by_recipients_only_and_alike() -> None:
 
     federation.ask = ask  # type: ignore[method-assign]
     outcome = federation.run(plan, look)
-    assert outcome.sums == {} and outcome.sums_hash is not None
+    assert outcome.sums == {}
+    assert outcome.sums_hash is not None
     left = tuple(n for n in federation.names if n != "d06")
     right = expected(federation, left)
     for name in plan.recipients:
         opened = federation.departments[name].opened["model", "all"]
-        assert np.array_equal(opened.vector, right.vector) and np.array_equal(opened.scalars, right.scalars)
+        assert np.array_equal(opened.vector, right.vector)
+        assert np.array_equal(opened.scalars, right.scalars)
     (words,) = {words.tobytes() for one in seen.values() for _, words in one.sums}
     as_seen = np.frombuffer(words, np.uint32)[:LENGTH].view(np.int32) / FIXED.scale
     assert np.abs(as_seen - right.vector).max() > 100  # What the coordinator holds is still under the pads,
@@ -227,7 +226,8 @@ def test_noised_sums_are_near_and_cost_what_the_accountant_says() -> None:
     deviation = 0.5 * 40.0 * (10 / honest) ** 0.5
     assert 0.5 * deviation < error.std() < 1.7 * deviation
     cost = privacy(plan)
-    assert cost is not None and 1 < cost.epsilon(1e-5) < 100
+    assert cost is not None
+    assert 1 < cost.epsilon(1e-5) < 100
     assert sampling_distance(plan) < 1e-9
 
 

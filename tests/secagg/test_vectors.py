@@ -63,8 +63,7 @@ def transcript() -> dict[str, Any]:
         exchange += 1
         replies = federation.ask(requests)
         messages += [
-            [exchange, name, requests[name].to_bytes().hex(), replies[name].to_bytes().hex()]
-            for name in requests
+            [exchange, name, requests[name].to_bytes().hex(), replies[name].to_bytes().hex()] for name in requests
         ]
         replies = without("d02", exchange=2)(exchange, replies)
     return {

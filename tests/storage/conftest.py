@@ -28,9 +28,7 @@ def postgresql_url() -> Iterator[str]:
     if not server:
         pytest.skip("LEPTON_TEST_POSTGRES names no server")
     name = f"lepton_test_{secrets.token_hex(6)}"
-    engine = create_engine(
-        make_url(server).set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT"
-    )
+    engine = create_engine(make_url(server).set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
         connection.execute(text(f"CREATE DATABASE {name}"))
     yield make_url(server).set(database=name).render_as_string(hide_password=False)

@@ -209,9 +209,7 @@ def test_a_newer_format_is_refused(tmp_path: Path) -> None:
     checkpoint = saved(tmp_path)
     path = tmp_path / "manifest.json"
     path.write_text(path.read_text().replace(f'"format":{FORMAT}', f'"format":{FORMAT + 1}'))
-    with pytest.raises(
-        StorageError, match=f"has checkpoint format {FORMAT + 1} and this program reads up to {FORMAT}"
-    ):
+    with pytest.raises(StorageError, match=f"has checkpoint format {FORMAT + 1} and this program reads up to {FORMAT}"):
         checkpoint.latest()
 
 

@@ -30,9 +30,7 @@ measurements = st.builds(
 # The first example waits for pyarrow to be imported.
 @settings(deadline=None)
 @given(history=st.lists(measurements, max_size=10))
-def test_a_history_comes_back_as_it_was(
-    history: list[Measurement], tmp_path_factory: pytest.TempPathFactory
-) -> None:
+def test_a_history_comes_back_as_it_was(history: list[Measurement], tmp_path_factory: pytest.TempPathFactory) -> None:
     path = tmp_path_factory.mktemp("history") / "history.parquet"
     write_history(path, history, durable=False)
     assert read_history(path) == history

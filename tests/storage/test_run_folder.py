@@ -49,9 +49,7 @@ def test_a_record_says_how_the_run_ended_and_with_what(tmp_path: Path) -> None:
     assert versions().keys() == {"python", "torch", "lepton_fed"}
 
 
-@pytest.mark.parametrize(
-    "text", ["", "[]", "{}", '{"id": 1}', "null", RECORD.to_text().replace("running", "walking")]
-)
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"id": 1}', "null", RECORD.to_text().replace("running", "walking")])
 def test_a_damaged_record_is_refused_in_one_sentence(tmp_path: Path, text: str) -> None:
     RunFolder.create(tmp_path / "run", RECORD).close()
     (tmp_path / "run" / "run.json").write_text(text, encoding="utf-8")
@@ -109,9 +107,7 @@ def test_a_missing_folder_and_a_file_are_no_run(tmp_path: Path) -> None:
         RunFolder.create(tmp_path / "file" / "run", RECORD)
 
 
-def test_too_little_space_is_told_before_anything_is_made(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_too_little_space_is_told_before_anything_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1_100_000_000))
     with pytest.raises(StorageError, match=r"needs 3\.2 GB and its disk has 1\.1 GB left"):
         RunFolder.create(tmp_path / "a" / "b", RECORD, needs=3_200_000_000)

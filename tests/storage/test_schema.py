@@ -116,9 +116,7 @@ def test_a_newer_schema_is_refused_in_one_sentence(url: str) -> None:
 
 
 def test_two_processes_may_open_a_new_database_at_once(url: str) -> None:
-    program = (
-        "import sys; from lepton_fed.storage import RunStore; RunStore(sys.argv[1]).close(); print('opened')"
-    )
+    program = "import sys; from lepton_fed.storage import RunStore; RunStore(sys.argv[1]).close(); print('opened')"
     command = [sys.executable, "-W", "error", "-c", program, url]
     both = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
     assert [process.communicate()[0].strip() for process in both] == ["opened", "opened"]

@@ -117,9 +117,7 @@ values = st.lists(st.floats(allow_nan=False), max_size=3)
 
 @settings(deadline=None, max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    recorded=st.lists(
-        st.tuples(st.integers(0, 6), st.lists(st.floats(allow_nan=False), max_size=3)), max_size=8
-    ),
+    recorded=st.lists(st.tuples(st.integers(0, 6), st.lists(st.floats(allow_nan=False), max_size=3)), max_size=8),
     after=st.integers(-1, 7),
 )
 def test_a_resumed_run_has_the_history_up_to_where_it_goes_on(
@@ -291,9 +289,7 @@ def test_a_password_in_the_drivers_own_words_is_starred_out() -> None:
 
 @pytest.mark.postgres
 def test_a_user_who_is_refused_is_told_without_the_password(postgresql_url: str) -> None:
-    said = sentence(
-        make_url(postgresql_url).set(username="nobody_knows", password="s3cret").render_as_string(False)
-    )
+    said = sentence(make_url(postgresql_url).set(username="nobody_knows", password="s3cret").render_as_string(False))
     assert "s3cret" not in said
     assert "nobody_knows" in said
 

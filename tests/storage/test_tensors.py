@@ -22,14 +22,10 @@ arrays = st.sampled_from(sorted(_DTYPES)).flatmap(
 
 
 def joined(held: dict[str, Any], metadata: dict[str, str] | None = None) -> bytes:
-    return b"".join(
-        bytes(memoryview(chunk).cast("B") if chunk else b"") for chunk in tensor_chunks(held, metadata)
-    )
+    return b"".join(bytes(memoryview(chunk).cast("B") if chunk else b"") for chunk in tensor_chunks(held, metadata))
 
 
-@given(
-    held=st.dictionaries(st.text(st.characters(codec="utf-8")).filter(lambda n: n != "__metadata__"), arrays)
-)
+@given(held=st.dictionaries(st.text(st.characters(codec="utf-8")).filter(lambda n: n != "__metadata__"), arrays))
 def test_what_is_written_is_read_back_bit_for_bit(held: dict[str, Any]) -> None:
     content = joined(held)
     for found in (tensors(content, "x"), load(content)):

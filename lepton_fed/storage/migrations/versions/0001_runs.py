@@ -29,9 +29,7 @@ def upgrade() -> None:
         sa.Column("status", sa.String(16), nullable=False),
         sa.Column("reason", sa.Text, nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_run")),
-        sa.CheckConstraint(
-            "status IN ('running', 'finished', 'failed', 'stopped')", name=op.f("ck_run_status")
-        ),
+        sa.CheckConstraint("status IN ('running', 'finished', 'failed', 'stopped')", name=op.f("ck_run_status")),
     )
     op.create_index(op.f("ix_run_fingerprint"), "run", ["fingerprint"])
     op.create_table(
