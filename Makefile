@@ -65,6 +65,9 @@ bench: $(DEV)  ## measure a round beside a plain loop
 .PHONY: bench-smoke
 bench-smoke: $(DEV)  ## a few real iterations of each benchmark, so that they cannot rot
 	$(BIN)/python -m benchmarks.round --smoke
+	$(BIN)/python -m benchmarks.gains manufacturing --smoke
+	$(BIN)/python -m benchmarks.heart default --smoke
+	$(BIN)/python -m benchmarks.secagg --departments 4 --size 100000 --json
 
 .PHONY: bench-peers
 bench-peers: $(ALL)  ## the same workload in other libraries; pfl gets an environment of its own

@@ -1,6 +1,7 @@
 """What the federation is set beside: each department alone, and everybody's rows in one place.
 
-Both start from the federation's initial model and get its number of updates. When to stop, and which learning
+Both start from the federation's initial model and get its number of updates (where departments are drawn by lot,
+those of a department that is drawn every time; pooled are the sources' rows). When to stop, and which learning
 rate to use, is chosen on a stratified fifth of the own training rows (or the validation part, where the file
 asks for one); then the model is trained anew on all training rows for the chosen number of rounds. A weak
 baseline would flatter the federation.
@@ -52,7 +53,8 @@ def pooled(settings: Settings, bench: Bench, everybody: Mapping[str, Prepared]) 
 
     Rows are scaled together, as one data set would be; each round makes as many updates as all departments do.
     """
-    raw = {name: _raw(p.train, p) for name, p in everybody.items() if len(p.train)}
+    sources = {d.name for d in settings.departments if d.is_source}
+    raw = {name: _raw(p.train, p) for name, p in everybody.items() if len(p.train) and name in sources}
     x = np.concatenate(list(raw.values()))
     mean, std = _scaling(settings, x)
     train = Part(((x - mean) / std).astype(np.float32), np.concatenate([everybody[n].train.y for n in raw]))

@@ -22,11 +22,12 @@ def keep(
     federation: Federation,
     departments: Mapping[str, Department],
     warnings: tuple[str, ...],
+    engine: str,
 ) -> None:
     """Everything but the record that the run has ended, which is written last."""
     folder = recorder.folder
     write_history(folder.history, result.history)
-    content = _content(result, recorder, federation, departments, warnings)
+    content = _content(result, recorder, federation, departments, warnings, engine)
     for model in content.models:
         card = model_card(content, model.department, _metrics(result, model.department))
         write_atomically(folder.card(model.department), card)
@@ -55,6 +56,7 @@ def _content(
     federation: Federation,
     departments: Mapping[str, Department],
     warnings: tuple[str, ...],
+    engine: str,
 ) -> ReportContent:
     settings, record = result.settings, recorder.record.ended("finished")
     return ReportContent(
@@ -66,7 +68,8 @@ def _content(
         status="finished",
         versions=record.versions,
         fingerprint=record.fingerprint,
-        command=f"lepton-fed simulate {federation.path} --rounds {settings.rounds.count}",
+        engine=engine,
+        command=_command(federation, engine),
         edges=tuple((e.source, e.target) for e in edges(settings)),
         denied=tuple(Denied(d.source, d.target, d.what, d.reason) for d in denied(settings)),
         alpha={p.name: _alpha(settings, p.writers) for p in result.state.plans},
@@ -80,6 +83,11 @@ def _content(
         secure=None,
         warnings=warnings,
     )
+
+
+def _command(federation: Federation, engine: str) -> str:
+    chosen = "" if engine == "inprocess" else f" --engine {engine}"
+    return f"lepton-fed simulate {federation.path} --rounds {federation.settings.rounds.count}{chosen}"
 
 
 def _alpha(settings: Settings, writers: tuple[str, ...]) -> dict[str, float | None]:

@@ -94,7 +94,7 @@ def simulate(
             models = {n: run.departments[n].export(run.state.visible) for n in _targets(run)}
             comparison = _compare(run)
         seconds = seconds_before + time.perf_counter() - began
-        return _conclude(run, models, comparison, seconds)
+        return _conclude(run, models, comparison, seconds, engine)
 
 
 def _with_rounds(federation: Federation, rounds: int | None, resume: str | Path | None) -> Federation:
@@ -180,7 +180,7 @@ def _train(run: Run) -> None:
     before = 0.0
     while run.state.round < settings.rounds.count:
         started = time.perf_counter()
-        run.progress.asked(run.state.round + 1, len(run.departments))
+        run.progress.asked(run.state.round + 1, _at_work(run))
         state, news = drive(play(settings, run.state), transport, lambda name, _: run.progress.answered(name))
         spent = time.perf_counter() - started
         _take(run, run.state.round, before, news)
@@ -188,6 +188,12 @@ def _train(run: Run) -> None:
         _account(run, news, spent)
         _checkpoint(run, news)
     _take(run, run.state.round, before, drive(close(settings, run.state), transport))
+
+
+def _at_work(run: Run) -> int:
+    """How many departments train in a round."""
+    writers = {name for plan in run.state.plans for name in plan.writers}
+    return min(run.federation.settings.rounds.participants or len(writers), len(writers))
 
 
 def _take(run: Run, number: int, seconds: float, news: News) -> None:
@@ -295,7 +301,11 @@ def _pooled(run: Run) -> dict[str, dict[str, float]]:
 
 
 def _conclude(
-    run: Run, models: Mapping[str, Mapping[str, Tensor]], comparison: Sequence[Compared], seconds: float
+    run: Run,
+    models: Mapping[str, Mapping[str, Tensor]],
+    comparison: Sequence[Compared],
+    seconds: float,
+    engine: Engine,
 ) -> RunResult:
     """Writes what remains of a run, if it is kept, and returns it."""
     folder = run.recorder.folder.path if run.recorder is not None else None
@@ -314,6 +324,6 @@ def _conclude(
     if run.recorder is not None:
         from lepton_fed.outcome import keep
 
-        keep(result, run.recorder, run.federation, run.departments, tuple(run.warnings))
+        keep(result, run.recorder, run.federation, run.departments, tuple(run.warnings), engine)
         run.recorder.finish()
     return result
