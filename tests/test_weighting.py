@@ -52,8 +52,16 @@ def test_beta_is_a_number_or_a_table_whose_missing_names_take_one() -> None:
     assert [beta(table, name) for name in NAMES] == [0.0, 2.0, 1.0, 1.0]
 
 
-@pytest.mark.parametrize("bad", [{"内科": -1.0}, {"内科": math.nan}, {"内科": math.inf}, {"内科": 0.0, "外科": 0.0}])
+@pytest.mark.parametrize("bad", [{"内科": -1.0}, {"内科": math.nan}, {"内科": math.inf}])
 def test_weights_that_mean_nothing_are_refused(bad: dict[str, float]) -> None:
     for table in ({"alpha": bad}, {"beta": bad}):
         with pytest.raises(ValueError, match="weights:"):
             Weights(**table)  # type: ignore[arg-type]
+
+
+def test_alphas_that_are_all_zero_are_refused_and_a_beta_table_may_spare_those_it_names() -> None:
+    with pytest.raises(ValueError, match="alpha is zero for everybody"):
+        Weights(alpha={"内科": 0.0, "外科": 0.0})
+    with pytest.raises(ValueError, match="beta is zero for everybody"):
+        Weights(beta=0.0)
+    assert beta(Weights(beta={"内科": 0.0}), "外科") == 1.0
