@@ -133,14 +133,15 @@ def test_line_h_gains_from_taking_part() -> None:
     need(CONFIGS / "manufacturing.toml")
     from benchmarks.gains import AS_SHIPPED, Job, run
 
-    outcome = run(Job("manufacturing", 0, (AS_SHIPPED,)))
+    shipped = Federation.load(CONFIGS / "manufacturing.toml").settings.federation.seed
+    outcome = run(Job("manufacturing", shipped, (AS_SHIPPED,)))
     alone = outcome.alone["生产车间-H"]
     assert outcome.federated[AS_SHIPPED]["生产车间-H"] > max(alone.retrained, alone.stopped)
 
 
 @pytest.mark.long
 def test_one_linear_model_for_all_harms_two_sites_and_the_shipped_coupling_repairs_it() -> None:
-    """One split; svi and stmw are the sites whose own scaling moves thresholds."""
+    """One split; SVI and STMW are the sites whose own scaling moves thresholds."""
     need(CONFIGS / "thyroid.toml")
     from benchmarks.gains import coupled
 
