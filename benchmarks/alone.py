@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -137,8 +137,3 @@ def fit_all(
                 after(number)
 
     descend(model, bench.loss, optimiser, batches())
-
-
-def with_optimiser(settings: Settings, optimiser: Optimiser) -> Settings:
-    """The same settings with another local optimiser."""
-    return replace(settings, training=replace(settings.training, optimiser=optimiser))
