@@ -156,8 +156,8 @@ def trained(federation: Federation, owns: Mapping[str, Own]) -> dict[str, Mappin
     settings = federation.settings
     everybody = {name: owns.get(name, Own(DepartmentFile(), None)) for name in settings.names}
     departments = build_departments(federation, everybody)
-    transport, state = InProcess(departments), begin(settings)
-    drive(join(settings, federation.fingerprint), transport)
+    transport, state = InProcess(departments), begin(settings, fingerprint=federation.fingerprint)
+    drive(join(settings, state), transport)
     for _ in range(settings.rounds.count):
         state, _ = drive(play(settings, state), transport)
     return {name: department.export(state.visible) for name, department in departments.items()}

@@ -111,7 +111,7 @@ def ours(method: str, seed: int) -> list[float]:
         order = AsDataLoader(generator, 100)
         departments[name] = Department(name, settings, "", one, rows, order, disclose=True)
     transport, state = InProcess(departments), _beginning(settings, seed)
-    drive(join(settings, ""), transport)
+    drive(join(settings, state), transport)
     for _ in range(settings.rounds.count):
         state, _ = drive(play(settings, state), transport)
     found = {m.department: m.value for m in drive(close(settings, state), transport).measurements}

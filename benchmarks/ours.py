@@ -74,7 +74,7 @@ def run(workload: Workload, report: bool) -> dict[str, float]:
         for name, (x, y) in zip(settings.names, data, strict=True)
     }
     state, transport = begin(settings), InProcess(departments)
-    drive(join(settings, ""), transport)
+    drive(join(settings, state), transport)
     started = perf_counter()
     for _ in range(workload.rounds):
         state, _ = drive(play(settings, state), transport)

@@ -1,16 +1,15 @@
 """The coordinator's side of a federation: who is asked what in a round, and what the sums become.
 
     state = begin(settings)
-    drive(join(settings, ...), transport)
+    drive(join(settings, state), transport)
     for each round:  state, news = drive(play(settings, state), transport)
     news = drive(close(settings, state), transport)
 
-Each is a generator over {department: message}; a round's state is a frozen value that can be stored.
+Each is a generator of exchanges (see `transport`); a round's state is a frozen value that can be stored.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
@@ -19,38 +18,16 @@ import torch
 
 from lepton_fed.cohorts import HubPlan, home, hubs
 from lepton_fed.department import bench
-from lepton_fed.errors import PeerError, PolicyError, RoundError
+from lepton_fed.errors import PolicyError, RoundError
 from lepton_fed.history import FEDERATION, Measurement
-from lepton_fed.messages import (
-    Addend,
-    Declare,
-    Declared,
-    Done,
-    HubState,
-    Join,
-    Joined,
-    Message,
-    Refused,
-    Release,
-    Vector,
-    Work,
-)
+from lepton_fed.hub import Hub, advanced
+from lepton_fed.messages import Declare, Declared, HubState, Join, Joined, Message, Refused, Work
 from lepton_fed.models import build
 from lepton_fed.parameters import FlatModel
 from lepton_fed.seeds import derive, draw
-from lepton_fed.server_optimiser import Moments, advance
 from lepton_fed.settings import Settings
-from lepton_fed.transport import Flow, Replies
-
-
-@dataclass(frozen=True, eq=False)
-class Hub:
-    """A hub with what only the coordinator needs of it."""
-
-    state: HubState
-    moments: Moments = field(default_factory=Moments)
-    buffers: int = 0
-    """How many entries at the front are buffers: they are averaged, never stepped by a server optimiser."""
+from lepton_fed.tally import Mean, Tally
+from lepton_fed.transport import Flow, Replies, in_order
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,6 +38,7 @@ class State:
     plans: tuple[HubPlan, ...]
     hubs: Mapping[str, Hub]
     declared: Mapping[str, str] = field(default_factory=dict)
+    fingerprint: str = ""
 
     @property
     def visible(self) -> dict[str, HubState]:
@@ -82,10 +60,14 @@ class News:
 # ---------------------------------------------------------------- beginning
 
 
-def begin(settings: Settings, code: tuple[str, ...] = ()) -> State:
-    """Hubs with their initial models; m hubs of `clusters` begin differently, or nobody could choose."""
+def begin(settings: Settings, code: tuple[str, ...] = (), fingerprint: str = "") -> State:
+    """Hubs with their initial models; m hubs of `clusters` begin differently, or nobody could choose.
+
+    `fingerprint`: of the federation file, which every department compares with its own copy's.
+    """
     plans = hubs(settings)
-    return State(0, plans, {plan.name: _initial(settings, k, code) for k, plan in enumerate(plans)})
+    models = {plan.name: _initial(settings, k, code) for k, plan in enumerate(plans)}
+    return State(0, plans, models, fingerprint=fingerprint)
 
 
 def _initial(settings: Settings, place: int, code: tuple[str, ...]) -> Hub:
@@ -100,9 +82,9 @@ def _initial(settings: Settings, place: int, code: tuple[str, ...]) -> Hub:
     return Hub(HubState(model.shared.to(torch.float32).numpy()), buffers=model.layout.trained.start)
 
 
-def join(settings: Settings, fingerprint: str) -> Flow[None]:
+def join(settings: Settings, state: State) -> Flow[None]:
     """Asks every department whether it takes part; PolicyError with the first refusal."""
-    replies = yield {name: Join(fingerprint) for name in settings.names}
+    replies = dict((yield {name: Join(state.fingerprint) for name in settings.names}))
     for name in settings.names:
         reply = replies.get(name)
         if isinstance(reply, Refused):
@@ -124,42 +106,36 @@ def play(settings: Settings, state: State) -> Flow[tuple[State, News]]:
     chosen = draw(
         writers, settings.rounds.participants or len(writers), settings.federation.seed, "participants", number
     )
+    unwilling: dict[str, str] = {}
     if settings.coupling.kind == "clusters" and (state.round % settings.coupling.freeze == 0 or not state.declared):
-        state = yield from _declare(state, number, writers)
+        state, unwilling = yield from _declare(state, number, writers)
     report = state.round % settings.rounds.evaluate_every == 0
-    messages = _work(settings, state, chosen, report)
-    replies = yield messages
-    done, refusals = _sorted_out(settings, replies)
-    new = {
-        p.name: _released(settings, state.hubs[p.name], _addends(settings, state, done, p), len(p.writers))
-        for p in plans
-    }
-    if chosen and not any(d.addends for d in done.values()):
-        raise RoundError(_nobody(number, refusals))
-    news = News(
-        _measurements(settings, state, done) if report else (),
-        refusals,
-        {n: d.seconds for n, d in done.items()},
-        chosen,
-        tuple(n for n, d in done.items() if d.addends),
-    )
-    return replace(state, round=number, hubs=new), news
+    replies = yield _work(settings, state, chosen, report)
+    tally = _tallied(settings, state, replies)
+    tally.refusals = unwilling | tally.refusals
+    if chosen and not tally.answered:
+        raise RoundError(_nobody(number, tally.refusals))
+    after = replace(state, round=number, hubs={p.name: _after(settings, state, tally, p) for p in plans})
+    return after, _news(settings, state, tally, report, chosen)
 
 
 def close(settings: Settings, state: State) -> Flow[News]:
     """The last report: nobody trains, everybody measures what it has now."""
     replies = yield _work(settings, state, (), report=True)
-    done, refusals = _sorted_out(settings, replies)
-    return News(_measurements(settings, state, done), refusals, {n: d.seconds for n, d in done.items()})
+    return _news(settings, state, _tallied(settings, state, replies), report=True)
 
 
-def _declare(state: State, number: int, writers: tuple[str, ...]) -> Flow[State]:
-    replies = yield {name: Declare(number, state.visible) for name in writers}
-    declared = {n: r.hub for n, r in replies.items() if isinstance(r, Declared)}
-    for name, hub in declared.items():
-        if hub not in state.hubs:
-            raise PeerError(name, f"declared the hub {hub!r}, which does not exist")
-    return replace(state, declared={**state.declared, **declared})
+def _declare(state: State, number: int, writers: tuple[str, ...]) -> Flow[tuple[State, dict[str, str]]]:
+    replies = yield {name: Declare(number, state.visible, state.fingerprint) for name in writers}
+    declared, unwilling = dict(state.declared), {}
+    for name, reply in in_order(replies, writers):
+        if isinstance(reply, Declared) and reply.hub in state.hubs:
+            declared[name] = reply.hub
+        elif isinstance(reply, Declared):
+            unwilling[name] = f"declared the hub {reply.hub!r}, which does not exist"
+        elif isinstance(reply, Refused):
+            unwilling[name] = reply.reason
+    return replace(state, declared=declared), unwilling
 
 
 def _work(settings: Settings, state: State, chosen: tuple[str, ...], report: bool) -> dict[str, Message]:
@@ -170,7 +146,7 @@ def _work(settings: Settings, state: State, chosen: tuple[str, ...], report: boo
         if name in chosen or (report and department.is_target):
             write = _writes(settings, state, name) if name in chosen else ()
             needed = {p.name: state.hubs[p.name].state for p in _needed(settings, state, name, write)}
-            messages[name] = Work(state.round + 1, needed, write, report and department.is_target)
+            messages[name] = Work(state.round + 1, needed, write, report and department.is_target, state.fingerprint)
     return messages
 
 
@@ -188,11 +164,23 @@ def _needed(settings: Settings, state: State, name: str, write: tuple[str, ...])
     return [p for p in state.plans if p is start or p.name in write]
 
 
-def _sorted_out(settings: Settings, replies: Replies) -> tuple[dict[str, Done], dict[str, str]]:
-    """Work done and refusals, in the file's order: the order of every sum, whichever reply came first."""
-    ordered = [(n, replies[n]) for n in settings.names if n in replies]
-    done = {n: r for n, r in ordered if isinstance(r, Done)}
-    return done, {n: r.reason for n, r in ordered if isinstance(r, Refused)}
+def _tallied(settings: Settings, state: State, replies: Replies) -> Tally:
+    """The replies added up in the file's order: the order of every sum, whichever reply came first."""
+    tally = Tally(settings, {p.name: p for p in state.plans}, state.hubs)
+    for name, reply in in_order(replies, settings.names):
+        tally.take(name, reply)
+        del reply  # The next update is made while this loop waits; hold no other meanwhile.
+    return tally
+
+
+def _after(settings: Settings, state: State, tally: Tally, plan: HubPlan) -> Hub:
+    mean = tally.sums.get(plan.name, Mean())
+    return advanced(settings, state.hubs[plan.name], mean.release(), mean.count / len(plan.writers))
+
+
+def _news(settings: Settings, state: State, tally: Tally, report: bool, asked: tuple[str, ...] = ()) -> News:
+    measured = _measurements(settings, state, tally) if report else ()
+    return News(measured, tally.refusals, tally.seconds, asked, tuple(tally.answered))
 
 
 def _nobody(number: int, refusals: Mapping[str, str]) -> str:
@@ -200,77 +188,17 @@ def _nobody(number: int, refusals: Mapping[str, str]) -> str:
     return f"round {number} has no update to aggregate ({why})"
 
 
-# ---------------------------------------------------------------- sums
-
-
-def _addends(settings: Settings, state: State, done: Mapping[str, Done], plan: HubPlan) -> list[Addend]:
-    """What was written to a hub, in the file's order; PeerError where it may not be or cannot be summed."""
-    found = {name: reply.addends[plan.name] for name, reply in done.items() if plan.name in reply.addends}
-    plain = settings.coupling.kind != "distill" and settings.training.correction == "none"
-    first = next(iter(found.values())).vector.size if found else 0
-    size = state.hubs[plan.name].state.model.size if plain else first
-    for name, addend in found.items():
-        if name not in plan.may_write:
-            raise PeerError(name, f"sent an update to hub {plan.name!r}, to which it may not write")
-        if not _sound(addend, size):
-            raise PeerError(name, f"sent an update to hub {plan.name!r} that is not finite or has the wrong size")
-    return list(found.values())
-
-
-def _sound(addend: Addend, size: int) -> bool:
-    """Whether an addend can enter a sum; its numbers are finite wherever its squared norm is."""
-    if addend.vector.shape != (size,) or not addend.weight >= 0.0:
-        return False
-    return all(math.isfinite(n) for n in (float(addend.vector @ addend.vector), addend.spread, addend.weight))
-
-
-def summed(addends: list[Addend]) -> Release | None:
-    """The weighted mean of updates: Σ w·vector / Σ w and Σ w·spread / Σ w, added in the order given."""
-    mass = sum(a.weight for a in addends)
-    if mass <= 0.0:
-        return None
-    total = torch.zeros(addends[0].vector.size)
-    for addend in addends:
-        total.add_(torch.from_numpy(addend.vector), alpha=addend.weight)
-    mean: Vector = total.div_(mass).numpy()
-    return Release(mean, mass, sum(a.weight * a.spread for a in addends) / mass)
-
-
-def _released(settings: Settings, hub: Hub, addends: list[Addend], writers: int) -> Hub:
-    """The hub after its sum; unchanged where nobody wrote to it."""
-    release = summed(addends)
-    if release is None:
-        return replace(hub, state=replace(hub.state, release=None))
-    if settings.coupling.kind == "distill":
-        return Hub(HubState(release.mean, release))
-    size = hub.state.model.size
-    update, control = release.mean[:size], hub.state.control
-    if settings.training.correction == "scaffold":
-        change = release.mean[size:] * np.float32(len(addends) / writers)
-        control = change if control is None else control + change
-    if settings.coupling.kind == "proximal" and settings.coupling.method == "pfedme":
-        update = update * np.float32(settings.coupling.server_mix)
-    averaged = hub.state.model[: hub.buffers] + update[: hub.buffers]
-    stepped, moments = advance(settings.server, hub.state.model[hub.buffers :], update[hub.buffers :], hub.moments)
-    model = np.concatenate([averaged, stepped]) if hub.buffers else stepped
-    return Hub(HubState(model, replace(release, mean=release.mean[:size]), control), moments, hub.buffers)
-
-
 # ---------------------------------------------------------------- measurements
 
 
-def _measurements(settings: Settings, state: State, done: Mapping[str, Done]) -> tuple[Measurement, ...]:
+def _measurements(settings: Settings, state: State, tally: Tally) -> tuple[Measurement, ...]:
     """What departments disclosed, and the federation's totals, all about round `state.round`."""
-    number = state.round
+    number, sums = state.round, tally.totals
     found = []
-    for name, reply in done.items():
-        for key, value in reply.disclosed.items():
+    for name, disclosed in tally.disclosed.items():
+        for key, value in disclosed.items():
             part, _, metric = key.partition("/")
             found.append(Measurement(number, name, part, metric, value))
-    sums: dict[str, float] = {}
-    for reply in done.values():
-        for key, value in reply.scores.items():
-            sums[key] = sums.get(key, 0.0) + value
     for metric in settings.report.metrics:
         weight = sums.get(f"weight of {metric}", 0.0)
         if weight:

@@ -41,6 +41,8 @@ from lepton_fed.training.losses import Loss, loss
 from lepton_fed.training.metrics import measure
 from lepton_fed.weighting import beta, raw_weight
 
+ANOTHER_FILE = "the coordinator's federation file differs from this department's copy"
+
 DIVERGED = 1e30
 """Squared norm from which an update is no update any more: well before float32 sums of squares overflow."""
 
@@ -89,6 +91,7 @@ class Department:
     hubs: tuple[HubPlan, ...] | None = None
     """Derived from the settings; given where many departments of one process would derive the same."""
     last_round: int = field(default=0, init=False)
+    last_declared: int = field(default=0, init=False)
 
     def __post_init__(self) -> None:
         mine = self.settings.department(self.name)
@@ -123,18 +126,25 @@ class Department:
         if reason is not None:
             return Refused(reason)
         if isinstance(message, Declare):
+            self.last_declared = message.round
             return Declared(self.part.declare(message.hubs))
         return self._work(message)
 
     def _join(self, message: Join) -> Reply:
         if message.fingerprint != self.fingerprint:
-            return Refused("the coordinator's federation file differs from this department's copy")
+            return Refused(ANOTHER_FILE)
         return Joined(self.bench.model.layout.digest)
 
     def _objection(self, message: Declare | Work) -> str | None:
         """Why this message is refused, or None."""
+        if message.fingerprint != self.fingerprint:
+            return ANOTHER_FILE
         if message.round <= self.last_round:
             return f"round {message.round} is over: this department has already worked in round {self.last_round}"
+        if message.round > self.settings.rounds.count + 1:
+            return f"the federation file has {self.settings.rounds.count} rounds, not {message.round}"
+        if isinstance(message, Declare) and message.round <= self.last_declared:
+            return f"it has declared its hub for round {self.last_declared} and does so once"
         unknown = [name for name in message.hubs if name not in self.plans]
         if unknown:
             return f"the federation file has no hub {unknown[0]!r}"
@@ -218,12 +228,14 @@ class Department:
 
     def state(self) -> Kept:
         """All that lasts between messages, by name; `restore` takes it back. Private parts are in it."""
-        return {**self.participant.kept, "last round": torch.tensor(self.last_round)}
+        numbers = {"last round": self.last_round, "last declared": self.last_declared}
+        return {**self.participant.kept, **{name: torch.tensor(number) for name, number in numbers.items()}}
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
         """Continues from a saved state."""
         kept = dict(state)
         self.last_round = int(kept.pop("last round", torch.tensor(0)))
+        self.last_declared = int(kept.pop("last declared", torch.tensor(0)))
         device = self.participant.device
         self.participant.kept = {k: v.to(device) if v.dim() else v for k, v in kept.items()}
 

@@ -48,23 +48,26 @@ class Join:
 
 @dataclass(frozen=True)
 class Declare:
-    """Which hub will you write to until you are asked again?"""
+    """Which hub will you write to until you are asked again? `fingerprint` as in Join."""
 
     round: int
     hubs: Mapping[str, HubState]
+    fingerprint: str = ""
 
 
 @dataclass(frozen=True)
 class Work:
     """Round `round`: report on the round before it if `report`, then train and write to each hub of `write`.
 
-    `write` is empty for a department that only reads, and for everybody in the closing message.
+    `write` is empty for a department that only reads, and for everybody in the closing message. `fingerprint` as
+    in Join: a department that did not join does not work either.
     """
 
     round: int
     hubs: Mapping[str, HubState]
     write: tuple[str, ...]
     report: bool
+    fingerprint: str = ""
 
 
 Message = Join | Declare | Work

@@ -6,13 +6,15 @@ Group "coordinator" holds the hubs; group "department <name>" holds what that de
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
 
-from lepton_fed.coordinator import Hub, State
+from lepton_fed.coordinator import State
 from lepton_fed.department import Department
+from lepton_fed.hub import Hub
 from lepton_fed.messages import HubState, Release
 from lepton_fed.server_optimiser import Moments
 
@@ -50,7 +52,7 @@ def restore(
         if _group(name) in held:
             department.restore({key: torch.from_numpy(np.array(value)) for key, value in held[_group(name)].items()})
     hubs = {n: _hub(n, values["releases"].get(n), held[COORDINATOR], h.buffers) for n, h in fresh.hubs.items()}
-    return State(round, fresh.plans, hubs, dict(values["declared"]))
+    return replace(fresh, round=round, hubs=hubs, declared=dict(values["declared"]))
 
 
 def _group(department: str) -> str:

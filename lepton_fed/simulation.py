@@ -128,7 +128,11 @@ def _prepare(federation: Federation, progress: Progress) -> Run:
     owns = {name: read_own(federation, name) for name in federation.settings.names}
     departments = build_departments(federation, owns)
     run = Run(
-        federation, owns, departments, begin(federation.settings, allowed_code(o.file for o in owns.values())), progress
+        federation,
+        owns,
+        departments,
+        begin(federation.settings, allowed_code(o.file for o in owns.values()), federation.fingerprint),
+        progress,
     )
     run.timing["loading data"] = time.perf_counter() - started
     for own in owns.values():
@@ -176,7 +180,7 @@ def _bytes_needed(run: Run) -> int:
 def _train(run: Run) -> None:
     settings, transport = run.federation.settings, InProcess(run.departments)
     run.progress.begin(run.state.round, settings.rounds.count)
-    drive(join(settings, run.federation.fingerprint), transport)
+    drive(join(settings, run.state), transport)
     before = 0.0
     while run.state.round < settings.rounds.count:
         started = time.perf_counter()

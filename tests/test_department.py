@@ -14,7 +14,7 @@ from torch import Tensor
 
 from lepton_fed.department import Department, Rows, bench, totals
 from lepton_fed.errors import ConfigError
-from lepton_fed.messages import Declare, Done, HubState, Join, Joined, Message, Refused, Release, Work
+from lepton_fed.messages import Declare, Declared, Done, HubState, Join, Joined, Message, Refused, Release, Work
 from lepton_fed.resident import Resident
 from lepton_fed.settings import (
     CommonSet,
@@ -79,7 +79,7 @@ def work(ours: Small, name: str = "内科", **changes: Any) -> Work:
     """What the coordinator would ask for next."""
     write = tuple(p.name for p in ours.state.plans if name in p.may_write)
     write = write[:1] if ours.settings.coupling.kind == "clusters" else write
-    return replace(Work(ours.state.round + 1, ours.state.visible, write, report=True), **changes)
+    return replace(Work(ours.state.round + 1, ours.state.visible, write, report=True, fingerprint="指纹"), **changes)
 
 
 def bent(ours: Small, bend: Callable[[HubState], HubState]) -> dict[str, HubState]:
@@ -94,6 +94,25 @@ def test_a_department_joins_only_the_federation_whose_file_it_has() -> None:
     reply = ours.departments["内科"].handle(Join("指纹"))
     assert reply == Joined(ours.departments["内科"].bench.model.layout.digest)
     assert "differs from this department's copy" in refusal(ours, Join("another"))
+
+
+def test_a_department_that_did_not_join_does_not_work_either() -> None:
+    ours = federation(settings(coupling=Coupling(kind="clusters", hubs=2)))
+    for message in (work(ours, fingerprint="another"), Declare(1, ours.state.visible, "another")):
+        assert "differs from this department's copy" in refusal(ours, message)
+
+
+def test_a_round_beyond_the_files_last_is_refused_so_that_nobody_can_lock_a_department_out() -> None:
+    ours = federation(settings())
+    assert refusal(ours, work(ours, round=22)) == "the federation file has 20 rounds, not 22"
+    assert isinstance(ours.departments["内科"].handle(work(ours, round=21, write=())), Done)
+
+
+def test_a_hub_is_declared_once_a_round_so_that_nobody_can_ask_about_model_after_model() -> None:
+    ours = federation(settings(coupling=Coupling(kind="clusters", hubs=2)))
+    assert isinstance(ours.departments["内科"].handle(Declare(1, ours.state.visible, "指纹")), Declared)
+    assert "it has declared its hub for round 1" in refusal(ours, Declare(1, ours.state.visible, "指纹"))
+    assert isinstance(ours.departments["内科"].handle(Declare(2, ours.state.visible, "指纹")), Declared)
 
 
 def test_a_source_without_rows_is_refused_when_it_is_built() -> None:
@@ -117,7 +136,7 @@ def test_a_round_is_worked_once(round: int) -> None:
 
 def test_a_declaration_for_a_round_that_is_over_is_refused() -> None:
     ours = federation(settings(coupling=Coupling(kind="clusters", hubs=2))).play(2)
-    assert "round 2 is over" in refusal(ours, Declare(2, ours.state.visible))
+    assert "round 2 is over" in refusal(ours, Declare(2, ours.state.visible, "指纹"))
 
 
 def test_a_hub_that_the_file_does_not_have_is_refused() -> None:
@@ -164,7 +183,7 @@ def test_a_report_without_the_home_hubs_model_is_refused() -> None:
     )
     ours = federation(settings(sharing=flows)).play()
     other = {p.name: ours.state.visible[p.name] for p in ours.state.plans if "儿科" in p.readers}
-    message = Work(2, other, (), report=True)
+    message = Work(2, other, (), report=True, fingerprint="指纹")
     assert refusal(ours, message, "外科") == "the message lacks the model of hub '外科', which this department needs"
 
 
@@ -192,7 +211,7 @@ def test_a_hub_that_cannot_be_right_is_refused(kind: str, bend: str) -> None:
     hubs = bent(ours, BENDS[bend])
     assert refusal(ours, work(ours, hubs=hubs)) == "a received model is not finite or has the wrong size"
     if kind == "clusters" and bend in list(BENDS)[:7]:
-        assert "not finite or has the wrong size" in refusal(ours, Declare(2, hubs))
+        assert "not finite or has the wrong size" in refusal(ours, Declare(2, hubs, "指纹"))
 
 
 @pytest.mark.parametrize("bend", [b for b in BENDS if "control" not in b])

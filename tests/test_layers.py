@@ -31,8 +31,8 @@ LAYERS: dict[int, tuple[str, ...]] = {
         "settings",
         "weighting",
     ),
-    2: ("couplings", "models", "secagg", "server_optimiser", "training"),
-    3: ("department", "transport"),
+    2: ("couplings", "hub", "models", "secagg", "server_optimiser", "training"),
+    3: ("department", "tally", "transport"),
     4: ("coordinator",),
     5: (
         "assembly",

@@ -23,8 +23,8 @@ def run(tmp_path: Path, coupling: str, rounds: int) -> tuple[State, dict[str, De
     settings = federation.settings
     departments = build_departments(federation, {n: read_own(federation, n) for n in settings.names})
     transport = InProcess(departments)
-    drive(join(settings, federation.fingerprint), transport)
-    state = begin(settings)
+    state = begin(settings, fingerprint=federation.fingerprint)
+    drive(join(settings, state), transport)
     for _ in range(rounds):
         state, _ = drive(play(settings, state), transport)
     return state, departments

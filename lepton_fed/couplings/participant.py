@@ -94,7 +94,8 @@ class Participant:
 
         Dropout and the like draw from torch's global generator, so it is seeded here and given back afterwards.
         """
-        self.model.module.train()
+        if not self.model.module.training:
+            self.model.module.train()
         optimiser = self.settings.training.optimiser
         chosen = self.batches(round) if batches is None else batches
         memory = self._memory(use) if optimiser.keep else {}

@@ -155,9 +155,9 @@ def coordinate(
 
     `code`: modules whose callables may be run here, where `state` is not given.
     """
-    state = begin(settings, code) if state is None else state
+    state = begin(settings, code, fingerprint) if state is None else state
     tell = on_round if on_round is not None else _tell_nobody
-    drive(join(settings, fingerprint), transport)
+    drive(join(settings, state), transport)
     while state.round < settings.rounds.count:
         before = state.round
         state, news = drive(play(settings, state), transport, on_reply)

@@ -18,7 +18,7 @@ from flwr.serverapp import Grid
 from lepton_fed.errors import PeerError, RoundError
 from lepton_fed.flower.records import Here, Said, Who, record_of, said_in
 from lepton_fed.messages import Declare, Declared, Done, Join, Joined, Message, Refused, Reply, Work
-from lepton_fed.transport import OnReply, Replies
+from lepton_fed.transport import OnReply
 
 WHO, JOIN, DECLARE, WORK = "query.who", "query.join", "query.declare", "train.work"
 """Flower's types of our messages."""
@@ -54,19 +54,17 @@ class GridTransport:
         self.timeout = timeout
         self.wait = wait
 
-    def exchange(self, messages: Mapping[str, Message], on_reply: OnReply | None = None) -> Replies:
-        """The replies that came in time, by department. Of several to one message, the first counts."""
+    def exchange(self, messages: Mapping[str, Message], on_reply: OnReply | None = None) -> Iterator[tuple[str, Reply]]:
+        """The replies that came in time, as they come. Of several to one message, the first counts."""
         letters = {n: (self.nodes[n], TYPES[type(m)], m) for n, m in messages.items() if n in self.nodes}
         posted = post(self.grid, letters, self.timeout)
-        replies: Replies = {}
         for number, answer in collect(self.grid, posted, self.timeout, self.wait):
             name = posted[number]
             reply = self._reply(answer, name, messages[name])
             if reply is not None:
-                replies[name] = reply
                 if on_reply is not None:
                     on_reply(name, reply)
-        return replies
+                yield name, reply
 
     def _reply(self, answer: FlowerMessage, name: str, message: Message) -> Reply | None:
         if answer.has_error():

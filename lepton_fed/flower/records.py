@@ -205,11 +205,23 @@ def _read_hubs(reader: Reader) -> dict[str, HubState]:
 
 
 def _write_work(work: Work) -> Fields:
-    return {"round": work.round, **_write_hubs(work.hubs), "write": list(work.write), "report": work.report}
+    return {
+        "round": work.round,
+        **_write_hubs(work.hubs),
+        "write": list(work.write),
+        "report": work.report,
+        "fingerprint": work.fingerprint,
+    }
 
 
 def _read_work(reader: Reader) -> Work:
-    return Work(reader.whole("round"), _read_hubs(reader), reader.names("write"), reader.flag("report"))
+    return Work(
+        reader.whole("round"),
+        _read_hubs(reader),
+        reader.names("write"),
+        reader.flag("report"),
+        reader.text("fingerprint"),
+    )
 
 
 def _write_done(done: Done) -> Fields:
@@ -262,8 +274,8 @@ _KINDS: dict[type, tuple[str, Callable[[Any], Fields], Callable[[Reader], Any]]]
     Joined: ("joined", lambda s: {"layout": s.layout}, lambda r: Joined(r.text("layout"))),
     Declare: (
         "declare",
-        lambda s: {"round": s.round, **_write_hubs(s.hubs)},
-        lambda r: Declare(r.whole("round"), _read_hubs(r)),
+        lambda s: {"round": s.round, **_write_hubs(s.hubs), "fingerprint": s.fingerprint},
+        lambda r: Declare(r.whole("round"), _read_hubs(r), r.text("fingerprint")),
     ),
     Declared: ("declared", lambda s: {"hub": s.hub}, lambda r: Declared(r.text("hub"))),
     Work: ("work", _write_work, _read_work),

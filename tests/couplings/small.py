@@ -56,7 +56,7 @@ def settings(names: tuple[str, ...] = NAMES, **tables: Any) -> Settings:
         "sharing": EVERYBODY,
         "access": PERMIT,
         "training": Training(epochs=1, batch=BATCH, optimiser=Optimiser(learning_rate=RATE)),
-        "rounds": Rounds(count=4),
+        "rounds": Rounds(count=20),
         "report": Report(metrics=("loss", "accuracy")),
     }
     return Settings(**(defaults | tables))
@@ -102,10 +102,10 @@ class Listening(InProcess):
         super().__init__(departments)
         self.heard: list[tuple[dict[str, Message], dict[str, Reply]]] = []
 
-    def exchange(self, messages: Mapping[str, Message], on_reply: Any = None) -> dict[str, Reply]:
-        replies = super().exchange(messages, on_reply)
+    def exchange(self, messages: Mapping[str, Message], on_reply: Any = None) -> Iterator[tuple[str, Reply]]:
+        replies = dict(super().exchange(messages, on_reply))
         self.heard.append((dict(messages), replies))
-        return replies
+        yield from replies.items()
 
 
 @dataclass(eq=False)
@@ -196,9 +196,9 @@ def federation(
             disclose=True,
             common=common,
         )
-    transport = Listening(departments)
-    drive(join(chosen, "指纹"), transport)
-    return Small(chosen, departments, transport, begin(chosen))
+    transport, state = Listening(departments), begin(chosen, fingerprint="指纹")
+    drive(join(chosen, state), transport)
+    return Small(chosen, departments, transport, state)
 
 
 # ---------------------------------------------------------------- an independent loop's tools

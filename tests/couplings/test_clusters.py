@@ -8,8 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from lepton_fed.errors import PeerError
-from lepton_fed.messages import Declare, Declared, Message, Reply
+from lepton_fed.messages import Declare, Declared, Reply
 from lepton_fed.settings import Coupling, DepartmentSettings
 from lepton_fed.transport import InProcess
 from tests.couplings.small import (
@@ -175,24 +174,29 @@ class Liar(InProcess):
     """Says that a department declared a hub that does not exist."""
 
     def exchange(self, messages, on_reply=None):  # type: ignore[no-untyped-def]
-        replies: dict[str, Reply] = super().exchange(messages, on_reply)
+        replies: dict[str, Reply] = dict(super().exchange(messages, on_reply))
         declares = [n for n, m in messages.items() if isinstance(m, Declare)]
-        return {**replies, **{n: Declared("hub 9") for n in declares[:1]}}
+        yield from {**replies, **{n: Declared("hub 9") for n in declares[:1]}}.items()
 
 
 def test_a_declared_hub_that_does_not_exist_is_refused_by_the_coordinator() -> None:
     ours = federation(settings(coupling=Coupling(kind="clusters", hubs=2)))
     liar = Liar(ours.departments)
     ours.transport.exchange = liar.exchange  # type: ignore[method-assign]
-    with pytest.raises(PeerError, match=f"{NAMES[0]}: declared the hub 'hub 9'"):
-        ours.play()
+    ours.play()
+    assert ours.news[-1].refusals == {NAMES[0]: "declared the hub 'hub 9', which does not exist"}
+    assert NAMES[0] not in ours.state.declared
+    assert NAMES[0] not in ours.news[-1].answered
+    assert set(ours.state.declared) == set(NAMES[1:])
 
 
-def test_a_declaration_changes_nothing_at_a_department() -> None:
+def test_a_declaration_changes_nothing_at_a_department_but_that_it_was_made() -> None:
     ours = federation(settings(coupling=Coupling(kind="clusters", hubs=2))).play()
     department = ours.departments["内科"]
     before = department.state()
-    message: Message = Declare(2, ours.state.visible)
-    assert department.handle(message) == department.handle(message)
-    assert department.state().keys() == before.keys()
-    assert all(torch.equal(department.state()[k], v) for k, v in before.items())
+    assert isinstance(department.handle(Declare(2, ours.state.visible, "指纹")), Declared)
+    after = department.state()
+    assert int(after.pop("last declared")) == 2
+    assert int(before.pop("last declared")) == 1
+    assert after.keys() == before.keys()
+    assert all(torch.equal(after[k], v) for k, v in before.items())

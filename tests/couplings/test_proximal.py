@@ -169,7 +169,11 @@ def test_agreement_grows_with_lambda_as_one_over_it() -> None:
 def test_a_large_lambda_reaches_fedavgs_optimum_as_one_over_lambda() -> None:
     """On the complete graph with uniform β, λ -> infinity minimises Σ α_j f_j, which is what FedAvg minimises."""
     full = Training(epochs=1, batch=64, optimiser=Optimiser(learning_rate=2.0))
-    linear = {"model": ModelSettings(name="linear"), "training": full, "rounds": Rounds(evaluate_every=10**6)}
+    linear = {
+        "model": ModelSettings(name="linear"),
+        "training": full,
+        "rounds": Rounds(count=600, evaluate_every=10**6),
+    }
 
     def after(rounds: int, **tables: object) -> torch.Tensor:
         return federation(settings(**linear, **tables), order=lambda n: Fixed(n, 64)).play(rounds).hub()

@@ -63,7 +63,9 @@ def killed_and_resumed(case: str, before: Small) -> Small:
     stored = {group: {key: array.copy() for key, array in arrays.items()} for group, arrays in groups.items()}
     values = json.loads(json.dumps(saved_state.meta(before.state)))
     after = fresh(case)
-    after.state = saved_state.restore(begin(after.settings), after.departments, before.state.round, values, stored)
+    after.state = saved_state.restore(
+        begin(after.settings, fingerprint="指纹"), after.departments, before.state.round, values, stored
+    )
     return after
 
 

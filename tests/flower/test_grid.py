@@ -38,7 +38,7 @@ def transport(grid: GridDouble, timeout: float = 0.05) -> GridTransport:
 
 
 def joined(grid: GridDouble) -> dict[str, Reply]:
-    return transport(grid).exchange({name: Join(small.FINGERPRINT) for name in small.NAMES})
+    return dict(transport(grid).exchange({name: Join(small.FINGERPRINT) for name in small.NAMES}))
 
 
 # ---------------------------------------------------------------- the same federation
@@ -112,7 +112,7 @@ def test_a_node_that_drops_its_reply_is_missing_and_the_round_goes_on() -> None:
     settings = small.settings()
     grid = double(settings)
     grid.faults[FIRST_NODE] = lambda asked, answer: []
-    state, news = drive(play(settings, begin(settings)), transport(grid))
+    state, news = drive(play(settings, begin(settings, fingerprint=small.FINGERPRINT)), transport(grid))
     assert news.answered == (THIRD,)
     assert FIRST not in news.refusals
     assert state.round == 1
@@ -167,7 +167,7 @@ def test_of_two_answers_the_first_counts() -> None:
     ]
     heard: list[str] = []
     messages = {name: Join(small.FINGERPRINT) for name in small.NAMES}
-    replies = transport(grid).exchange(messages, lambda name, reply: heard.append(name))
+    replies = dict(transport(grid).exchange(messages, lambda name, reply: heard.append(name)))
     assert isinstance(replies[FIRST], Joined)
     assert sorted(heard) == sorted(small.NAMES)
 
@@ -191,7 +191,7 @@ def test_a_department_without_a_node_is_missing() -> None:
     grid = double(small.settings())
     over = transport(grid)
     del over.nodes[SECOND]
-    assert SECOND not in over.exchange({name: Join(small.FINGERPRINT) for name in small.NAMES})
+    assert SECOND not in dict(over.exchange({name: Join(small.FINGERPRINT) for name in small.NAMES}))
 
 
 def test_an_update_that_is_not_finite_does_not_reach_the_sum() -> None:
@@ -206,7 +206,7 @@ def test_an_update_that_is_not_finite_does_not_reach_the_sum() -> None:
         return [Message(RecordDict({RECORD: ConfigRecord(record | {"vectors": spoilt})}), reply_to=asked)]  # type: ignore[arg-type]
 
     grid.faults[FIRST_NODE] = spoil
-    state, news = drive(play(settings, begin(settings)), transport(grid))
+    state, news = drive(play(settings, begin(settings, fingerprint=small.FINGERPRINT)), transport(grid))
     assert "not finite" in news.refusals[FIRST]
     assert all(np.isfinite(hub.state.model).all() for hub in state.hubs.values())
 

@@ -107,7 +107,7 @@ _HOSTILE = (
 @examples(deadline=None)
 @given(st.text(min_size=1) | st.sampled_from(_HOSTILE))
 def test_no_name_becomes_markup(word: str) -> None:
-    name = as_department(f"x{word}x") if word.strip() != word else as_department(word)
+    name = as_department(f"x{word}x" if word.strip() != word else word)
     card = model_card(hostile(name, word), name, {"auc": 0.5})
     card.encode("utf-8")
     plain = model_card(hostile("x", "x"), "x", {"auc": 0.5})
