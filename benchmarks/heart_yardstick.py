@@ -21,6 +21,7 @@ from lepton_fed.department import Department, Rows, bench
 from lepton_fed.examples.heart_disease import HOSPITALS, heart
 from lepton_fed.resident import Resident, Run
 from lepton_fed.settings import (
+    Aggregation,
     Column,
     Coupling,
     DataContract,
@@ -111,7 +112,7 @@ def ours(method: str, seed: int) -> list[float]:
         order = AsDataLoader(generator, 100)
         departments[name] = Department(name, settings, "", one, rows, order, disclose=True)
     transport, state = InProcess(departments), _beginning(settings, seed)
-    drive(join(settings, state), transport)
+    state = drive(join(settings, state), transport)
     for _ in range(settings.rounds.count):
         state, _ = drive(play(settings, state), transport)
     found = {m.department: m.value for m in drive(close(settings, state), transport).measurements}
@@ -242,5 +243,6 @@ def heart_settings(method: str) -> Settings:
         training=training,
         rounds=Rounds(count=15, evaluate_every=15),
         report=Report(metrics=("accuracy",)),
+        aggregation=Aggregation(secure=False),
         **options,
     )

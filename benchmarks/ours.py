@@ -20,6 +20,7 @@ from lepton_fed.coordinator import begin, join, play  # noqa: E402
 from lepton_fed.department import Department, Rows, bench  # noqa: E402
 from lepton_fed.resident import Resident  # noqa: E402
 from lepton_fed.settings import (  # noqa: E402
+    Aggregation,
     ArrayShape,
     DataContract,
     DepartmentSettings,
@@ -58,6 +59,7 @@ def federation(workload: Workload, report: bool) -> Settings:
             count=workload.rounds, participants=workload.per_round, evaluate_every=1 if report else workload.rounds
         ),
         report=Report(metrics=("accuracy",)),
+        aggregation=Aggregation(secure=False),  # secure ones: benchmarks.secagg
     )
 
 
@@ -74,7 +76,7 @@ def run(workload: Workload, report: bool) -> dict[str, float]:
         for name, (x, y) in zip(settings.names, data, strict=True)
     }
     state, transport = begin(settings), InProcess(departments)
-    drive(join(settings, state), transport)
+    state = drive(join(settings, state), transport)
     started = perf_counter()
     for _ in range(workload.rounds):
         state, _ = drive(play(settings, state), transport)

@@ -2,10 +2,18 @@
 machine.
 
     python -m benchmarks.secagg --departments 10 --size 10000000 --json
+    python -m benchmarks.secagg --only round --pairs 9                      one of sum, round, threads
+    python -m benchmarks.secagg --smoke                                     to see that it runs
 
-Times are CPU seconds on one thread (the machine may be shared), the least of --repeat runs. The floor is the
-same arithmetic with nothing around it: quantising in cache, and one AES-CTR keystream chunk and one add per
-mask, in cache; for the server also one copy to fresh memory and N - 1 adds from memory.
+sum: CPU seconds on one thread (the machine may be shared), the least of --repeat runs. The floor is the same
+arithmetic with nothing around it: quantising in cache, and one AES-CTR keystream chunk and one add per mask, in
+cache; for the server also one copy to fresh memory and N - 1 adds from memory.
+
+round: a whole round over TLS, plain against secure, median and interval over --pairs pairs; what is measured, and
+what bounds it on few cores, stands in `benchmarks.secagg_round`.
+
+threads: wall seconds of one department's masked step and of the coordinator's unmasking with 1, 2 and 4 threads, as
+far as there are cores; the least of --repeat runs. A thread takes at least half a million parameters.
 """
 
 from __future__ import annotations
@@ -18,27 +26,15 @@ import subprocess
 import time
 import tracemalloc
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, cast
 
 import cryptography
 import numpy as np
 
-from lepton_fed.secagg import (
-    Cohort,
-    Contribution,
-    FixedPoint,
-    Group,
-    Identity,
-    MemoryLedger,
-    Party,
-    Plan,
-    Roster,
-    Terms,
-    advertise,
-    secure_sum,
-)
+from benchmarks.secagg_round import parties_of, plan_of, whole_round
+from lepton_fed.secagg import Contribution, Party, Plan, Roster, advertise, secure_sum
 from lepton_fed.secagg.canonical import Wire, Words
 from lepton_fed.secagg.masks import CHUNK, CHUNK_BYTES, Keystream
 from lepton_fed.secagg.messages import Call, Delivery, MaskedInput, Quorum, Survivors
@@ -46,20 +42,42 @@ from lepton_fed.secagg.messages import Call, Delivery, MaskedInput, Quorum, Surv
 CHUNKS = 400
 """Chunks that a floor is measured over."""
 
+PIECES = ("sum", "round", "threads")
+
+THREADS = (1, 2, 4)
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--departments", type=int, default=10, metavar="N")
     parser.add_argument("--size", type=int, default=1_000_000, metavar="D", help="parameters of the model")
-    parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--repeat", type=int, default=3, help="runs of which the least counts")
+    parser.add_argument("--pairs", type=int, default=9, help="rounds of each kind, by turns")
+    parser.add_argument("--only", choices=PIECES, help="one piece instead of all")
+    parser.add_argument("--smoke", action="store_true", help="4 departments, 20,000 parameters, two pairs")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     options = parser.parse_args()
-    found = measure(options.departments, options.size, options.repeat)
+    if options.smoke:
+        options.departments, options.size, options.repeat, options.pairs = 4, 20_000, 1, 2
+    found = pieces(options)
     print(json.dumps(found, indent=1) if options.json else table(found))
 
 
+def pieces(options: argparse.Namespace) -> dict[str, Any]:
+    """Every figure of the pieces that were asked for, by name."""
+    departments, size, asked = options.departments, options.size, (options.only,) if options.only else PIECES
+    found: dict[str, Any] = {"departments": departments, "size": size, "machine": machine()}
+    if "sum" in asked:
+        found |= measure(departments, size, options.repeat)
+    if "threads" in asked:
+        found["threads"] = scaling(departments, size, options.repeat)
+    if "round" in asked:
+        found["round"] = whole_round(departments, size, options.pairs)
+    return found
+
+
 def measure(departments: int, size: int, repeat: int) -> dict[str, Any]:
-    """Every figure of the benchmark, by name."""
+    """Every figure of one sum, by name."""
     bench = Bench.of(departments, size)
     gone = departments // 5
     full, dropped = best(lambda: bench.run(0), repeat), best(lambda: bench.run(gone), repeat)
@@ -70,9 +88,6 @@ def measure(departments: int, size: int, repeat: int) -> dict[str, Any]:
         copy + (departments - gone - 1) * add + (departments - gone) * stream + gone * (departments - gone) * stream
     )
     return {
-        "departments": departments,
-        "size": size,
-        "machine": machine(),
         "client_seconds": full.client,
         "client_masked_step_seconds": full.masked,
         "client_floor_seconds": mask_floor,
@@ -92,16 +107,34 @@ def measure(departments: int, size: int, repeat: int) -> dict[str, Any]:
     }
 
 
+def scaling(departments: int, size: int, repeat: int) -> dict[str, Any]:
+    """Wall seconds by number of threads, and how many times faster than one thread each is."""
+    bench, found = Bench.of(departments, size), {}
+    for threads in [count for count in THREADS if count <= (os.cpu_count() or 1)]:
+        bench.threads = threads
+        found[str(threads)] = best(lambda: bench.run(0), repeat)
+    return {
+        "masking_seconds": {threads: times.masked_wall for threads, times in found.items()},
+        "unmasking_seconds": {threads: times.unmasked_wall for threads, times in found.items()},
+        "masking_faster": {threads: found["1"].masked_wall / times.masked_wall for threads, times in found.items()},
+        "unmasking_faster": {
+            threads: found["1"].unmasked_wall / times.unmasked_wall for threads, times in found.items()
+        },
+    }
+
+
 @dataclass
 class Times:
     """CPU seconds of one round: one department's four moves, its masked step, the coordinator; bytes of one
-    masked input.
+    masked input; wall seconds of the masked step, and of the coordinator after the last reply.
     """
 
     client: float = 0.0
     masked: float = 0.0
     server: float = 0.0
     sent: int = 0
+    masked_wall: float = 0.0
+    unmasked_wall: float = 0.0
 
 
 @dataclass
@@ -112,18 +145,15 @@ class Bench:
     roster: Roster
     contribution: Contribution
     round: int = 0
+    threads: int = 1
+    heard: float = 0.0
+    """When the last reply had come, by the wall clock."""
     states: dict[str, Any] = field(default_factory=dict)
     buffers: dict[str, Words] = field(default_factory=dict)
 
     @classmethod
     def of(cls, departments: int, size: int) -> Bench:
-        names = [f"d{index:03d}" for index in range(departments)]
-        identities = {name: Identity.generate(name, os.urandom) for name in names}
-        roster = Roster.of("benchmark", {name: one.public for name, one in identities.items()})
-        parties = {
-            name: Party(one, roster, Terms(), MemoryLedger("benchmark"), os.urandom(32))
-            for name, one in identities.items()
-        }
+        roster, parties = parties_of(departments)
         vector = np.random.default_rng(0).normal(size=size).astype(np.float32)
         return cls(parties, roster, Contribution(vector, np.array([1.0, 2.0])))
 
@@ -132,7 +162,8 @@ class Bench:
         self.round += 1
         self.states = {name: advertise(party) for name, party in self.parties.items()}
         plan = self.plan()
-        flow = secure_sum(plan, self.roster, [state.keys for state in self.states.values()])
+        keys = [state.keys for state in self.states.values()]
+        flow = secure_sum(plan, self.roster, keys, threads=self.threads)
         times, replies = Times(), None
         while True:
             inside = self.inside = [0.0]
@@ -141,6 +172,7 @@ class Bench:
                 requests = next(flow) if replies is None else flow.send(replies)
             except StopIteration:
                 times.server += time.process_time() - start - inside[0]
+                times.unmasked_wall = time.perf_counter() - self.heard
                 return times
             times.server += time.process_time() - start - inside[0]
             left = (
@@ -153,17 +185,18 @@ class Bench:
     def replies(self, requests: dict[str, Wire], plan: Plan, times: Times) -> Iterator[tuple[str, Wire]]:
         """Replies made one by one, while the coordinator waits; that time is the departments'."""
         for name, request in requests.items():
-            start = time.process_time()
+            start, clock = time.process_time(), time.perf_counter()
             reply = self.move(name, request, plan)
-            spent = time.process_time() - start
+            spent, passed = time.process_time() - start, time.perf_counter() - clock
             if name == "d000":
                 times.client += spent
                 if isinstance(reply, MaskedInput):
-                    times.masked = spent
+                    times.masked, times.masked_wall = spent, passed
                     times.sent = 0 if tracemalloc.is_tracing() else len(reply.to_bytes())
             self.inside[0] += time.process_time() - start
             yield name, reply
             del reply
+        self.heard = time.perf_counter()
 
     def move(self, name: str, request: Wire, plan: Plan) -> Wire:
         state, party = self.states[name], self.parties[name]
@@ -172,7 +205,9 @@ class Bench:
                 self.states[name], reply = state.share(party, request, plan.model_hash)
             case Delivery():
                 buffers = self.buffers if name == "d000" else None
-                self.states[name], reply = state.mask(party, request, {"model": self.contribution}, buffers=buffers)
+                self.states[name], reply = state.mask(
+                    party, request, {"model": self.contribution}, threads=self.threads, buffers=buffers
+                )
             case Survivors():
                 self.states[name], reply = state.sign(party, request)
             case Quorum():
@@ -180,10 +215,7 @@ class Bench:
         return cast(Wire, reply)
 
     def plan(self) -> Plan:
-        cohort = Cohort.of("all", dict.fromkeys(self.parties, 1))
-        fixed = FixedPoint(clip=8.0, scale=2.0**20 if len(self.parties) <= 100 else 2.0**16)
-        group = Group("model", self.contribution.vector.size, ("weight", "loss"), (cohort,), fixed)
-        return Plan.draft(self.roster, (group,), model_hash=self.round.to_bytes(32, "big"), round=self.round)
+        return plan_of(self.roster, self.contribution.vector.size, self.round.to_bytes(32, "big"), self.round)
 
     def peak_vectors(self) -> float:
         """Peak memory of one round beyond what was there, in vectors of 4 bytes per parameter: coordinator
@@ -201,7 +233,7 @@ class Bench:
 def best(once: Callable[[], Times], repeat: int) -> Times:
     """The least of each figure."""
     runs = [once() for _ in range(repeat)]
-    return Times(*(min(getattr(run, name) for run in runs) for name in ("client", "masked", "server", "sent")))
+    return Times(*(min(getattr(run, one.name) for run in runs) for one in fields(Times)))
 
 
 def floors(size: int, repeat: int) -> tuple[float, float, float, float]:
@@ -301,8 +333,17 @@ def machine() -> dict[str, Any]:
 
 def table(found: dict[str, Any]) -> str:
     return "\n".join(
-        f"{name:34} {value:.4g}" if isinstance(value, float) else f"{name:34} {value}" for name, value in found.items()
+        f"{name:60} {value:.4g}" if isinstance(value, float) else f"{name:60} {value}" for name, value in lines(found)
     )
+
+
+def lines(found: dict[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
+    """Nested figures one after the other, by names with dots."""
+    for name, value in found.items():
+        if isinstance(value, dict):
+            yield from lines(value, f"{before}{name}.")
+        else:
+            yield before + name, value
 
 
 if __name__ == "__main__":

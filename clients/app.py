@@ -19,7 +19,7 @@ from lepton_fed.assembly import build_department
 from lepton_fed.config import Federation
 from lepton_fed.department import Department
 from lepton_fed.errors import ConfigError
-from lepton_fed.flower.apps import Place, client_app
+from lepton_fed.flower.apps import Place, client_app, require_plain
 
 DEPARTMENT, FEDERATION, DISCLOSE, NUMBER = "department", "federation", "disclose", "partition-id"
 
@@ -50,8 +50,10 @@ def _numbered(number: int, file: str) -> Place:
 
 
 def build(place: Place) -> Department:
-    """The department from the federation file and its own."""
-    return build_department(_federation(place.federation), place.department, disclose=place.disclose)
+    """The department from the federation file and its own; ConfigError where sums are to be secure."""
+    federation = _federation(place.federation)
+    require_plain(federation.settings)
+    return build_department(federation, place.department, disclose=place.disclose)
 
 
 @cache

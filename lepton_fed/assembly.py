@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from fractions import Fraction
 
 import torch
 from torch import Tensor
@@ -13,8 +14,12 @@ from lepton_fed.config import Federation
 from lepton_fed.data import DepartmentFile, Part, Prepared, load_department_file, prepare_department, prepare_unlabelled
 from lepton_fed.department import Bench, Department, Rows, bench
 from lepton_fed.errors import ConfigError
+from lepton_fed.parties import throw_away
 from lepton_fed.resident import Resident, Streamed, place
-from lepton_fed.settings import DataContract, ModelSettings
+from lepton_fed.secagg.client import Party
+from lepton_fed.secagg.review import Terms
+from lepton_fed.secrecy import require_safe
+from lepton_fed.settings import DataContract, ModelSettings, Settings
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,10 +55,12 @@ def build_department(
     benches: Benches | None = None,
     plans: tuple[HubPlan, ...] | None = None,
     code: tuple[str, ...] | None = None,
+    party: Party | None = None,
 ) -> Department:
     """One department with its rows on its device. `disclose`: whether its measurements may leave it.
 
-    `code`: modules whose callables may be run; default: those that its own file allows.
+    `code`: modules whose callables may be run; default: those that its own file allows. `party`: its keys and
+    terms for secure sums; without, it takes part in none.
     """
     own = own if own is not None else read_own(federation, name)
     device = device_of(own.file, name)
@@ -70,22 +77,51 @@ def build_department(
         if common is None
         else torch.from_numpy(prepare_unlabelled(federation.settings.data, common)).to(device),
         hubs=plans,
+        party=party,
+        threads=torch.get_num_threads(),
     )
 
 
-def build_departments(federation: Federation, owns: dict[str, Own]) -> dict[str, Department]:
+def throw_away_parties(federation: Federation, files: Mapping[str, DepartmentFile]) -> dict[str, Party]:
+    """Keys for one simulation, with each department's own terms; ConfigError where secure sums would be refused."""
+    if not federation.settings.aggregation.secure:
+        return {}
+    asked = {name: terms(federation.settings, file) for name, file in files.items()}
+    require_safe(federation.settings, asked)
+    return throw_away(federation.settings, asked)
+
+
+def terms(settings: Settings, file: DepartmentFile) -> Terms:
+    """What a department asks of a secure sum: what the federation file says, or more where its own file does."""
+    own, said = file.terms, settings.aggregation
+    order = ("off", "warn", "enforce")
+    return Terms(
+        crowd=own.crowd,
+        crowd_soft=max(Fraction(str(own.crowd_soft)), Fraction(str(said.crowd_soft))),
+        coordinator_sees="nothing" if "nothing" in (own.coordinator_sees, said.coordinator_sees) else "sums",
+        noise_multiplier=own.noise_multiplier,
+        across_rounds=max(own.across_rounds, said.across_rounds, key=order.index),
+    )
+
+
+def build_departments(
+    federation: Federation, owns: dict[str, Own], parties: Mapping[str, Party] | None = None
+) -> dict[str, Department]:
     """All departments in one process, for a simulation: their measurements are the user's own."""
+    keys = parties or {}
     benches, plans = Benches(federation), hubs(federation.settings)
     code = allowed_code(own.file for own in owns.values())
     return {
-        name: build_department(federation, name, disclose=True, own=own, benches=benches, plans=plans, code=code)
+        name: build_department(
+            federation, name, disclose=True, own=own, benches=benches, plans=plans, code=code, party=keys.get(name)
+        )
         for name, own in owns.items()
     }
 
 
-def read_own(federation: Federation, name: str) -> Own:
-    """Reads a department's file and its rows; checks them against the data contract."""
-    file, settings = read_file(federation, name), federation.settings
+def read_own(federation: Federation, name: str, file: DepartmentFile | None = None) -> Own:
+    """Reads a department's file (unless given) and its rows; checks them against the data contract."""
+    file, settings = file if file is not None else read_file(federation, name), federation.settings
     if file.data is None:
         return Own(file, None)
     seed = settings.data.split.seed if settings.data.split.seed is not None else settings.federation.seed

@@ -14,13 +14,17 @@ import traceback
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import click
 import typer
 from typer.core import TyperCommand
 
-from lepton_fed.errors import LeptonError, StorageError
+from lepton_fed.errors import ConfigError, LeptonError, StorageError
+
+if TYPE_CHECKING:
+    from lepton_fed.config import Federation
+    from lepton_fed.parameters import FlatModel
 
 app = typer.Typer(
     name="lepton-fed",
@@ -141,9 +145,13 @@ def check(
         bool, typer.Option("--data", help="Also read each department's rows and check the data contract.")
     ] = False,
 ) -> None:
-    """Explain a federation file: who learns from whom, what stays private, what would be refused and why."""
-    from lepton_fed.assembly import Benches, allowed_code, device_of, read_file, read_own
+    """Explain a federation file: who learns from whom, what stays private, how sums are protected.
+
+    Also what would be refused and why. Ends with code 2 where its secure sums would be refused.
+    """
+    from lepton_fed.assembly import Benches, allowed_code, device_of, read_file, read_own, terms
     from lepton_fed.config import Federation, explain
+    from lepton_fed.secrecy import audit
 
     federation = Federation.load(file)
     files = {name: read_file(federation, name) for name in federation.settings.names}
@@ -153,7 +161,9 @@ def check(
     model = benches.for_(None, "cpu", code).model
     for department in federation.settings.departments:
         benches.for_(department.model, "cpu", code)
-    typer.echo(explain(federation, [(s.name, s.shared) for s in model.layout.slots]), nl=False)
+    asked = {name: terms(federation.settings, file_) for name, file_ in files.items()}
+    found = audit(federation.settings, _length(federation, model), asked)
+    typer.echo(explain(federation, [(s.name, s.shared) for s in model.layout.slots], found), nl=False)
     if data:
         for name in federation.settings.names:
             own = read_own(federation, name)
@@ -161,6 +171,8 @@ def check(
                 parts = (own.prepared.train, own.prepared.validation, own.prepared.test)
                 counts = "/".join(str(len(p)) for p in parts)
                 typer.echo(f"{name}: the data keep the contract; {counts} rows to train/validate/test")
+    if found.refused is not None:
+        raise ConfigError(found.refused)
 
 
 @app.command(cls=Described, epilog="Example: lepton-fed example manufacturing my-federation")
@@ -234,6 +246,20 @@ def _how_to_go_on(file: Path, folder: Path | None, database: str | None) -> str:
 
 def _say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
+
+
+def _length(federation: Federation, model: FlatModel) -> int:
+    """How many numbers an update has; under `distill` it is predictions on the common set."""
+    settings = federation.settings
+    if settings.coupling.kind != "distill":
+        controls = model.pulled.numel() if settings.training.correction == "scaffold" else 0
+        return model.layout.shared_size + controls
+    from lepton_fed.data import prepare_unlabelled
+
+    common = federation.common_path
+    if settings.aggregation.noise is None or common is None:
+        return 1  # Only what noise costs depends on it, and the common set need not be read.
+    return len(prepare_unlabelled(settings.data, common)) * max(2, settings.data.outputs)
 
 
 def _set_threads(federation: object, threads: int | None) -> None:

@@ -1,7 +1,7 @@
 """The coordinator's side of a federation: who is asked what in a round, and what the sums become.
 
     state = begin(settings)
-    drive(join(settings, state), transport)
+    state = drive(join(settings, state), transport)
     for each round:  state, news = drive(play(settings, state), transport)
     news = drive(close(settings, state), transport)
 
@@ -14,20 +14,24 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-import torch
 
 from lepton_fed.cohorts import HubPlan, home, hubs
-from lepton_fed.department import bench
-from lepton_fed.errors import PolicyError, RoundError
+from lepton_fed.department import bench, first_hub
+from lepton_fed.errors import ConfigError, PolicyError, RoundError
 from lepton_fed.history import FEDERATION, Measurement
 from lepton_fed.hub import Hub, advanced
-from lepton_fed.messages import Declare, Declared, HubState, Join, Joined, Message, Refused, Work
+from lepton_fed.messages import Declare, Declared, HubState, Join, Joined, Message, Refused, Vector, Work
 from lepton_fed.models import build
 from lepton_fed.parameters import FlatModel
+from lepton_fed.secagg.messages import SignedKeys
+from lepton_fed.secagg.roster import Roster
+from lepton_fed.secure import gather
 from lepton_fed.seeds import derive, draw
 from lepton_fed.settings import Settings
-from lepton_fed.tally import Mean, Tally
+from lepton_fed.sums import Scheme, Turnout, hub_digest
+from lepton_fed.tally import Gathered, Tally
 from lepton_fed.transport import Flow, Replies, in_order
+from lepton_fed.weighting import beta
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +43,18 @@ class State:
     hubs: Mapping[str, Hub]
     declared: Mapping[str, str] = field(default_factory=dict)
     fingerprint: str = ""
+    roster: Roster | None = None
+    """Who belongs to it, by which keys: for secure sums."""
+    scheme: Scheme | None = None
+    """What is summed securely; known once departments have joined."""
+    reference: Vector | None = None
+    """The first model, which updates to several hubs are relative to in a secure sum."""
+    keys: Mapping[str, SignedKeys] = field(default_factory=dict)
+    """Departments' keys for the next round, as far as they are here already."""
+    threads: int = 1
+    """For unmasking."""
+    models: Mapping[str, bytes] = field(default_factory=dict)
+    """Where sums are sealed: digests by hub of what departments hold."""
 
     @property
     def visible(self) -> dict[str, HubState]:
@@ -55,34 +71,38 @@ class News:
     seconds: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     asked: tuple[str, ...] = ()
     answered: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 # ---------------------------------------------------------------- beginning
 
 
-def begin(settings: Settings, code: tuple[str, ...] = (), fingerprint: str = "") -> State:
+def begin(settings: Settings, code: tuple[str, ...] = (), fingerprint: str = "", roster: Roster | None = None) -> State:
     """Hubs with their initial models; m hubs of `clusters` begin differently, or nobody could choose.
 
-    `fingerprint`: of the federation file, which every department compares with its own copy's.
+    `fingerprint`: of the federation file, which every department compares with its own copy's. `roster`: needed
+    where sums are secure (ConfigError without).
     """
+    if settings.aggregation.secure and roster is None:
+        raise ConfigError(
+            "secure sums need a roster of the departments' keys; without one, say aggregation.secure = false"
+        )
     plans = hubs(settings)
     models = {plan.name: _initial(settings, k, code) for k, plan in enumerate(plans)}
-    return State(0, plans, models, fingerprint=fingerprint)
+    several = len(plans) > 1 and settings.coupling.kind != "distill"
+    reference = models[plans[0].name].state.model if several else None
+    return State(0, plans, models, fingerprint=fingerprint, roster=roster, reference=reference)
 
 
 def _initial(settings: Settings, place: int, code: tuple[str, ...]) -> Hub:
-    if settings.coupling.kind == "distill":
-        return Hub(HubState(np.zeros(0, np.float32)))
     if settings.coupling.kind == "clusters" and place:
         seed = derive(settings.federation.seed, "model", place)
         module = build(settings.model, settings.data, seed, code)
-        model = FlatModel(module, settings.model.shared, settings.model.private)
-    else:
-        model = bench(settings, code=code).model
-    return Hub(HubState(model.shared.to(torch.float32).numpy()), buffers=model.layout.trained.start)
+        return first_hub(settings, FlatModel(module, settings.model.shared, settings.model.private))
+    return first_hub(settings, bench(settings, code=code).model)
 
 
-def join(settings: Settings, state: State) -> Flow[None]:
+def join(settings: Settings, state: State) -> Flow[State]:
     """Asks every department whether it takes part; PolicyError with the first refusal."""
     replies = dict((yield {name: Join(state.fingerprint) for name in settings.names}))
     for name in settings.names:
@@ -91,9 +111,15 @@ def join(settings: Settings, state: State) -> Flow[None]:
             raise PolicyError(name, reply.reason)
         if not isinstance(reply, Joined):
             raise RoundError(f"{name} did not answer whether it takes part")
-    layouts = {r.layout for r in replies.values() if isinstance(r, Joined)}
-    if settings.coupling.kind != "distill" and len(layouts) > 1:
+    joined = {n: r for n, r in replies.items() if isinstance(r, Joined)}
+    if settings.coupling.kind != "distill" and len({r.layout for r in joined.values()}) > 1:
         raise RoundError("departments have built different models from the same file; do their versions differ?")
+    if not settings.aggregation.secure:
+        return state
+    lengths = {joined[n].length for n in settings.names if any(n in p.may_write for p in state.plans)}
+    if len(lengths) > 1:
+        raise RoundError("departments would add vectors of different lengths; do their versions or common sets differ?")
+    return replace(state, scheme=Scheme(settings, state.plans, lengths.pop(), state.reference))
 
 
 # ---------------------------------------------------------------- one round
@@ -110,19 +136,57 @@ def play(settings: Settings, state: State) -> Flow[tuple[State, News]]:
     if settings.coupling.kind == "clusters" and (state.round % settings.coupling.freeze == 0 or not state.declared):
         state, unwilling = yield from _declare(state, number, writers)
     report = state.round % settings.rounds.evaluate_every == 0
-    replies = yield _work(settings, state, chosen, report)
-    tally = _tallied(settings, state, replies)
-    tally.refusals = unwilling | tally.refusals
-    if chosen and not tally.answered:
-        raise RoundError(_nobody(number, tally.refusals))
-    after = replace(state, round=number, hubs={p.name: _after(settings, state, tally, p) for p in plans})
-    return after, _news(settings, state, tally, report, chosen)
+    state, gathered = yield from _gather(settings, state, chosen, report)
+    gathered.refusals = unwilling | gathered.refusals
+    if chosen and not gathered.answered:
+        raise RoundError(_nobody(number, gathered.refusals))
+    after = {p.name: _after(settings, state, gathered, p) for p in plans}
+    return replace(state, round=number, hubs=after), _news(settings, state, gathered, report, chosen)
 
 
 def close(settings: Settings, state: State) -> Flow[News]:
     """The last report: nobody trains, everybody measures what it has now."""
-    replies = yield _work(settings, state, (), report=True)
-    return _news(settings, state, _tallied(settings, state, replies), report=True)
+    state, gathered = yield from _gather(settings, state, (), report=True)
+    return _news(settings, state, gathered, report=True)
+
+
+def _gather(settings: Settings, state: State, chosen: tuple[str, ...], report: bool) -> Flow[tuple[State, Gathered]]:
+    """Has the departments work and sums what comes of it: in the clear, or securely."""
+    if settings.aggregation.secure:
+        return (yield from _gather_securely(settings, state, chosen, report))
+    writes = {name: _writes(settings, state, name) for name in chosen}
+    replies = yield _work(settings, state, writes, report)
+    return state, _tallied(settings, state, replies).gathered()
+
+
+def _gather_securely(
+    settings: Settings, state: State, chosen: tuple[str, ...], report: bool
+) -> Flow[tuple[State, Gathered]]:
+    assert state.roster is not None
+    assert state.scheme is not None
+    scheme = state.scheme
+    turnout = Turnout(_secure_writes(settings, state, chosen), scheme.reporters if report else ())
+    writes = {name: tuple(h for h, members in turnout.writes.items() if name in members) for name in chosen}
+    models = state.models or {name: hub_digest(hub) for name, hub in state.visible.items()}
+    keys, gathered = yield from gather(
+        scheme,
+        state.roster,
+        state.keys,
+        turnout,
+        _work(settings, state, writes, report),
+        models,
+        state.round + 1,
+        state.visible,
+        state.threads,
+    )
+    return replace(state, keys=keys, models=gathered.models), gathered
+
+
+def _secure_writes(settings: Settings, state: State, chosen: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+    assert state.scheme is not None
+    if settings.coupling.kind == "clusters":
+        return state.scheme.assigned({n: hub for n, hub in state.declared.items() if n in chosen})
+    return {p.name: found for p in state.plans if (found := state.scheme.writers(p, chosen))}
 
 
 def _declare(state: State, number: int, writers: tuple[str, ...]) -> Flow[tuple[State, dict[str, str]]]:
@@ -138,14 +202,16 @@ def _declare(state: State, number: int, writers: tuple[str, ...]) -> Flow[tuple[
     return replace(state, declared=declared), unwilling
 
 
-def _work(settings: Settings, state: State, chosen: tuple[str, ...], report: bool) -> dict[str, Message]:
+def _work(settings: Settings, state: State, writes: Mapping[str, tuple[str, ...]], report: bool) -> dict[str, Message]:
     """Work for those who train, and a report from every target when one is due."""
     messages: dict[str, Message] = {}
     for department in settings.departments:
         name = department.name
-        if name in chosen or (report and department.is_target):
-            write = _writes(settings, state, name) if name in chosen else ()
-            needed = {p.name: state.hubs[p.name].state for p in _needed(settings, state, name, write)}
+        if name in writes or (report and department.is_target):
+            write = writes.get(name, ())
+            sealed = settings.aggregation.coordinator_sees == "nothing"  # Then departments hold the hubs.
+            shown = [] if sealed else _needed(settings, state, name, write)
+            needed = {p.name: state.hubs[p.name].state for p in shown}
             messages[name] = Work(state.round + 1, needed, write, report and department.is_target, state.fingerprint)
     return messages
 
@@ -173,14 +239,16 @@ def _tallied(settings: Settings, state: State, replies: Replies) -> Tally:
     return tally
 
 
-def _after(settings: Settings, state: State, tally: Tally, plan: HubPlan) -> Hub:
-    mean = tally.sums.get(plan.name, Mean())
-    return advanced(settings, state.hubs[plan.name], mean.release(), mean.count / len(plan.writers))
+def _after(settings: Settings, state: State, gathered: Gathered, plan: HubPlan) -> Hub:
+    # Who weighs nothing is not in a secure sum, and so not missing from it either.
+    writers = plan.writers if state.scheme is None else state.scheme.writers(plan, plan.writers)
+    share = gathered.counts.get(plan.name, 0) / max(len(writers), 1)
+    return advanced(settings, state.hubs[plan.name], gathered.releases.get(plan.name), share)
 
 
-def _news(settings: Settings, state: State, tally: Tally, report: bool, asked: tuple[str, ...] = ()) -> News:
-    measured = _measurements(settings, state, tally) if report else ()
-    return News(measured, tally.refusals, tally.seconds, asked, tuple(tally.answered))
+def _news(settings: Settings, state: State, gathered: Gathered, report: bool, asked: tuple[str, ...] = ()) -> News:
+    measured = _measurements(settings, state, gathered) if report else ()
+    return News(measured, gathered.refusals, gathered.seconds, asked, gathered.answered, gathered.warnings)
 
 
 def _nobody(number: int, refusals: Mapping[str, str]) -> str:
@@ -191,12 +259,12 @@ def _nobody(number: int, refusals: Mapping[str, str]) -> str:
 # ---------------------------------------------------------------- measurements
 
 
-def _measurements(settings: Settings, state: State, tally: Tally) -> tuple[Measurement, ...]:
+def _measurements(settings: Settings, state: State, tally: Gathered) -> tuple[Measurement, ...]:
     """What departments disclosed, and the federation's totals, all about round `state.round`."""
     number, sums = state.round, tally.totals
     found = []
-    for name, disclosed in tally.disclosed.items():
-        for key, value in disclosed.items():
+    for name in settings.names:  # Not in the order in which replies came, which is the network's.
+        for key, value in tally.disclosed.get(name, {}).items():
             part, _, metric = key.partition("/")
             found.append(Measurement(number, name, part, metric, value))
     for metric in settings.report.metrics:
@@ -204,9 +272,23 @@ def _measurements(settings: Settings, state: State, tally: Tally) -> tuple[Measu
         if weight:
             found.append(Measurement(number, FEDERATION, "federation", metric, sums[f"sum of {metric}"] / weight))
     joint = _joint_of_hubs(state) if settings.coupling.kind == "clusters" else sums.get("joint_loss")
-    if joint is not None and number:
+    if joint is not None and settings.aggregation.secure:
+        joint += _rows_without_examples(settings, state)
+    if joint is not None and number and settings.aggregation.noise is None:
         found.append(Measurement(number, FEDERATION, "federation", "joint_loss", joint))
     return tuple(found)
+
+
+def _rows_without_examples(settings: Settings, state: State) -> float:
+    """Joint-loss rows of targets without rows of their own, which follow from the hubs' sums: β_j ½ Σα‖Δ‖²."""
+    if settings.coupling.kind not in ("average", "proximal"):
+        return 0.0
+    total = 0.0
+    for department in settings.departments:
+        hub = home(department.name, state.plans) if not department.is_source else None
+        release = state.hubs[hub.name].state.release if hub is not None else None
+        total += 0.5 * beta(settings.weights, department.name) * release.spread if release is not None else 0.0
+    return total
 
 
 def _joint_of_hubs(state: State) -> float | None:

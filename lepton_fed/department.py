@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -18,7 +19,10 @@ from lepton_fed.cohorts import HubPlan, home, hubs
 from lepton_fed.couplings import part
 from lepton_fed.couplings.participant import Kept, Participant
 from lepton_fed.errors import ConfigError
+from lepton_fed.hub import Hub, advanced, arrays_of, hub_in
+from lepton_fed.member import Member
 from lepton_fed.messages import (
+    Advertise,
     Declare,
     Declared,
     Done,
@@ -28,6 +32,7 @@ from lepton_fed.messages import (
     Message,
     Refused,
     Reply,
+    Sum,
     Vector,
     Work,
 )
@@ -35,12 +40,17 @@ from lepton_fed.models import build
 from lepton_fed.order import Order, SeededOrder
 from lepton_fed.parameters import FlatModel
 from lepton_fed.resident import Examples
+from lepton_fed.secagg.client import Party
+from lepton_fed.secagg.plan import Plan
+from lepton_fed.secagg.results import Sums
 from lepton_fed.seeds import derive
 from lepton_fed.settings import ModelSettings, Settings
+from lepton_fed.sums import UPDATES, Scheme
 from lepton_fed.training.losses import Loss, loss
 from lepton_fed.training.metrics import measure
 from lepton_fed.weighting import beta, raw_weight
 
+NO_KEYS = "it has no keys for secure sums; a simulation makes them, a deployed department is given them"
 ANOTHER_FILE = "the coordinator's federation file differs from this department's copy"
 
 DIVERGED = 1e30
@@ -73,6 +83,20 @@ def bench(
     return Bench(FlatModel(module, chosen.shared, chosen.private), loss(settings.training.loss, settings.data, code))
 
 
+def first_hub(settings: Settings, model: FlatModel) -> Hub:
+    """A hub before any round: the model that everybody builds from the seed; under `distill` nobody has predicted."""
+    if settings.coupling.kind == "distill":
+        return Hub(HubState(np.zeros(0, np.float32)))
+    initial = model.initial[: model.layout.shared_size]
+    return Hub(HubState(initial.to("cpu", torch.float32, copy=True).numpy()), buffers=model.layout.trained.start)
+
+
+def scheme_of(settings: Settings, plans: tuple[HubPlan, ...], length: int, bench: Bench) -> Scheme:
+    """The federation's secure sums. Several hubs share one vector a department, relative to the first model."""
+    several = len(plans) > 1 and settings.coupling.kind != "distill"
+    return Scheme(settings, plans, length, first_hub(settings, bench.model).state.model if several else None)
+
+
 @dataclass(eq=False)
 class Department:
     """One department of a federation, in whichever process it lives.
@@ -90,8 +114,14 @@ class Department:
     common: Tensor | None = None
     hubs: tuple[HubPlan, ...] | None = None
     """Derived from the settings; given where many departments of one process would derive the same."""
+    party: Party | None = None
+    """Its keys, terms and ledger for secure sums."""
+    threads: int = 1
+    """For masking."""
     last_round: int = field(default=0, init=False)
     last_declared: int = field(default=0, init=False)
+    declared: str = field(default="", init=False)
+    _before: tuple[Kept, int] = field(default_factory=lambda: ({}, 0), init=False, repr=False)
 
     def __post_init__(self) -> None:
         mine = self.settings.department(self.name)
@@ -115,6 +145,37 @@ class Department:
             common=self.common,
         )
         self.part = part(self.settings.coupling, self.participant)
+        self.secure = self.settings.aggregation.secure
+        self.own_hubs: dict[str, Hub] = {}
+        """Where sums are sealed: the hubs as this department has stepped them."""
+        self.member = self._member(plans) if self.party is not None and self.secure else None
+
+    def _member(self, plans: tuple[HubPlan, ...]) -> Member:
+        assert self.party is not None
+        if self.settings.aggregation.coordinator_sees == "nothing" and self.participant.home is not None:
+            # Hubs of `clusters` begin differently, so they cannot be sealed (`objection` says so).
+            self.own_hubs = {p.name: first_hub(self.settings, self.bench.model) for p in plans}
+        return Member(
+            self.party,
+            self.scheme,
+            self._contribute,
+            lambda: self._held,
+            self._take_sums,
+            lambda: self.declared,
+            self._undo,
+            threads=self.threads,
+        )
+
+    @cached_property
+    def scheme(self) -> Scheme:
+        """The sums of this federation, by its own copy of the file."""
+        return scheme_of(self.settings, tuple(self.plans.values()), self.length, self.bench)
+
+    @property
+    def length(self) -> int:
+        """Of what it adds to a hub's sum."""
+        controls = self.bench.model.pulled.numel() if self.settings.training.correction == "scaffold" else 0
+        return (self._size or self._predictions) + controls
 
     # ------------------------------------------------------------ messages
 
@@ -122,18 +183,34 @@ class Department:
         """The answer to one message; a refusal is an answer, with its reason."""
         if isinstance(message, Join):
             return self._join(message)
+        if isinstance(message, Advertise):
+            return self.member.advertise() if self.member is not None else Refused(NO_KEYS)
+        if isinstance(message, Sum):
+            return self.member.answer(message) if self.member is not None else Refused(NO_KEYS)
+        message = replace(message, hubs=self._held) if self.own_hubs else message
         reason = self._objection(message)
         if reason is not None:
             return Refused(reason)
         if isinstance(message, Declare):
-            self.last_declared = message.round
-            return Declared(self.part.declare(message.hubs))
-        return self._work(message)
+            self.last_declared, self.declared = message.round, self.part.declare(message.hubs)
+            return Declared(self.declared)
+        if self.secure and message.write:
+            return Refused(
+                "its federation file asks for secure sums, and this would show its update to the coordinator"
+            )
+        reply = self._work(message)
+        return replace(reply, scores={}) if self.secure and isinstance(reply, Done) else reply
+
+    def _contribute(self, work: Work) -> Done | Refused:
+        """What it adds to secure sums; all of it, since nobody but this department sees it."""
+        work = replace(work, hubs=self._held) if self.own_hubs else work
+        reason = self._objection(work)
+        return Refused(reason) if reason is not None else self._work(work)
 
     def _join(self, message: Join) -> Reply:
         if message.fingerprint != self.fingerprint:
             return Refused(ANOTHER_FILE)
-        return Joined(self.bench.model.layout.digest)
+        return Joined(self.bench.model.layout.digest, self.length)
 
     def _objection(self, message: Declare | Work) -> str | None:
         """Why this message is refused, or None."""
@@ -157,8 +234,13 @@ class Department:
         forbidden = sorted(set(work.write) - self.may_write)
         if forbidden:
             return f"its policy does not let its update reach hub {forbidden[0]!r}"
+        if self.settings.coupling.kind == "clusters" and not self.secure and work.write not in ((), (self.declared,)):
+            return "it has declared another hub than it is asked to write to"
         needed = set(work.write)
-        if self.settings.coupling.kind != "clusters" and (work.hubs or work.write):
+        if self.settings.coupling.kind == "clusters":
+            # It trains from a mixture of all: shown different hubs, departments would train from different models.
+            needed = set(self.plans) if work.write else needed
+        elif work.hubs or work.write:
             if self.participant.home is None:
                 return "it takes no part in training"
             needed.add(self.participant.home)
@@ -189,8 +271,8 @@ class Department:
 
     # ------------------------------------------------------------ one round
 
-    def _work(self, work: Work) -> Reply:
-        before = dict(self.participant.kept), self.last_round
+    def _work(self, work: Work) -> Done | Refused:
+        self._before = dict(self.participant.kept), self.last_round
         self.last_round = work.round
         started = time.perf_counter()
         if not work.hubs:
@@ -200,11 +282,14 @@ class Department:
         reported = time.perf_counter()
         addends = self.part.train(work) if work.write else {}
         if not all(abs(a.spread) < DIVERGED for a in addends.values()):
-            # What a department keeps is replaced, never changed in place, so this undoes all of the round.
-            self.participant.kept, self.last_round = before
+            self._undo()
             return Refused(f"its training diverged in round {work.round}; a smaller learning rate may help")
         seconds = {"evaluating": reported - started, "training": time.perf_counter() - reported}
         return Done(addends, scores, disclosed, seconds)
+
+    def _undo(self) -> None:
+        """Takes the last round's work back: what a department keeps is replaced, never changed in place."""
+        self.participant.kept, self.last_round = self._before
 
     def _report(self, work: Work) -> tuple[dict[str, float], dict[str, float]]:
         """What enters the federation's totals, and what this department shows of its own."""
@@ -224,24 +309,51 @@ class Department:
         parts = {"test": self.rows.test, "validation": self.rows.validation}
         return [(name, examples) for name, examples in parts.items() if examples is not None and len(examples)]
 
+    # ------------------------------------------------------------ sealed sums
+
+    @property
+    def _held(self) -> dict[str, HubState]:
+        return {name: hub.state for name, hub in self.own_hubs.items()}
+
+    def _take_sums(self, plan: Plan, sums: Sums, survivors: tuple[str, ...]) -> None:
+        """Steps the hubs that it holds by sums that only departments could open."""
+        scheme = self.scheme
+        if not any(group.name == UPDATES for group in plan.groups):
+            return
+        releases, written = scheme.releases(plan, sums, survivors, self._held), scheme.turnout_of(plan).writes
+        for name, hub in self.own_hubs.items():
+            writers = scheme.writers(self.plans[name], self.plans[name].writers)
+            share = len(set(written.get(name, ())) & set(survivors)) / max(len(writers), 1)
+            self.own_hubs[name] = advanced(self.settings, hub, releases.get(name), share)
+
     # ------------------------------------------------------------ what lasts
 
     def state(self) -> Kept:
-        """All that lasts between messages, by name; `restore` takes it back. Private parts are in it."""
+        """All that lasts between messages, by name; `restore` takes it back. Private parts are in it.
+
+        Keys are not: `member.stored` has those.
+        """
         numbers = {"last round": self.last_round, "last declared": self.last_declared}
-        return {**self.participant.kept, **{name: torch.tensor(number) for name, number in numbers.items()}}
+        if self.declared:
+            numbers["declared"] = list(self.plans).index(self.declared)
+        held = {f"held {key}": torch.from_numpy(array) for key, array in arrays_of(self.own_hubs).items()}
+        return {**self.participant.kept, **{n: torch.tensor(number) for n, number in numbers.items()}, **held}
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
         """Continues from a saved state."""
         kept = dict(state)
         self.last_round = int(kept.pop("last round", torch.tensor(0)))
         self.last_declared = int(kept.pop("last declared", torch.tensor(0)))
+        declared = kept.pop("declared", None)
+        self.declared = "" if declared is None else list(self.plans)[int(declared)]
+        held = {k.removeprefix("held "): kept.pop(k).cpu().numpy() for k in list(kept) if k.startswith("held ")}
+        self.own_hubs = {name: hub_in(name, held, hub) for name, hub in self.own_hubs.items()}
         device = self.participant.device
         self.participant.kept = {k: v.to(device) if v.dim() else v for k, v in kept.items()}
 
     def export(self, hubs_now: Mapping[str, HubState]) -> dict[str, Tensor]:
-        """This department's model as tensors by name, given the hubs it reads."""
-        self.part.read(hubs_now)
+        """This department's model as tensors by name, given the hubs it reads (its own, where sums are sealed)."""
+        self.part.read(self._held or hubs_now)
         return self.bench.model.tensors()
 
 

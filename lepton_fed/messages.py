@@ -4,6 +4,11 @@
     Declare -> Declared | Refused       `clusters`: which hub will you write to?
     Work    -> Done    | Refused        one round: report on the last one, then train
 
+and where sums are secure (`secagg` has what is in them; Work then comes inside the second of a round's exchanges):
+
+    Advertise -> Advertised | Refused   keys for the next round, where the last one brought none
+    Sum       -> Summed  | Refused      one exchange of a secure sum
+
 Arrays are one-dimensional float32 NumPy arrays on the host; whoever receives one treats it as read-only.
 """
 
@@ -14,6 +19,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
+
+from lepton_fed.secagg.canonical import Wire
+from lepton_fed.secagg.messages import SignedKeys
 
 Vector = NDArray[np.float32]
 
@@ -70,14 +78,33 @@ class Work:
     fingerprint: str = ""
 
 
-Message = Join | Declare | Work
+@dataclass(frozen=True)
+class Advertise:
+    """Which keys will you use in the next round?"""
+
+
+@dataclass(frozen=True, eq=False)
+class Sum:
+    """One exchange of a secure sum.
+
+    With the exchange that asks for masked numbers comes the `work` that makes them, and of each hub that it does
+    not show the digest: together they must be what the plan's model hash stands for.
+    """
+
+    request: Wire
+    work: Work | None = None
+    unseen: Mapping[str, bytes] = field(default_factory=dict)
+
+
+Message = Join | Declare | Work | Advertise | Sum
 
 
 @dataclass(frozen=True)
 class Joined:
-    """Yes. `layout`: digest of the shared parameters' names and shapes."""
+    """Yes. `layout`: digest of the shared parameters' names and shapes; `length`: of what it adds to a sum."""
 
     layout: str
+    length: int = 0
 
 
 @dataclass(frozen=True)
@@ -115,10 +142,32 @@ class Done:
 
 
 @dataclass(frozen=True)
+class Advertised:
+    """These."""
+
+    keys: SignedKeys
+
+
+@dataclass(frozen=True, eq=False)
+class Summed:
+    """A department's answer in one exchange of a secure sum; `disclosed` and `seconds` as in Done.
+
+    `warning`: what sums of several rounds would tell together, if it looks at that. `models`: digest by hub of the
+    models that it holds after opening sealed sums.
+    """
+
+    reply: Wire
+    disclosed: Mapping[str, float] = field(default_factory=dict)
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    warning: str = ""
+    models: Mapping[str, bytes] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Refused:
     """No, and why."""
 
     reason: str
 
 
-Reply = Joined | Declared | Done | Refused
+Reply = Joined | Declared | Done | Advertised | Summed | Refused

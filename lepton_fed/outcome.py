@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 
 from lepton_fed.cohorts import denied, edges
 from lepton_fed.config import Federation
 from lepton_fed.department import Department
 from lepton_fed.record import Recorder
-from lepton_fed.report import Comparison, Denied, ModelFile, ReportContent, model_card, write_report
+from lepton_fed.report import Comparison, Denied, ModelFile, ReportContent, Sums, model_card, write_report
+from lepton_fed.report.sums import sums_of
 from lepton_fed.result import RunResult
+from lepton_fed.secrecy import audit
 from lepton_fed.settings import Settings
 from lepton_fed.storage import write_atomically, write_history
 from lepton_fed.weighting import alphas, beta
@@ -80,9 +83,18 @@ def _content(
         ),
         timing=result.timing,
         models=_models(result, recorder, departments),
-        secure=None,
+        sums=_sums(result),
         warnings=warnings,
     )
+
+
+def _sums(result: RunResult) -> Sums:
+    """How the run's numbers were summed, with what the audit says of it."""
+    sums, scheme = sums_of(result), result.state.scheme
+    if scheme is None:
+        return sums
+    found = audit(result.settings, scheme.length)
+    return replace(sums, modes=found.modes, said=found.sentences)
 
 
 def _command(federation: Federation, engine: str) -> str:

@@ -14,9 +14,7 @@ import torch
 
 from lepton_fed.coordinator import State
 from lepton_fed.department import Department
-from lepton_fed.hub import Hub
-from lepton_fed.messages import HubState, Release
-from lepton_fed.server_optimiser import Moments
+from lepton_fed.hub import arrays_of, hub_in
 
 Arrays = dict[str, np.ndarray]
 COORDINATOR = "coordinator"
@@ -24,7 +22,7 @@ COORDINATOR = "coordinator"
 
 def groups(state: State, departments: Mapping[str, Department], changed: Iterable[str]) -> dict[str, Arrays]:
     """The coordinator's arrays and those of the departments that may have changed."""
-    found = {COORDINATOR: _hubs(state)}
+    found: dict[str, Arrays] = {COORDINATOR: arrays_of(state.hubs)}
     for name in changed:
         kept = departments[name].state()
         found[_group(name)] = {key: value.detach().cpu().numpy() for key, value in kept.items()}
@@ -32,12 +30,8 @@ def groups(state: State, departments: Mapping[str, Department], changed: Iterabl
 
 
 def meta(state: State) -> dict[str, Any]:
-    """What is not an array. Floats go through JSON exactly."""
-    releases = {n: h.state.release for n, h in state.hubs.items()}
-    return {
-        "declared": dict(state.declared),
-        "releases": {n: [r.mass, r.spread] for n, r in releases.items() if r is not None},
-    }
+    """What is not an array."""
+    return {"declared": dict(state.declared), "models": {n: d.hex() for n, d in state.models.items()}}
 
 
 def restore(
@@ -51,30 +45,10 @@ def restore(
     for name, department in departments.items():
         if _group(name) in held:
             department.restore({key: torch.from_numpy(np.array(value)) for key, value in held[_group(name)].items()})
-    hubs = {n: _hub(n, values["releases"].get(n), held[COORDINATOR], h.buffers) for n, h in fresh.hubs.items()}
-    return replace(fresh, round=round, hubs=hubs, declared=dict(values["declared"]))
+    hubs = {name: hub_in(name, held[COORDINATOR], hub) for name, hub in fresh.hubs.items()}
+    models = {name: bytes.fromhex(digest) for name, digest in values["models"].items()}
+    return replace(fresh, round=round, hubs=hubs, declared=dict(values["declared"]), models=models)
 
 
 def _group(department: str) -> str:
     return f"department {department}"
-
-
-def _hubs(state: State) -> Arrays:
-    arrays: Arrays = {}
-    for name, hub in state.hubs.items():
-        parts = {
-            "model": hub.state.model,
-            "mean": hub.state.release.mean if hub.state.release else None,
-            "control": hub.state.control,
-            "first": hub.moments.first,
-            "second": hub.moments.second,
-        }
-        arrays |= {f"{part} {name}": array for part, array in parts.items() if array is not None}
-    return arrays
-
-
-def _hub(name: str, release: list[float] | None, arrays: Mapping[str, np.ndarray], buffers: int) -> Hub:
-    mean = arrays.get(f"mean {name}")
-    last = Release(mean, *release) if release is not None and mean is not None else None
-    state = HubState(arrays[f"model {name}"], last, arrays.get(f"control {name}"))
-    return Hub(state, Moments(arrays.get(f"first {name}"), arrays.get(f"second {name}")), buffers)

@@ -412,8 +412,19 @@ class Weights(_Strict):
     """`examples`: each source's own count, known to it alone; `uniform`; or a number per source by name."""
     beta: float | dict[str, float] = 1.0
     """One number, or a number per target by name (missing names take 1)."""
+    counts: tuple[float, float] | None = None
+    """`examples` only: the public band [smallest, largest] that a count is brought into before it weighs.
+
+    Secure sums need it: the band is all that anybody learns of the counts, and bounds how much one source weighs.
+    """
 
     def __post_init__(self) -> None:
+        if self.counts is not None:
+            low, high = self.counts
+            _require(self.alpha == "examples", "weights: counts belong to alpha = 'examples', and only to it")
+            _require(
+                0 < low <= high, f"weights: counts must be [smallest, largest], both positive: {list(self.counts)}"
+            )
         if isinstance(self.alpha, dict):
             _check_weights("alpha", self.alpha)
         if isinstance(self.beta, dict):
@@ -434,6 +445,55 @@ def _check_weights(name: str, table: dict[str, float]) -> None:
             math.isfinite(value) and value >= 0,
             f"weights: {name} of {key!r} must be a number of at least 0, not {value}",
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoiseSettings(_Strict):
+    """`[aggregation.noise]`: each department adds a little Skellam noise; every sum is differentially private."""
+
+    norm: float
+    """L2 bound of one department's weighted update; a longer one is shortened."""
+    multiplier: float
+    """Standard deviation of the noise in a sum, in units of `norm`."""
+    delta: float = 1e-5
+    """At which epsilon is reported."""
+
+    def __post_init__(self) -> None:
+        _require(self.norm > 0, f"aggregation.noise: norm must be positive, not {self.norm}")
+        _require(self.multiplier > 0, f"aggregation.noise: multiplier must be positive, not {self.multiplier}")
+        _require(0 < self.delta < 1, f"aggregation.noise: delta must be between 0 and 1, not {self.delta}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Aggregation(_Strict):
+    """`[aggregation]`: how departments' numbers are summed (docs/security.md)."""
+
+    secure: bool = True
+    """Nobody sees a single department's numbers; `false` must be asked for, and the report says so."""
+    coordinator_sees: Literal["sums", "nothing"] = "sums"
+    """`nothing`: only departments can open a sum, and they step the common model themselves."""
+    colluders: int | None = None
+    """c: how many departments may collude with the coordinator; default: a third of those with a role."""
+    crowd: int | None = None
+    """k: every sum hides each department among at least so many others; default 2, and 3 from six departments."""
+    crowd_soft: float = 1.25
+    """No department may make up more than 1 / crowd_soft of anything that the sums tell."""
+    clip: float = 16.0
+    """No entry of an update counts for more than this; entries cut off are counted and reported."""
+    across_rounds: Literal["off", "warn", "enforce"] = "off"
+    """Whether departments also look at what the sums of several rounds would tell together."""
+    noise: NoiseSettings | None = None
+
+    def __post_init__(self) -> None:
+        _require(
+            self.colluders is None or self.colluders >= 0,
+            f"aggregation: colluders may not be negative: {self.colluders}",
+        )
+        _require(self.crowd is None or self.crowd >= 1, f"aggregation: crowd must be at least 1, not {self.crowd}")
+        _require(self.crowd_soft >= 1, f"aggregation: crowd_soft must be at least 1, not {self.crowd_soft}")
+        _require(0 < self.clip <= 2.0**20, f"aggregation: clip must be positive and at most 2^20, not {self.clip}")
+        asked = self.coordinator_sees == "nothing" or self.noise is not None
+        _require(self.secure or not asked, "aggregation: coordinator_sees = 'nothing' and noise need secure = true")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -495,6 +555,7 @@ class Settings(_Strict):
     coupling: Coupling = field(default_factory=Coupling)
     weights: Weights = field(default_factory=Weights)
     server: ServerOptimiser = field(default_factory=ServerOptimiser)
+    aggregation: Aggregation = field(default_factory=Aggregation)
     report: Report = field(default_factory=Report)
 
     def __post_init__(self) -> None:

@@ -16,20 +16,24 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+import torch
 from torch import Tensor
 
 from lepton_fed import baselines, saved_state
-from lepton_fed.assembly import Own, allowed_code, build_departments, read_own
+from lepton_fed.assembly import Own, allowed_code, build_departments, read_file, read_own, throw_away_parties
 from lepton_fed.config import Federation
 from lepton_fed.coordinator import News, State, begin, close, join, play
 from lepton_fed.department import Department
 from lepton_fed.errors import ConfigError
 from lepton_fed.history import Measurement
+from lepton_fed.messages import Done, Reply, Summed
 from lepton_fed.progress import Progress, Quiet
 from lepton_fed.record import Recorder, recorded_rounds
 from lepton_fed.result import Compared, RunResult
+from lepton_fed.secagg.client import Party
+from lepton_fed.secagg.messages import MaskedInput
 from lepton_fed.tracking import Tracker, tracker
-from lepton_fed.transport import InProcess, drive
+from lepton_fed.transport import InProcess, OnReply, drive
 
 if TYPE_CHECKING:
     from lepton_fed.storage import Saved
@@ -46,6 +50,7 @@ class Run:
     departments: dict[str, Department]
     state: State
     progress: Progress
+    parties: Mapping[str, Party]
     recorder: Recorder | None = None
     trackers: list[Tracker] = field(default_factory=list)
     history: list[Measurement] = field(default_factory=list)
@@ -125,15 +130,14 @@ def _check_options(out: str | Path | None, resume: str | Path | None, engine: st
 def _prepare(federation: Federation, progress: Progress) -> Run:
     """Everything that may be wrong with files and data is found here, before anything is written."""
     started = time.perf_counter()
-    owns = {name: read_own(federation, name) for name in federation.settings.names}
-    departments = build_departments(federation, owns)
-    run = Run(
-        federation,
-        owns,
-        departments,
-        begin(federation.settings, allowed_code(o.file for o in owns.values()), federation.fingerprint),
-        progress,
-    )
+    files = {name: read_file(federation, name) for name in federation.settings.names}
+    parties = throw_away_parties(federation, files)
+    owns = {name: read_own(federation, name, file) for name, file in files.items()}
+    departments = build_departments(federation, owns, parties)
+    roster = next(iter(parties.values())).roster if parties else None
+    state = begin(federation.settings, allowed_code(files.values()), federation.fingerprint, roster)
+    state = replace(state, threads=torch.get_num_threads())
+    run = Run(federation, owns, departments, state, progress, parties)
     run.timing["loading data"] = time.perf_counter() - started
     for own in owns.values():
         run.warnings |= dict.fromkeys(own.prepared.notes if own.prepared else ())
@@ -180,18 +184,28 @@ def _bytes_needed(run: Run) -> int:
 def _train(run: Run) -> None:
     settings, transport = run.federation.settings, InProcess(run.departments)
     run.progress.begin(run.state.round, settings.rounds.count)
-    drive(join(settings, run.state), transport)
+    run.state = drive(join(settings, run.state), transport)
     before = 0.0
     while run.state.round < settings.rounds.count:
         started = time.perf_counter()
         run.progress.asked(run.state.round + 1, _at_work(run))
-        state, news = drive(play(settings, run.state), transport, lambda name, _: run.progress.answered(name))
+        state, news = drive(play(settings, run.state), transport, _counting(run.progress))
         spent = time.perf_counter() - started
         _take(run, run.state.round, before, news)
         run.state, before = state, spent
         _account(run, news, spent)
         _checkpoint(run, news)
     _take(run, run.state.round, before, drive(close(settings, run.state), transport))
+
+
+def _counting(progress: Progress) -> OnReply:
+    """Tells the progress of each department that has done its work; a secure sum has further exchanges."""
+
+    def on_reply(name: str, reply: Reply) -> None:
+        if isinstance(reply, Done) or (isinstance(reply, Summed) and isinstance(reply.reply, MaskedInput)):
+            progress.answered(name)
+
+    return on_reply
 
 
 def _at_work(run: Run) -> int:
@@ -208,6 +222,7 @@ def _take(run: Run, number: int, seconds: float, news: News) -> None:
     for one in run.trackers:
         one.log(number, news.measurements)
     run.progress.measured(number, news.measurements)
+    run.warnings |= dict.fromkeys(news.warnings)
     run.warnings |= dict.fromkeys(f"{name} took no part in a round: {why}" for name, why in news.refusals.items())
 
 
@@ -225,7 +240,8 @@ def _checkpoint(run: Run, news: News) -> None:
         return
     with run.timed("checkpoints"):
         meta = saved_state.meta(run.state) | {"timing": dict(run.timing)}
-        run.recorder.checkpoint.save(run.state.round, meta, saved_state.groups(run.state, run.departments, news.asked))
+        changed = {*news.asked, *(name for name, one in run.departments.items() if one.own_hubs)}
+        run.recorder.checkpoint.save(run.state.round, meta, saved_state.groups(run.state, run.departments, changed))
 
 
 def _train_on_flower(run: Run) -> None:
@@ -241,7 +257,11 @@ def _train_on_flower(run: Run) -> None:
         _account(run, news, 0.0)
 
     outcome = run_on_flower(
-        run.federation, state=run.state, on_round=on_round, on_reply=lambda name, _: run.progress.answered(name)
+        run.federation,
+        parties=run.parties,
+        state=run.state,
+        on_round=on_round,
+        on_reply=_counting(run.progress),
     )
     run.state = outcome.state
     for name, kept in outcome.kept.items():

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from lepton_fed.history import FEDERATION
+from lepton_fed.report.sentences import in_short
+from lepton_fed.report.sums import sums_of
 from lepton_fed.result import Compared, RunResult
 
 _HEADINGS = ("alone", "federated", "pooled", "gain")
 
 
 def summary(result: RunResult) -> str:
-    """The comparison by the first metric, the joint loss, and where everything is."""
+    """The comparison by the first metric, the joint loss, how sums were made, and where everything is."""
     metric = result.settings.report.metrics[0]
     rows = [c for c in result.comparison if c.metric == metric]
     lines = _table(metric, rows) if rows else []
     joint = [m.value for m in result.history if m.department == FEDERATION and m.metric == "joint_loss"]
     if joint:
         lines.append(f"joint loss ΣΣ α β L: {joint[-1]:.4g} after {result.state.round} rounds")
-    lines.append("sums: plain (the coordinator could see single updates)")
+    lines.append(f"sums: {in_short(sums_of(result))}")
     if result.folder is not None:
         lines.append(f"report: {result.folder / 'report.html'}")
         lines.append(f"models: {result.folder / 'models'}")

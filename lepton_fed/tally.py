@@ -44,6 +44,28 @@ class Mean:
 
 
 @dataclass(eq=False)
+class Gathered:
+    """What one exchange, or one secure sum, came to.
+
+    `releases` and `counts` (how many departments are in it) by hub; `totals` of the report by name; `disclosed` and
+    `seconds` by department; `answered`: who is in a sum. `clamped`: entries cut off at the clip, where they are
+    counted. `models`: digests of hubs that only departments hold, agreed from `held`, by department.
+    """
+
+    releases: dict[str, Release] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
+    totals: dict[str, float] = field(default_factory=dict)
+    disclosed: dict[str, Mapping[str, float]] = field(default_factory=dict)
+    refusals: dict[str, str] = field(default_factory=dict)
+    seconds: dict[str, Mapping[str, float]] = field(default_factory=dict)
+    answered: tuple[str, ...] = ()
+    clamped: int = 0
+    warnings: tuple[str, ...] = ()
+    models: Mapping[str, bytes] = field(default_factory=dict)
+    held: dict[str, Mapping[str, bytes]] = field(default_factory=dict)
+
+
+@dataclass(eq=False)
 class Tally:
     """One exchange: sums by hub and by total, what was disclosed, who refused and why."""
 
@@ -57,6 +79,19 @@ class Tally:
     seconds: dict[str, Mapping[str, float]] = field(default_factory=dict)
     answered: list[str] = field(default_factory=list)
     _sizes: dict[str, int] = field(default_factory=dict)
+
+    def gathered(self) -> Gathered:
+        """All of it. To be asked once."""
+        releases = {hub: mean.release() for hub, mean in self.sums.items()}
+        return Gathered(
+            {hub: release for hub, release in releases.items() if release is not None},
+            {hub: mean.count for hub, mean in self.sums.items()},
+            self.totals,
+            self.disclosed,
+            self.refusals,
+            self.seconds,
+            tuple(self.answered),
+        )
 
     def take(self, name: str, reply: Reply) -> None:
         """Adds one department's reply; one that cannot be added counts as a refusal, all of it."""

@@ -19,7 +19,7 @@ from flwr.serverapp import Grid
 from lepton_fed import saved_state
 from lepton_fed.config import Federation
 from lepton_fed.coordinator import News, State
-from lepton_fed.flower.apps import coordinate, server_app
+from lepton_fed.flower.apps import coordinate, require_plain, server_app
 from lepton_fed.flower.grid import GridTransport, find_departments
 from lepton_fed.history import FEDERATION as TOTAL
 from lepton_fed.progress import Plain, Progress
@@ -34,6 +34,7 @@ BYTES_NEEDED = 10_000_000
 def run(grid: Grid, context: Context) -> None:
     """One run, from the first question to the last report; LeptonError where it cannot go on."""
     federation = Federation.load(Path(str(context.run_config.get(FEDERATION, "federation.toml"))))
+    require_plain(federation.settings)
     out = str(context.run_config.get(OUT, ""))
     with ExitStack() as stack:
         recorder = stack.enter_context(Recorder.create(Path(out), federation, None, BYTES_NEEDED)) if out else None

@@ -21,6 +21,8 @@ from lepton_fed.config import Federation
 Tree = dict[str, Any]
 
 LINES = ("生产车间-一", "生产车间-二")
+FOUR = (*LINES, "生产车间-三", "生产车间-四")
+"""Enough for secure sums."""
 TARGET = "研发部门"
 
 BASE: Tree = {
@@ -37,7 +39,15 @@ BASE: Tree = {
     "model": {"name": "mlp", "arguments": {"hidden": [3]}},
     "training": {"steps": 2, "batch": 8, "optimiser": {"learning_rate": 0.1}},
     "rounds": {"count": 3},
+    "aggregation": {"secure": False},
     "report": {"metrics": ["auc", "loss"]},
+}
+
+SECURE: Tree = {
+    "departments": [*({"name": name} for name in FOUR), {"name": TARGET, "roles": ["target"]}],
+    "sharing": [{"what": "updates", "from": list(FOUR), "to": ["*"]}],
+    "weights": {"counts": [8, 24]},
+    "aggregation": {},
 }
 
 COUPLINGS: dict[str, Tree] = {
@@ -69,6 +79,12 @@ COUPLINGS: dict[str, Tree] = {
         ],
         "graph": [],
     },
+    "secure sums": SECURE,
+    "sealed sums with adam at the coordinator's place": {
+        **SECURE,
+        "aggregation": {"coordinator_sees": "nothing"},
+        "server": {"optimiser": "adam", "learning_rate": 0.05},
+    },
 }
 """What each coupling adds to the base."""
 
@@ -95,8 +111,9 @@ def write(folder: Path, changes: Mapping[str, Any] | None = None, *, rows: int =
     """The files of a federation, whether or not they are right; returns the federation file."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "federation.toml"
-    path.write_text(tomli_w.dumps(tree(changes)), encoding="utf-8")
-    for k, name in enumerate(LINES):
+    file = tree(changes)
+    path.write_text(tomli_w.dumps(file), encoding="utf-8")
+    for k, name in enumerate(n for n in FOUR if n in LINES or {"name": n} in file["departments"]):
         write_own(path, name, {"path": f"{name}.csv"})
         write_rows(path, name, *table(rows, seed=k))
     x, _ = table(12, seed=99)

@@ -19,7 +19,7 @@ from typer.main import get_command
 
 from lepton_fed.cli import app, main
 from lepton_fed.storage import RunFolder, RunStore, sqlite_url
-from tests.federations import BASE, LINES, TARGET, quick, table, write, write_own, write_rows
+from tests.federations import BASE, LINES, SECURE, TARGET, quick, table, write, write_own, write_rows
 
 COMMANDS = sorted(get_command(app).commands)  # type: ignore[attr-defined]
 
@@ -233,6 +233,76 @@ def test_check_explains_and_reads_rows_if_asked(cli: Cli, federation: Path, tmp_
     assert all(f"{name}: the data keep the contract; 24/0/8 rows" in said.out for name in LINES)
     assert TARGET not in said.out.splitlines()[-1]
     assert everything(tmp_path) == before
+
+
+def secure(path: Path, terms: dict[str, Any] | None = None, **changes: Any) -> Path:
+    """Four lines with secure sums; `terms` of the first."""
+    write(path.parent, quick({**SECURE, **changes}, 2))
+    if terms is not None:
+        write_own(path, LINES[0], {"path": f"{LINES[0]}.csv"}, terms=terms)
+    return path
+
+
+def explained(said: Said) -> str:
+    """The sentence after an explanation that ends with code 2."""
+    assert said.code == 2
+    assert "How sums are protected" in said.out
+    return one_sentence(said._replace(out=""))
+
+
+def test_check_says_how_sums_are_protected(cli: Cli, federation: Path) -> None:
+    said = cli("check", secure(federation))
+    assert (said.code, said.err) == (0, "")
+    assert "secure: nobody sees one department's numbers" in said.out
+    assert "refused" not in said.out
+
+
+def test_check_knows_what_noise_costs(cli: Cli, federation: Path) -> None:
+    noise = {"noise": {"norm": 1.0, "multiplier": 2.0}}
+    said = cli("check", secure(federation, aggregation=noise, weights={"alpha": "uniform"}))
+    assert said.code == 0
+    assert re.search(r"the whole run of 2 rounds is \(\d", said.out)
+
+
+REFUSED: dict[str, tuple[dict[str, Any], str]] = {
+    "a source kept from one target": (
+        {
+            "access": [
+                {"what": "updates", "who": ["*"], "action": "train"},
+                {"what": "updates", "who": [TARGET], "action": "train", "owner": [LINES[0]], "effect": "forbid"},
+            ]
+        },
+        f"involves only {LINES[0]}",
+    ),
+    "no band for counts": ({"weights": {}}, "weights.counts is missing"),
+    "too few": ({"aggregation": {"crowd": 4}}, "5 are needed for a crowd of 4 beside 1 that may collude"),
+}
+
+
+@pytest.mark.parametrize("mistake", REFUSED)
+def test_sums_that_would_be_refused_are_explained_by_check_and_refused_by_simulate_alike(
+    cli: Cli, federation: Path, tmp_path: Path, mistake: str
+) -> None:
+    changes, words = REFUSED[mistake]
+    secure(federation, **changes)
+    said = cli("check", federation, "--data")
+    sentence = explained(said)
+    assert words in sentence
+    assert "refused" in said.out
+    assert said.out.count("the data keep the contract") == 4
+    before = everything(tmp_path)
+    assert one_sentence(cli("simulate", federation, "--out", tmp_path / "run")) == sentence
+    assert everything(tmp_path) == before
+
+
+def test_a_departments_own_terms_are_part_of_check_and_of_simulate(cli: Cli, federation: Path, tmp_path: Path) -> None:
+    secure(federation, terms={"crowd": 4})
+    sentence = explained(cli("check", federation))
+    assert sentence.startswith(f"{LINES[0]} would take no part: this department hides among at least 4")
+    assert one_sentence(cli("simulate", federation, "--out", tmp_path / "run")) == sentence
+    sealed = explained(cli("check", secure(federation, terms={"coordinator_sees": "nothing"})))
+    assert "lets the coordinator see no sum" in sealed
+    assert cli("check", secure(federation, terms={"crowd": 2, "across_rounds": "enforce"})).code == 0
 
 
 def test_examples_are_listed_and_copied_and_pass_their_check(cli: Cli, tmp_path: Path) -> None:

@@ -92,7 +92,7 @@ def bent(ours: Small, bend: Callable[[HubState], HubState]) -> dict[str, HubStat
 def test_a_department_joins_only_the_federation_whose_file_it_has() -> None:
     ours = federation(settings())
     reply = ours.departments["内科"].handle(Join("指纹"))
-    assert reply == Joined(ours.departments["内科"].bench.model.layout.digest)
+    assert reply == Joined(ours.departments["内科"].bench.model.layout.digest, length=31)
     assert "differs from this department's copy" in refusal(ours, Join("another"))
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +12,15 @@ import numpy as np
 import pytest
 
 from lepton_fed import Federation, simulate
+from lepton_fed.outcome import keep
 from lepton_fed.report import ReportContent
-from tests.federations import COUPLINGS, LINES, TARGET, quick, table, tree, write, write_rows, written
+from lepton_fed.report.content import PLAIN
+from lepton_fed.report.sums import how_summed
+from lepton_fed.result import RunResult
+from lepton_fed.secrecy import audit
+from lepton_fed.settings import Rounds, Settings
+from lepton_fed.storage import RunStore, sqlite_url
+from tests.federations import COUPLINGS, FOUR, LINES, SECURE, TARGET, quick, table, tree, write, write_rows, written
 
 
 @pytest.fixture
@@ -126,3 +135,96 @@ def test_the_card_of_a_department_has_its_own_last_numbers(told: list[ReportCont
         assert repr(result.last("loss", name)) in card
     other = (tmp_path / "run" / "models" / f"{TARGET}.md").read_text("utf-8")
     assert repr(result.last("loss", LINES[0])) not in other
+
+
+# ---------------------------------------------------------------- how numbers were summed
+
+SEALED = COUPLINGS["sealed sums with adam at the coordinator's place"]
+NOISY = {
+    **SECURE,
+    "weights": {"alpha": "uniform"},
+    "aggregation": {"noise": {"norm": 1.0, "multiplier": 4.0, "delta": 1e-6}},
+}
+
+
+def test_plain_sums_are_told_as_plain(told: list[ReportContent], tmp_path: Path) -> None:
+    assert content(told, written(tmp_path / "a", quick({}, 1)), tmp_path).sums == PLAIN
+
+
+def test_secure_sums_are_told_with_what_the_audit_says(told: list[ReportContent], tmp_path: Path) -> None:
+    federation = written(tmp_path / "a", quick(SECURE, 2))
+    sums, audited = content(told, federation, tmp_path).sums, audit(federation.settings)
+    assert sums.secure
+    assert not sums.sealed
+    assert sums.modes == {"updates": "atom", "measurements": "atom"}
+    assert sums.said == audited.sentences
+    assert (sums.members, sums.colluders, sums.crowd, sums.fewest, sums.counts) == (4, 1, 2, 3, (8, 24))
+    assert sums.epsilon is None
+
+
+def test_an_epsilon_is_of_the_rounds_that_were_played(told: list[ReportContent], tmp_path: Path) -> None:
+    federation = written(tmp_path / "a", quick(NOISY, 50))
+    sums = content(told, federation, tmp_path, rounds=3).sums
+    played = replace(federation.settings, rounds=Rounds(count=3))
+    parameters = 13
+    assert sums.rounds == 3
+    assert sums.epsilon == pytest.approx(audit(played, parameters).epsilon)
+    assert (sums.epsilon, sums.delta) == privacy_of(played, parameters, 3)
+    assert (sums.epsilon, sums.delta) != privacy_of(played, 1, 3)
+
+
+def privacy_of(settings: Settings, length: int, rounds: int) -> tuple[float | None, float | None]:
+    found = how_summed(settings, length, rounds)
+    return found.epsilon, found.delta
+
+
+def test_sealed_sums_are_told_with_those_who_could_open_them(told: list[ReportContent], tmp_path: Path) -> None:
+    sums = content(told, written(tmp_path / "a", quick(SEALED, 2)), tmp_path).sums
+    assert sums.sealed
+    assert set(sums.recipients) == {*FOUR, TARGET}
+
+
+def test_what_is_written_of_a_sealed_run_needs_nothing_of_the_coordinators_hubs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Untouched(Mapping[str, Any]):
+        def __getitem__(self, name: str) -> Any:
+            raise AssertionError("the coordinator holds no trained model")
+
+        __iter__ = __len__ = __getitem__  # type: ignore[assignment]
+
+    def kept(result: RunResult, *rest: Any) -> None:
+        keep(replace(result, state=replace(result.state, hubs=Untouched())), *rest)
+
+    monkeypatch.setattr("lepton_fed.outcome.keep", kept)
+    simulate(written(tmp_path / "a", quick(SEALED, 2)), out=tmp_path / "run")
+    assert (tmp_path / "run" / "report.html").exists()
+    assert len(list((tmp_path / "run" / "models").glob("*.safetensors"))) == 5
+
+
+def test_models_of_a_sealed_run_are_the_departments_own(told: list[ReportContent], tmp_path: Path) -> None:
+    result = simulate(written(tmp_path / "a", quick(SEALED, 2)))
+    (hub,) = result.state.hubs.values()
+    shared = np.concatenate([t.numpy().ravel() for t in result.models[TARGET].values()])
+    assert shared.shape == hub.state.model.shape
+    assert not np.allclose(np.sort(shared), np.sort(hub.state.model))
+
+
+@pytest.mark.parametrize(("changes", "secure"), [({}, False), (SECURE, True)])
+def test_the_database_and_the_folder_say_how_sums_were_made(
+    changes: dict[str, Any], secure: bool, tmp_path: Path
+) -> None:
+    simulate(written(tmp_path / "a", quick(changes, 1)), out=tmp_path / "runs" / "first")
+    with RunStore(sqlite_url(tmp_path / "runs" / "lepton-fed.sqlite")) as store:
+        (run,) = store.runs()
+    stored = Federation.parse(run.federation_toml, tmp_path / "federation.toml")
+    assert stored.settings.aggregation.secure is secure
+    assert f"secure = {str(secure).lower()}" in run.federation_toml
+    assert (tmp_path / "runs" / "first" / "federation.toml").read_text("utf-8") == run.federation_toml
+
+
+@pytest.mark.parametrize(("changes", "said"), [({}, "Plain sums"), (SECURE, "Secure sums"), (SEALED, "Sealed sums")])
+def test_cards_and_the_page_say_how_sums_were_made(changes: dict[str, Any], said: str, tmp_path: Path) -> None:
+    simulate(written(tmp_path / "a", quick(changes, 1)), out=tmp_path / "run")
+    assert said in (tmp_path / "run" / "report.html").read_text("utf-8")
+    assert said in (tmp_path / "run" / "models" / f"{TARGET}.md").read_text("utf-8")

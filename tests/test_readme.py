@@ -13,6 +13,7 @@ import pytest
 
 from lepton_fed.cli import main
 from lepton_fed.config import Federation
+from lepton_fed.secrecy import audit
 
 ROOT = Path(__file__).parent.parent
 READMES = ("README.md", "README.zh-CN.md")
@@ -82,7 +83,8 @@ def test_what_make_is_asked_for_is_in_the_makefile(readme: str) -> None:
 @pytest.mark.parametrize("readme", READMES)
 def test_the_federation_files_of_a_readme_can_be_used(readme: str, tmp_path: Path) -> None:
     for text in blocks(readme, "toml"):
-        Federation.parse(text, tmp_path / "federation.toml")
+        federation = Federation.parse(text, tmp_path / "federation.toml")
+        assert audit(federation.settings).refused is None
 
 
 @pytest.mark.parametrize("readme", READMES)

@@ -30,6 +30,8 @@ QUICK = (
     "soft clusters",
     "participants drawn",
     "distill between two architectures",
+    "secure sums",
+    "sealed sums with adam at the coordinator's place",
 )
 
 # Children come from a process that has imported everything already, so that kills fall into the run and not

@@ -9,22 +9,28 @@ import numpy as np
 import pytest
 
 from lepton_fed import saved_state
-from lepton_fed.assembly import build_departments, read_own
+from lepton_fed.assembly import build_departments, read_own, throw_away_parties
 from lepton_fed.coordinator import State, begin, close, join, play
 from lepton_fed.department import Department
+from lepton_fed.secagg.client import Advertised
 from lepton_fed.storage import Checkpoint
 from lepton_fed.transport import InProcess, drive
 from tests.federations import COUPLINGS, quick, written
+
+SEALED = "sealed sums with adam at the coordinator's place"
 
 
 def run(tmp_path: Path, coupling: str, rounds: int) -> tuple[State, dict[str, Department]]:
     """State and departments after some rounds."""
     federation = written(tmp_path, quick(COUPLINGS[coupling], 5))
     settings = federation.settings
-    departments = build_departments(federation, {n: read_own(federation, n) for n in settings.names})
+    owns = {n: read_own(federation, n) for n in settings.names}
+    parties = throw_away_parties(federation, {n: own.file for n, own in owns.items()})
+    departments = build_departments(federation, owns, parties)
     transport = InProcess(departments)
-    state = begin(settings, fingerprint=federation.fingerprint)
-    drive(join(settings, state), transport)
+    roster = next(iter(parties.values())).roster if parties else None
+    state = begin(settings, fingerprint=federation.fingerprint, roster=roster)
+    state = drive(join(settings, state), transport)
     for _ in range(rounds):
         state, _ = drive(play(settings, state), transport)
     return state, departments
@@ -51,7 +57,9 @@ def test_what_is_saved_comes_back_bit_for_bit(tmp_path: Path, coupling: str) -> 
     assert as_bytes(saved_state.groups(again, others, others)) == as_bytes(held)
 
 
-@pytest.mark.parametrize("coupling", ["average", "soft clusters", "distill between two architectures"])
+@pytest.mark.parametrize(
+    "coupling", ["average", "soft clusters", "distill between two architectures", "secure sums", SEALED]
+)
 def test_a_restored_federation_goes_on_as_the_first_would(tmp_path: Path, coupling: str) -> None:
     state, departments = run(tmp_path, coupling, 2)
     fresh, others = run(tmp_path, coupling, 0)
@@ -89,3 +97,22 @@ def test_a_department_called_like_the_coordinator_has_a_group_of_its_own(tmp_pat
     groups = saved_state.groups(state, renamed, renamed)
     assert len(groups) == 2
     assert all(isinstance(a, np.ndarray) for held in groups.values() for a in held.values())
+
+
+@pytest.mark.parametrize("coupling", ["secure sums", SEALED])
+def test_a_checkpoint_holds_no_key_of_a_secure_sum(tmp_path: Path, coupling: str) -> None:
+    state, departments = run(tmp_path, coupling, 2)
+    secrets = []
+    for department in departments.values():
+        if department.member is not None:
+            secrets += [department.member.party.identity.seed, department.member.party.rounding_key]
+            advertised = department.member.state
+            if isinstance(advertised, Advertised):
+                secrets += [advertised.mask_secret, advertised.seal_secret]
+    assert len(secrets) >= 16
+    Checkpoint(tmp_path / "checkpoint").save(
+        2, saved_state.meta(state), saved_state.groups(state, departments, departments)
+    )
+    written_bytes = b"".join(p.read_bytes() for p in (tmp_path / "checkpoint").rglob("*") if p.is_file())
+    assert len(written_bytes) > 1000
+    assert not any(secret in written_bytes or secret.hex().encode() in written_bytes for secret in secrets)

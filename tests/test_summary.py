@@ -10,9 +10,10 @@ import pytest
 from rich.cells import cell_len
 
 from lepton_fed import RunResult, simulate
+from lepton_fed.report.sums import sums_of
 from lepton_fed.result import Compared
 from lepton_fed.summary import summary
-from tests.federations import quick, written
+from tests.federations import SECURE, quick, written
 
 
 @pytest.fixture(scope="module")
@@ -61,5 +62,18 @@ def test_nobody_with_rows_to_test_means_no_table(result: RunResult) -> None:
     assert with_rows(result)[0].startswith("joint loss")
 
 
-def test_sums_are_called_what_they_are(result: RunResult) -> None:
-    assert "sums: plain" in summary(result)
+def test_sums_are_called_what_they_are(result: RunResult, tmp_path: Path) -> None:
+    assert "sums: plain (the coordinator could see single updates)" in summary(result).splitlines()
+    secure = simulate(written(tmp_path, quick(SECURE, 1)))
+    assert "sums: secure, each department hidden among at least 2 others" in summary(secure).splitlines()
+
+
+def test_noise_is_told_for_the_rounds_that_were_played(tmp_path: Path) -> None:
+    noise = {"weights": {"alpha": "uniform"}, "aggregation": {"noise": {"norm": 1.0, "multiplier": 4.0}}}
+    noised = simulate(written(tmp_path, quick({**SECURE, **noise}, 9)), rounds=2)
+    (line,) = (line for line in summary(noised).splitlines() if line.startswith("sums:"))
+    epsilon = sums_of(noised).epsilon
+    assert epsilon is not None
+    assert sums_of(noised).rounds == 2
+    assert "δ = 1.0" in line
+    assert epsilon <= float(line.split("ε at most ")[1].split()[0]) < 1.01 * epsilon

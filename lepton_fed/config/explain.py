@@ -12,6 +12,7 @@ from lepton_fed.config.flows import unused
 from lepton_fed.config.layout import columns, item, paragraph, some
 from lepton_fed.config.own_files import state
 from lepton_fed.config.spelling import one_line
+from lepton_fed.secrecy import Audit, audit
 from lepton_fed.settings import Column, DepartmentSettings, ModelSettings, Settings
 from lepton_fed.weighting import alphas, beta
 
@@ -25,17 +26,20 @@ MOST = 12
 """Lines of a list that may be as long as the federation is large; the rest are counted."""
 
 
-def explain(federation: Federation, parameters: Parameters = ()) -> str:
+def explain(federation: Federation, parameters: Parameters = (), found: Audit | None = None) -> str:
     """What the file means, for a terminal. No data are read, and nothing of departments' own files is shown.
 
-    `parameters` are listed by name where the caller has built the model; without, the patterns are said.
+    `parameters` are listed by name where the caller has built the model; without, the patterns are said. `found`:
+    the audit of its sums, where the caller knows the length of an update or departments' own terms.
     """
     settings = federation.settings
+    found = found if found is not None else audit(settings)
     sections: dict[str, Iterator[str]] = {
         "What is optimised": _optimised(settings),
         "Departments": _departments(federation),
         "Who learns from whom": _teaching(settings),
         "What is shared and what stays private": _parts(settings, parameters),
+        "How sums are protected": _protected(found),
         "What flows but is not trained on": _flows(settings, permitted=True),
         "What would be refused": _flows(settings, permitted=False),
         "Who depends on whom": _graph(settings),
@@ -229,6 +233,19 @@ def _patterns(model: ModelSettings) -> Iterator[str]:
     yield from item(f"shared: every parameter of {model.name}{called}{but}")
     if model.private or not everything:
         yield from item("private, never leaves its department: every other parameter")
+
+
+# ---------------------------------------------------------------- sums
+
+
+def _protected(found: Audit) -> Iterator[str]:
+    """What the audit promises, or why it refuses."""
+    if found.refused is not None:
+        yield from item(f"refused: {found.refused}")
+    elif found.secure:
+        yield from item("secure: nobody sees one department's numbers, only sums over a crowd")
+    for sentence in found.sentences:
+        yield from item(sentence)
 
 
 # ---------------------------------------------------------------- flows

@@ -102,6 +102,30 @@ class DataSource(_Strict):
 
 
 @dataclass(frozen=True, kw_only=True)
+class OwnTerms(_Strict):
+    """`[terms]`: what this department asks of every secure sum, beyond what the federation file says."""
+
+    crowd: int | None = None
+    """It hides among at least so many others; needed, as 1, in a federation of two."""
+    crowd_soft: float = 1.0
+    """It makes up no more than 1 / crowd_soft of anything that the sums tell; 1 asks for nothing."""
+    coordinator_sees: Literal["sums", "nothing"] = "sums"
+    """`nothing`: it takes part in sealed sums only."""
+    across_rounds: Literal["off", "warn", "enforce"] = "off"
+    """Whether it looks at what the sums of several rounds would tell together, and takes no part in it."""
+    noise_multiplier: float = 0.0
+    """Noise in every sum, at least so many times the bound of one department's update."""
+
+    def __post_init__(self) -> None:
+        if self.crowd is not None and self.crowd < 1:
+            raise ValueError(f"terms: crowd must be at least 1, not {self.crowd}")
+        if self.crowd_soft < 1:
+            raise ValueError(f"terms: crowd_soft must be at least 1, not {self.crowd_soft}")
+        if self.noise_multiplier < 0:
+            raise ValueError(f"terms: noise_multiplier may not be negative: {self.noise_multiplier}")
+
+
+@dataclass(frozen=True, kw_only=True)
 class DepartmentFile(_Strict):
     """A whole department file."""
 
@@ -113,6 +137,7 @@ class DepartmentFile(_Strict):
     """Modules (and what is below them) whose callables this department runs as model or loss."""
     memory_limit: int | None = None
     """Bytes of device memory that the data may take; larger data are streamed from host memory."""
+    terms: OwnTerms = field(default_factory=OwnTerms)
 
     def __post_init__(self) -> None:
         if self.memory_limit is not None and self.memory_limit < 0:

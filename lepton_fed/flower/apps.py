@@ -11,7 +11,7 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from flwr.app import Context, RecordDict
+from flwr.app import Context
 from flwr.app import Message as FlowerMessage
 from flwr.clientapp import ClientApp
 from flwr.serverapp import Grid, ServerApp
@@ -19,16 +19,18 @@ from flwr.serverapp import Grid, ServerApp
 from lepton_fed.coordinator import News, State, begin, close, join, play
 from lepton_fed.couplings.participant import Kept
 from lepton_fed.department import Department
-from lepton_fed.errors import LeptonError
+from lepton_fed.errors import ConfigError, LeptonError
 from lepton_fed.flower.grid import TYPES, WHO
-from lepton_fed.flower.memory import recall, remember
+from lepton_fed.flower.memory import handed_over, recall, recall_secrets, remember, remember_secrets
 from lepton_fed.flower.records import Here, Said, Who, record_of, said_in
-from lepton_fed.messages import Message, Refused
+from lepton_fed.member import Member
+from lepton_fed.messages import Message, Refused, Reply
+from lepton_fed.secagg.roster import Roster
 from lepton_fed.settings import Settings
 from lepton_fed.transport import OnReply, Transport, drive
 
 KEPT = "query.kept"
-"""Asks for all that a department keeps, private parts included: answered in a simulation only."""
+"""Asks, at the end, for all that a department keeps, private parts included and secrets never: in a simulation only."""
 
 COORDINATOR = "the coordinator"
 FAILED = "something failed at this department; its own log says what"
@@ -55,6 +57,15 @@ OnRound = Callable[[int, News], None]
 _built: dict[Place, tuple[Department, Kept]] = {}
 """Departments of this process, and what they kept before any message: data are loaded once, whatever Flower
 makes of the app (its simulation engine unpickles it for every message)."""
+
+
+def require_plain(settings: Settings) -> None:
+    """ConfigError where sums are to be secure: for the deployed apps, whose departments have no keys yet."""
+    if settings.aggregation.secure:
+        raise ConfigError(
+            "the federation file asks for secure sums, which over `flwr run` need keys, and this version makes keys "
+            "only in simulations (lepton-fed simulate --engine flower); aggregation.secure = false runs it plain"
+        )
 
 
 # ---------------------------------------------------------------- the department
@@ -89,7 +100,7 @@ def _handler(type_: type[Message], find: Find, build: Build) -> Handler:
     return handle
 
 
-def _handled(said: Message, context: Context, place: Place, build: Build) -> Said:
+def _handled(said: Message, context: Context, place: Place, build: Build) -> Reply:
     """The department's reply; what it keeps goes back into Flower's hands, and only after an answer."""
     if place not in _built:
         department = build(place)
@@ -97,8 +108,24 @@ def _handled(said: Message, context: Context, place: Place, build: Build) -> Sai
     department, first = _built[place]
     kept = recall(context.state)
     department.restore(first if kept is None else kept)
-    reply = department.handle(said)
+    if department.member is None:
+        reply = department.handle(said)
+    else:
+        reply = _handled_as_member(said, context, department, department.member)
     remember(context.state, department.state())
+    return reply
+
+
+def _handled_as_member(said: Message, context: Context, department: Department, member: Member) -> Reply:
+    """The same where sums are secure. Secrets lie in one place: in Flower's hands, or here while this works."""
+    stored = recall_secrets(context.state)
+    if stored is not None:
+        member.restore(stored)
+    try:
+        reply = department.handle(said)
+        remember_secrets(context.state, member.stored())
+    finally:
+        member.state = member.holder = None
     return reply
 
 
@@ -123,7 +150,7 @@ def _safely(work: Callable[[], Said]) -> Said:
 
 
 def _hand_over(message: FlowerMessage, context: Context) -> FlowerMessage:
-    return FlowerMessage(RecordDict(dict(context.state)), reply_to=message)
+    return FlowerMessage(handed_over(context.state), reply_to=message)
 
 
 def _register(app: ClientApp, kind: str, function: Handler) -> None:
@@ -148,16 +175,18 @@ def coordinate(
     *,
     state: State | None = None,
     code: tuple[str, ...] = (),
+    roster: Roster | None = None,
     on_round: OnRound | None = None,
     on_reply: OnReply | None = None,
 ) -> State:
     """Plays all rounds that are left after `state` (default: all of them) and takes the last report.
 
-    `code`: modules whose callables may be run here, where `state` is not given.
+    Where `state` is not given: `code`, modules whose callables may be run here, and `roster`, which secure sums
+    need (ConfigError without).
     """
-    state = begin(settings, code, fingerprint) if state is None else state
+    state = begin(settings, code, fingerprint, roster) if state is None else state
     tell = on_round if on_round is not None else _tell_nobody
-    drive(join(settings, state), transport)
+    state = drive(join(settings, state), transport)
     while state.round < settings.rounds.count:
         before = state.round
         state, news = drive(play(settings, state), transport, on_reply)

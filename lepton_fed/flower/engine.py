@@ -25,6 +25,8 @@ from lepton_fed.coordinator import News, State
 from lepton_fed.couplings.participant import Kept
 from lepton_fed.department import Department
 from lepton_fed.errors import ConfigError, LeptonError, RoundError
+from lepton_fed.secagg.client import Party
+from lepton_fed.secagg.roster import Roster
 from lepton_fed.transport import OnReply
 
 if TYPE_CHECKING:
@@ -59,6 +61,7 @@ def run_on_flower(
     federation: Federation,
     *,
     build: BuildDepartment | None = None,
+    parties: Mapping[str, Party] | None = None,
     state: State | None = None,
     on_round: OnRound | None = None,
     on_reply: OnReply | None = None,
@@ -68,18 +71,19 @@ def run_on_flower(
     """Plays the rounds left after `state` (default: all) and the last report on Flower's simulation engine.
 
     `build(name)` gives one department (default: from its own file, measurements disclosed). It is called in
-    Ray's processes, so it has to be a function of a module or a partial of one. `on_round(number, news)` is
-    told, after each round and at the end, what was measured about round `number`; it and `on_reply` are called
-    in another thread. `cpus`, `gpus`: of each of Ray's processes.
+    Ray's processes, so it has to be a function of a module or a partial of one. `parties`: keys by department, for
+    secure sums. `on_round(number, news)` is told, after each round and at the end, what was measured about round
+    `number`; it and `on_reply` are called in another thread. `cpus`, `gpus`: of each of Ray's processes.
 
     ConfigError without the extra `ray`, and whatever LeptonError the rounds come to.
     """
     if importlib.util.find_spec("ray") is None:
         raise ConfigError("the engine flower needs Ray, which is not installed; pip install 'lepton-fed[ray]'")
-    coordinator = _Coordinator(federation, state, on_round, on_reply)
+    roster = next((party.roster for party in (parties or {}).values()), None)
+    coordinator = _Coordinator(federation, state, roster, on_round, on_reply)
     resources = {"client_resources": {"num_cpus": cpus, "num_gpus": gpus}}
     with _quiet(), _interruptible(coordinator.stop):
-        _simulate(coordinator, build if build is not None else _from_files(federation), resources)
+        _simulate(coordinator, build if build is not None else _from_files(federation, parties or {}), resources)
     if coordinator.result is None:
         raise RoundError("Flower's simulation engine ended before the last round; its messages above say why")
     return coordinator.result
@@ -91,6 +95,7 @@ class _Coordinator:
 
     federation: Federation
     state: State | None
+    roster: Roster | None
     on_round: OnRound | None
     on_reply: OnReply | None
     stop: threading.Event = field(default_factory=threading.Event)
@@ -108,6 +113,7 @@ class _Coordinator:
             self.federation.fingerprint,
             transport,
             state=self.state,
+            roster=self.roster,
             on_round=self.on_round,
             on_reply=self.on_reply,
         )
@@ -153,10 +159,14 @@ def _simulate(coordinator: _Coordinator, build: BuildDepartment, resources: dict
         raise RoundError(f"Flower's simulation engine failed: {error}") from error
 
 
-def _from_files(federation: Federation) -> BuildDepartment:
+def _from_files(federation: Federation, parties: Mapping[str, Party]) -> BuildDepartment:
+    return partial(_built, federation, dict(parties))
+
+
+def _built(federation: Federation, parties: Mapping[str, Party], name: str) -> Department:
     from lepton_fed.assembly import build_department
 
-    return partial(build_department, federation, disclose=True)
+    return build_department(federation, name, disclose=True, party=parties.get(name))
 
 
 def _place(run: str, names: tuple[str, ...], context: Any) -> Place:

@@ -17,14 +17,35 @@ from flwr.serverapp import Grid
 
 from lepton_fed.errors import PeerError, RoundError
 from lepton_fed.flower.records import Here, Said, Who, record_of, said_in
-from lepton_fed.messages import Declare, Declared, Done, Join, Joined, Message, Refused, Reply, Work
+from lepton_fed.messages import (
+    Advertise,
+    Advertised,
+    Declare,
+    Declared,
+    Done,
+    Join,
+    Joined,
+    Message,
+    Refused,
+    Reply,
+    Sum,
+    Summed,
+    Work,
+)
 from lepton_fed.transport import OnReply
 
-WHO, JOIN, DECLARE, WORK = "query.who", "query.join", "query.declare", "train.work"
+WHO, JOIN, DECLARE, ADVERTISE = "query.who", "query.join", "query.declare", "query.advertise"
+WORK, SUM = "train.work", "train.sum"
 """Flower's types of our messages."""
 
-TYPES: dict[type[Message], str] = {Join: JOIN, Declare: DECLARE, Work: WORK}
-FITTING: dict[type[Message], type[Reply]] = {Join: Joined, Declare: Declared, Work: Done}
+TYPES: dict[type[Message], str] = {Join: JOIN, Declare: DECLARE, Work: WORK, Advertise: ADVERTISE, Sum: SUM}
+FITTING: dict[type[Message], type[Reply]] = {
+    Join: Joined,
+    Declare: Declared,
+    Work: Done,
+    Advertise: Advertised,
+    Sum: Summed,
+}
 INTRODUCTIONS: tuple[type[Here | Refused], ...] = (Here, Refused)
 
 AWAY = {

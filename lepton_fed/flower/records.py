@@ -1,10 +1,13 @@
 """Messages and replies as Flower records: one ConfigRecord of plain fields each, nothing that could be run.
 
-    RecordDict { "lepton": ConfigRecord { version: 1, kind: "work", round: 7, write: [...], ... } }
+    RecordDict { "lepton": ConfigRecord { version: 2, kind: "work", round: 7, write: [...], ... } }
 
-A message is one record because Flower sends every record, and every array in it, as a request of its own.
-Vectors are bytes: float32, little-endian. What does not read exactly as written here is a PeerError: a field
-missing or unknown, another type, lists of different lengths, another version.
+A message is one record because Flower sends every record, and every array in it, as a request of its own. Only
+the work that comes with an exchange of a secure sum is a second one, "lepton work": the exchange differs from
+department to department, the models in the work do not, and Flower stores equal records once. Vectors are bytes:
+float32, little-endian; what secure sums say is the canonical bytes of `lepton_fed.secagg`. What does not read
+exactly as written here is a PeerError: a field missing or unknown, another type, lists of different lengths,
+another version.
 """
 
 from __future__ import annotations
@@ -19,6 +22,8 @@ from flwr.app import ConfigRecord, RecordDict
 from lepton_fed.errors import PeerError
 from lepton_fed.messages import (
     Addend,
+    Advertise,
+    Advertised,
     Declare,
     Declared,
     Done,
@@ -29,19 +34,45 @@ from lepton_fed.messages import (
     Refused,
     Release,
     Reply,
+    Sum,
+    Summed,
     Vector,
     Work,
 )
+from lepton_fed.secagg.canonical import Wire
+from lepton_fed.secagg.errors import Malformed
+from lepton_fed.secagg.messages import (
+    Call,
+    Delivery,
+    GroupCall,
+    GroupConsent,
+    GroupOffer,
+    MaskedInput,
+    Quorum,
+    Reveal,
+    SealedShares,
+    SealedSums,
+    SignedKeys,
+    SumsDigest,
+    Survivors,
+    SurvivorSignature,
+)
 
-VERSION = 1
+VERSION = 2
 """Of what is on the wire. Both sides must speak the same one; nothing is guessed."""
 
-RECORD = "lepton"
+RECORD, WORK = "lepton", "lepton work"
 LONGEST = 2000
 """Characters in one name or reason: somebody will have to read it."""
 
 BYTES_EACH = 4
 """Of one float32."""
+
+BYTES_OF_DIGEST = 32
+
+REQUESTS = (Call, Delivery, Survivors, Quorum, GroupCall, GroupOffer, SealedSums)
+ANSWERS = (SealedShares, MaskedInput, SurvivorSignature, Reveal, GroupOffer, GroupConsent, SumsDigest)
+"""What a secure sum's exchanges ask and answer; of all else that has canonical bytes, nothing may arrive."""
 
 
 @dataclass(frozen=True)
@@ -59,19 +90,23 @@ class Here:
 Said = Message | Reply | Who | Here
 Fields = dict[str, Any]
 Taken = TypeVar("Taken")
+Spelt = TypeVar("Spelt", bound=Wire)
 
 
 def record_of(said: Said) -> RecordDict:
     """What was said, ready for a Flower message."""
     kind, write, _ = _KINDS[type(said)]
-    return RecordDict({RECORD: ConfigRecord({"version": VERSION, "kind": kind, **write(said)})})
+    content = RecordDict({RECORD: ConfigRecord({"version": VERSION, "kind": kind, **write(said)})})
+    if isinstance(said, Sum) and said.work is not None:
+        content[WORK] = ConfigRecord(_write_work(said.work))
+    return content
 
 
 def said_in(content: RecordDict, sender: str, expected: Collection[type[Taken]]) -> Taken:
     """What `sender` said, one of the types `expected`; PeerError naming the sender for anything else."""
-    if set(content) != {RECORD}:
+    if set(content) - {WORK} != {RECORD}:
         raise PeerError(sender, "its message is not one record of lepton-fed")
-    reader = Reader(content[RECORD], sender)
+    reader = Reader(content[RECORD], sender, content.get(WORK))
     version = reader.whole("version")
     if version != VERSION:
         raise PeerError(sender, f"it speaks version {version} of the messages, not {VERSION}; use one release")
@@ -96,11 +131,21 @@ def one_line(text: str) -> str:
 class Reader:
     """Takes fields out of a record, each once and each of one type; PeerError otherwise."""
 
-    def __init__(self, record: object, sender: str) -> None:
+    def __init__(self, record: object, sender: str, work: object = None) -> None:
         if not isinstance(record, ConfigRecord):
             raise PeerError(sender, "its message is not a record of plain fields")
         self._fields: Fields = dict(record)
         self._sender = sender
+        self._work = work
+
+    def work(self) -> Work | None:
+        """What the second record says, if there is one."""
+        if self._work is None:
+            return None
+        reader, self._work = Reader(self._work, self._sender), None
+        work = _read_work(reader)
+        reader.finish()
+        return work
 
     def text(self, key: str) -> str:
         return self._text(key, self._take(key, str))
@@ -136,6 +181,24 @@ class Reader:
         values = self.numbers(f"{key} values")
         return dict(zip(self.names(key, values), values, strict=True))
 
+    def wire(self, key: str, kinds: tuple[type[Spelt], ...]) -> Spelt:
+        """A value of secure sums. Its vectors are views of what was received: read-only, and nothing is copied."""
+        raw = self._take(key, bytes)
+        try:
+            value = Wire.from_bytes(raw)
+        except Malformed as error:
+            raise self.complaint(f"its field {key!r} is nothing of secure sums: {one_line(str(error))}") from None
+        if not isinstance(value, kinds):
+            raise self.complaint(f"its field {key!r} is a {type(value).__name__}, which does not fit")
+        return value
+
+    def digests(self, key: str) -> dict[str, bytes]:
+        """Hashes by name, sent as two lists."""
+        digests = self._list(f"{key} digests", bytes)
+        if any(len(one) != BYTES_OF_DIGEST for one in digests):
+            raise self.complaint(f"its field {key!r} holds a digest that is not of {BYTES_OF_DIGEST} bytes")
+        return dict(zip(self.names(key, digests), digests, strict=True))
+
     def names(self, key: str, *columns: Collection[object]) -> tuple[str, ...]:
         """Different names, with as many entries in each of `columns`."""
         names = self.texts(key)
@@ -149,6 +212,8 @@ class Reader:
         """Complains about a field that nobody asked for: it was meant to say something."""
         if self._fields:
             raise self.complaint(f"it sent an unknown field {one_line(min(self._fields))!r}")
+        if self._work is not None:
+            raise self.complaint("it sent work where none belongs")
 
     def complaint(self, what: str) -> PeerError:
         return PeerError(self._sender, what)
@@ -259,6 +324,39 @@ def _check_addend(addend: Addend, reader: Reader) -> None:
         raise reader.complaint("its update has a negative weight")
 
 
+def _write_sum(message: Sum) -> Fields:
+    """Without the work, which is a record of its own."""
+    return {"request": message.request.to_bytes(), **_write_digests("unseen", message.unseen)}
+
+
+def _read_sum(reader: Reader) -> Sum:
+    return Sum(reader.wire("request", REQUESTS), reader.work(), reader.digests("unseen"))
+
+
+def _write_summed(summed: Summed) -> Fields:
+    return {
+        "reply": summed.reply.to_bytes(),
+        **_write_table("disclosed", summed.disclosed),
+        **_write_table("seconds", summed.seconds),
+        "warning": one_line(summed.warning),
+        **_write_digests("models", summed.models),
+    }
+
+
+def _read_summed(reader: Reader) -> Summed:
+    return Summed(
+        reader.wire("reply", ANSWERS),
+        reader.table("disclosed"),
+        reader.table("seconds"),
+        reader.text("warning"),
+        reader.digests("models"),
+    )
+
+
+def _write_digests(key: str, digests: Mapping[str, bytes]) -> Fields:
+    return {key: list(digests), f"{key} digests": list(digests.values())}
+
+
 def _write_table(key: str, table: Mapping[str, float]) -> Fields:
     return {key: list(table), f"{key} values": [float(value) for value in table.values()]}
 
@@ -271,7 +369,11 @@ _KINDS: dict[type, tuple[str, Callable[[Any], Fields], Callable[[Reader], Any]]]
     Who: ("who", lambda _: {}, lambda _: Who()),
     Here: ("here", lambda s: {"department": s.department}, lambda r: Here(r.text("department"))),
     Join: ("join", lambda s: {"fingerprint": s.fingerprint}, lambda r: Join(r.text("fingerprint"))),
-    Joined: ("joined", lambda s: {"layout": s.layout}, lambda r: Joined(r.text("layout"))),
+    Joined: (
+        "joined",
+        lambda s: {"layout": s.layout, "length": s.length},
+        lambda r: Joined(r.text("layout"), r.whole("length")),
+    ),
     Declare: (
         "declare",
         lambda s: {"round": s.round, **_write_hubs(s.hubs), "fingerprint": s.fingerprint},
@@ -280,6 +382,14 @@ _KINDS: dict[type, tuple[str, Callable[[Any], Fields], Callable[[Reader], Any]]]
     Declared: ("declared", lambda s: {"hub": s.hub}, lambda r: Declared(r.text("hub"))),
     Work: ("work", _write_work, _read_work),
     Done: ("done", _write_done, _read_done),
+    Advertise: ("advertise", lambda _: {}, lambda _: Advertise()),
+    Advertised: (
+        "advertised",
+        lambda s: {"keys": s.keys.to_bytes()},
+        lambda r: Advertised(r.wire("keys", (SignedKeys,))),
+    ),
+    Sum: ("sum", _write_sum, _read_sum),
+    Summed: ("summed", _write_summed, _read_summed),
     Refused: ("refused", lambda s: {"reason": one_line(s.reason)}, lambda r: Refused(r.text("reason"))),
 }
 """By type: its name on the wire, its fields, and how it is read back."""

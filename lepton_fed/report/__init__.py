@@ -6,7 +6,7 @@ card = model_card(content, "内科", {"auc": 0.91})
 """
 
 from lepton_fed.report.card import DIGEST_PLACEHOLDER, model_card
-from lepton_fed.report.content import Comparison, Denied, ModelFile, ReportContent
+from lepton_fed.report.content import Comparison, Denied, ModelFile, ReportContent, Sums
 from lepton_fed.report.page import render, write_report
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "Denied",
     "ModelFile",
     "ReportContent",
+    "Sums",
     "model_card",
     "render",
     "write_report",

@@ -12,6 +12,7 @@ import re
 from collections.abc import Mapping
 
 from lepton_fed.report.content import Comparison, ReportContent
+from lepton_fed.report.sentences import noise, updates
 from lepton_fed.report.words import (
     gain,
     lower_is_better,
@@ -220,16 +221,12 @@ def _column(column: Column) -> str:
 
 
 def _limits(content: ReportContent, department: str) -> str:
-    sums = {
-        True: "Secure sums: the coordinator saw sums over departments, and no single update.",
-        False: "Secure sums were asked for, but some round had none; there single updates could be seen.",
-        None: "Plain sums: the coordinator could see single updates.",
-    }[content.secure]
+    summed = " ".join(filter(None, (updates(content.sums), noise(content.sums))))
     return _lines(
         "## Limits",
         "",
         f"- The results hold for {_text(department)} and rows like its test part, and for no others.",
-        f"- {sums}",
+        f"- {_text(summed)}",
         "- A trained model can reveal something of its training rows; hand it on as carefully as those.",
         *(f"- {_text(warning)}" for warning in content.warnings[:_MOST_NAMED]),
     )

@@ -51,6 +51,51 @@ class ModelFile:
     private: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sums:
+    """How the numbers of a run were summed: in all of its rounds alike, since its settings decide.
+
+    The numbers are what holds in every round, whoever was away. Plain sums hide nothing and have none of them.
+    """
+
+    secure: bool
+    recipients: Sequence[str] = ()
+    """Who alone could open sums; empty where the coordinator could."""
+    modes: Mapping[str, str] = field(default_factory=dict)
+    """Group of sums ("updates", "measurements") to "atom" or "cohort": what is masked together."""
+    members: int = 0
+    """Departments in a round from which nobody is away."""
+    colluders: int = 0
+    """c: how many departments may help the coordinator, or one another, before the promise ends."""
+    crowd: int = 0
+    """k: how many others each department hides among, at least."""
+    full_crowd: int = 0
+    """k of a round in which all members take part; small rounds may hide each among fewer."""
+    fewest: int = 0
+    """No sum over fewer departments was ever opened."""
+    largest_share: float = 1.0
+    """No department makes up more than this of anything that the sums tell, by squared weights."""
+    counts: tuple[float, float] | None = None
+    """The public band that secret counts of examples were brought into."""
+    across_rounds: str = "off"
+    """Whether the file has departments compare the sums of several rounds: "off", "warn" or "enforce"."""
+    rounds: int = 0
+    """Rounds that `epsilon` is about: all that were played."""
+    epsilon: float | None = None
+    """Where noise was added: of one department's contribution set to zero, over every released word of all rounds."""
+    delta: float | None = None
+    said: Sequence[str] = ()
+    """What the audit said before the run, sentence by sentence."""
+
+    @property
+    def sealed(self) -> bool:
+        """Whether not even the coordinator could open a sum of updates."""
+        return bool(self.recipients)
+
+
+PLAIN = Sums(secure=False)
+
+
 @dataclass(frozen=True, kw_only=True)
 class ReportContent:
     """Everything that the report and the model cards show."""
@@ -83,8 +128,7 @@ class ReportContent:
     timing: Mapping[str, float] = field(default_factory=dict)
     """Phase of the run to its seconds."""
     models: Sequence[ModelFile] = ()
-    secure: bool | None = None
-    """True: every sum was secure. False: they were asked for, some round had none. None: plain sums."""
+    sums: Sums = PLAIN
     warnings: Sequence[str] = ()
 
     @property

@@ -1,7 +1,7 @@
 """`report.html`: one file that asks nothing of any network, works without scripts, and prints.
 
-What it shows is `content.py`, its words are `words.py`, its drawings `figures.py` and `network.py`; here they
-are put in the order of the page. All text goes through Jinja's escaping and through `visible`.
+What it shows is `content.py`, its words are `words.py` and `sentences.py`, its drawings `figures.py` and
+`network.py`; here they are put in the order of the page. All text goes through Jinja's escaping and through `visible`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lepton_fed.history import FEDERATION
-from lepton_fed.report import words
+from lepton_fed.report import sentences, words
 from lepton_fed.report.content import Comparison, Denied, ReportContent
 from lepton_fed.report.words import Gain, gain
 from lepton_fed.settings import METRICS
@@ -31,7 +31,7 @@ _PARTS = ("test", "validation", "train")
 def render(content: ReportContent) -> str:
     """The whole page. The same content gives the same bytes."""
     # Lone surrogates have become visible already; encoding can no longer fail.
-    return _template().render(page=_Page(content), content=content, words=words)
+    return _template().render(page=_Page(content), content=content, words=words, sentences=sentences)
 
 
 def write_report(folder: Path, content: ReportContent) -> Path:

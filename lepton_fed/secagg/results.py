@@ -51,6 +51,24 @@ def assemble(plan: Plan, words: Mapping[str, Words]) -> dict[tuple[str, str], Su
     return sums
 
 
+def opened(plan: Plan, words: Mapping[str, Words]) -> dict[tuple[str, str], dict[str, float]]:
+    """The scalars that a sealed plan opens, by (group, cohort) and name: all that its coordinator may read."""
+    found: dict[tuple[str, str], dict[str, float]] = {}
+    for group in plan.groups:
+        for cohort in group.cohorts if group.opened else ():
+            totals = dict.fromkeys(group.opened, Fraction(0))
+            parts = _parts(plan, group, cohort, words)
+            for channel, factor in parts:
+                integers = words_to_integers(words[channel.name][group.length :], group.fixed.limbs)
+                for name, integer in zip(group.scalars, integers, strict=False):
+                    if name in totals:
+                        totals[name] += factor * integer
+            if parts:
+                steps = 2**group.fixed.scalar_bits
+                found[group.name, cohort.name] = {name: float(total / steps) for name, total in totals.items()}
+    return found
+
+
 def sums_hash(sums: Sums) -> bytes:
     """32 bytes that stand for all vectors and scalars, so that who received them can compare."""
     parts: list[object] = []

@@ -100,7 +100,8 @@ class SignedRoster(Wire):
 
 def check_name(name: str) -> None:
     """Names are printable, not blank, at most 100 characters, without surrounding space."""
-    if not (0 < len(name) <= 100 and name.isprintable() and name == name.strip()):
+    # The ideographic space counts as unprintable to Python and is at home in Chinese names.
+    if not (0 < len(name) <= 100 and name.replace("\u3000", " ").isprintable() and name == name.strip()):
         raise Malformed(f"a name must be 1 to 100 printable characters without outer spaces, found {name[:100]!r}")
 
 

@@ -50,7 +50,7 @@ from lepton_fed.secagg.messages import (
 )
 from lepton_fed.secagg.pads import group_key
 from lepton_fed.secagg.plan import Channel, Plan, channels, prove_no_overflow, realised, verdicts
-from lepton_fed.secagg.results import Sums, assemble, sums_hash
+from lepton_fed.secagg.results import Sums, assemble, opened, sums_hash
 from lepton_fed.secagg.roster import Roster
 
 Replies = Iterable[tuple[str, Wire]] | Mapping[str, Wire]
@@ -65,8 +65,8 @@ class Outcome:
     """What a round gave: sums over `survivors` (none if sealed: then `sums_hash` is what the recipients
     signed).
 
-    `next_keys` are for the next round. `reasons` says why departments are missing, in their own words or by
-    what was wrong.
+    `opened` holds the scalars that a sealed plan opens. `next_keys` are for the next round. `reasons` says why
+    departments are missing, in their own words or by what was wrong.
     """
 
     plan: Plan
@@ -75,6 +75,7 @@ class Outcome:
     sums_hash: bytes | None
     next_keys: dict[str, SignedKeys] = field(repr=False)
     reasons: dict[str, str]
+    opened: dict[tuple[str, str], dict[str, float]] = field(default_factory=dict, repr=False)
 
     def hash(self) -> bytes:
         """32 bytes over all sums, for `Published.sign`; reads every sum once."""
@@ -103,7 +104,7 @@ def secure_sum(plan: Plan, roster: Roster, keys: Iterable[SignedKeys], *, thread
     next_keys = {name: reveal.next_keys for name, reveal in reveals.items() if reveal.next_keys is not None}
     if plan.sealed:
         agreed = yield from _deliver_sealed(round, SealedSums(call, quorum, tuple(sorted(masked.items()))))
-        return Outcome(plan, survivors, {}, agreed, next_keys, round.reasons)
+        return Outcome(plan, survivors, {}, agreed, next_keys, round.reasons, opened(plan, masked))
     return Outcome(plan, survivors, assemble(plan, masked), None, next_keys, round.reasons)
 
 

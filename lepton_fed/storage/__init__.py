@@ -2,6 +2,7 @@
 
     RunFolder    the files of one run, locked by the process that writes it
     Checkpoint   the state to resume from; killed at any moment, it is the old one or the new one
+    LedgerFile   what a department must never forget about secure sums; survives a power cut
     RunStore     runs, rounds, measurements and models in SQLite or any other SQLAlchemy database
     write_history, read_history    measurements as one Parquet file
 
@@ -17,12 +18,14 @@ if TYPE_CHECKING:
     from lepton_fed.storage.atomic import write_atomically
     from lepton_fed.storage.checkpoint import Checkpoint, Saved
     from lepton_fed.storage.history_file import read_history, write_history
+    from lepton_fed.storage.ledger_file import LedgerFile
     from lepton_fed.storage.run_folder import RunFolder
     from lepton_fed.storage.run_record import RunRecord
     from lepton_fed.storage.store import RunStore, StoredModel, StoredRound, StoredRun, sqlite_url
 
 _HOMES = {
     "Checkpoint": "checkpoint",
+    "LedgerFile": "ledger_file",
     "RunFolder": "run_folder",
     "RunRecord": "run_record",
     "RunStore": "store",
@@ -38,6 +41,7 @@ _HOMES = {
 
 __all__ = [
     "Checkpoint",
+    "LedgerFile",
     "RunFolder",
     "RunRecord",
     "RunStore",

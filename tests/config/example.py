@@ -35,6 +35,8 @@ VALID: Tree = {
         "columns": [{"name": "温度", "range": [200.0, 400.0]}, {"name": "torque"}],
     },
     "model": {"name": "mlp", "arguments": {"hidden": [8]}},
+    "weights": {"counts": [100, 150]},
+    "aggregation": {"crowd": 1, "across_rounds": "warn"},
     "report": {"metrics": ["auc", "loss"]},
 }
 

@@ -65,6 +65,7 @@ def files(draw: st.DrawFn) -> Tree:
         ),
         "coupling": coupling,
         "weights": draw(weights(departments)),
+        "aggregation": draw(aggregations()),
         "report": draw(reports(NUMBER_METRICS if not classes else CLASS_METRICS)),
     }
     if coupling.get("kind", "average") in ("average", "clusters"):
@@ -176,7 +177,23 @@ def weights(draw: st.DrawFn, departments: list[Tree]) -> Tree:
     targets = [d["name"] for d in departments if "target" in d["roles"]]
     alpha = st.sampled_from(("examples", "uniform")) | st.fixed_dictionaries(dict.fromkeys(sources, SMALL))
     beta = SMALL | st.dictionaries(st.sampled_from(targets), SMALL, min_size=1)
-    return draw(optional(alpha=alpha, beta=beta))
+    drawn = draw(optional(alpha=alpha, beta=beta))
+    if drawn.get("alpha", "examples") == "examples" and draw(st.booleans()):
+        drawn["counts"] = sorted([draw(SMALL), draw(SMALL)])
+    return drawn
+
+
+def aggregations() -> st.SearchStrategy[Tree]:
+    numbers = {
+        "colluders": st.integers(0, 3),
+        "crowd": st.integers(1, 4),
+        "crowd_soft": st.floats(1.0, 3.0),
+        "clip": SMALL,
+        "across_rounds": st.sampled_from(("off", "warn", "enforce")),
+    }
+    noise = st.fixed_dictionaries({"norm": SMALL, "multiplier": SMALL}, optional={"delta": st.floats(1e-9, 0.1)})
+    sees = st.sampled_from(("sums", "nothing"))
+    return optional(secure=st.booleans(), **numbers) | optional(**numbers, coordinator_sees=sees, noise=noise)
 
 
 def reports(metrics: tuple[str, ...]) -> st.SearchStrategy[Tree]:

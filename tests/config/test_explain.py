@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from rich.cells import cell_len
 
 from lepton_fed.config import Federation, explain
+from lepton_fed.secrecy import Audit
 from tests.config.example import Tree, valid, write
 from tests.config.strategies import files
 
@@ -19,6 +21,7 @@ HEADINGS = (
     "Departments",
     "Who learns from whom",
     "What is shared and what stays private",
+    "How sums are protected",
     "What flows but is not trained on",
     "What would be refused",
     "Who depends on whom",
@@ -91,6 +94,48 @@ def test_the_pull_is_said_per_target_and_only_where_there_is_one() -> None:
 def test_hubs_are_named_with_their_readers() -> None:
     text = said(valid(coupling={"kind": "clusters", "hubs": 2}))
     assert "hub 2, read by 生产车间, 质检部门, 研发部门, is the mean of those who choose it among" in text
+
+
+def apart() -> Tree:
+    """Three departments that must all be hidden, and a fourth that may not learn from one of them."""
+    names = ["生产车间", "质检部门", "研发部门", "供应链部门"]
+    rule = {"what": "updates", "who": ["供应链部门"], "action": "train", "owner": ["研发部门"], "effect": "forbid"}
+    return valid(
+        departments=[{"name": name} for name in names],
+        graph=[],
+        sharing=[{"what": "updates", "from": ["*"], "to": ["*"]}],
+        access=[{"what": "updates", "who": ["*"], "action": "train"}, rule],
+        weights={"alpha": "uniform"},
+        aggregation={},
+    )
+
+
+def test_how_sums_are_protected_is_said() -> None:
+    tree = apart() | {"access": valid()["access"][:1]}
+    (text,) = re.findall(r"How sums are protected(.*?)Data contract", said(tree))
+    assert "- secure: nobody sees one department's numbers, only sums over a crowd" in text
+    assert "4 departments take part, 1 of whom may collude with the coordinator" in text
+    assert "atom mode: all 4 departments are in the same sums, which makes them one atom" in text
+    assert "the joint loss tell how far apart a crowd's models are" in text
+
+
+def test_sums_that_are_refused_are_explained_with_who_is_exposed_and_the_nearest_way_out() -> None:
+    text = said(apart())
+    assert "- refused: sums of updates would not hide everybody: who sees the sums can compute" in text
+    assert "'生产车间、质检部门、研发部门' - '供应链部门', which involves only 研发部门, and 3 departments are" in text
+    assert "the smallest change that passes: let 生产车间, 质检部门, 研发部门, 供应链部门 all learn from" in text
+    assert "secure: nobody" not in text
+
+
+def test_plain_sums_are_said_plainly() -> None:
+    text = said(valid(aggregation={"secure": False}))
+    assert "How sums are protected - sums are plain: the coordinator could see single updates" in text
+
+
+def test_an_audit_that_knows_more_takes_the_place_of_the_files_own() -> None:
+    found = Audit(True, "质检部门 would take no part", ("a sentence",))
+    text = said(valid(), found=found)
+    assert "How sums are protected - refused: 质检部门 would take no part - a sentence" in text
 
 
 def test_what_flows_without_being_trained_on_is_set_apart_from_what_is_refused() -> None:

@@ -64,6 +64,74 @@ def sentence(tmp_path: Path, text: str) -> str:
     return str(caught.value).removeprefix(f"{tmp_path}/")
 
 
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        ("[aggregation]\nsecur = false", "line 42: unknown key `aggregation.secur`; did you mean `secure`?"),
+        ("[agregation]\nsecure = false", "line 41: unknown key `agregation`; did you mean `aggregation`?"),
+        ("[aggregation]\nnoises = {}", "line 42: unknown key `aggregation.noises`; did you mean `noise`?"),
+        ("[aggregation]\nsecure = 0", "line 42: `aggregation.secure` is 0, and must be true or false"),
+        (
+            '[aggregation]\ncoordinator_sees = "all"',
+            "line 42: `aggregation.coordinator_sees` is \"all\", and must be 'sums' or 'nothing'",
+        ),
+        (
+            '[aggregation]\nacross_rounds = "enforced"',
+            "must be 'off', 'warn' or 'enforce'; did you mean 'enforce'?",
+        ),
+        ("[aggregation]\ncolluders = -1", "line 42: aggregation: colluders may not be negative: -1"),
+        ("[aggregation]\ncrowd = 0", "line 42: aggregation: crowd must be at least 1, not 0"),
+        ("[aggregation]\ncrowd_soft = 0.9", "line 42: aggregation: crowd_soft must be at least 1, not 0.9"),
+        ("[aggregation]\nclip = 0.0", "line 42: aggregation: clip must be positive and at most 2^20, not 0.0"),
+        ("[aggregation]\nclip = 1e7", "clip must be positive and at most 2^20, not 10000000.0"),
+        (
+            '[aggregation]\nsecure = false\ncoordinator_sees = "nothing"',
+            "aggregation: coordinator_sees = 'nothing' and noise need secure = true",
+        ),
+        ("[aggregation.noise]\nnorm = 1.0", "`aggregation.noise.multiplier` is missing; it must be a number"),
+        (
+            "[aggregation.noise]\nnorm = 1.0\nmultiplyer = 2.0",
+            "unknown key `aggregation.noise.multiplyer`; did you mean `multiplier`?",
+        ),
+        ("[aggregation.noise]\nnorm = -1.0\nmultiplier = 2.0", "aggregation.noise: norm must be positive, not -1.0"),
+        ("[aggregation.noise]\nnorm = 1.0\nmultiplier = 0", "aggregation.noise: multiplier must be positive, not 0"),
+        (
+            "[aggregation.noise]\nnorm = 1.0\nmultiplier = 2.0\ndelta = 1.0",
+            "aggregation.noise: delta must be between 0 and 1, not 1.0",
+        ),
+    ],
+)
+def test_what_is_wrong_with_how_sums_are_made_is_said_like_everything_else(
+    tmp_path: Path, table: str, said: str
+) -> None:
+    assert said in sentence(tmp_path, f"{TEXT}\n{table}\n")
+
+
+@pytest.mark.parametrize(
+    ("weights", "said"),
+    [
+        ("alpha = 'uniform'\ncounts = [1, 2]", "weights: counts belong to alpha = 'examples', and only to it"),
+        ("counts = [0, 2]", "weights: counts must be [smallest, largest], both positive: [0.0, 2.0]"),
+        ("counts = [3, 2]", "weights: counts must be [smallest, largest], both positive: [3.0, 2.0]"),
+        ("counts = [3]", "`weights.counts"),
+        ("counts = 3", "`weights.counts` is 3, and must be a list of 2 values, each a number"),
+        ("count = [2, 3]", "unknown key `weights.count`; did you mean `counts`?"),
+    ],
+)
+def test_a_band_of_counts_that_cannot_be_meant_is_refused(tmp_path: Path, weights: str, said: str) -> None:
+    text = TEXT[: TEXT.index("alpha = {")] + weights + "\n"
+    assert said in sentence(tmp_path, text)
+
+
+@pytest.mark.parametrize("weights", ["", "[weights]\nalpha = 'examples'\n"])
+def test_sums_that_would_be_refused_load_all_the_same_so_that_they_can_be_explained(
+    tmp_path: Path, weights: str
+) -> None:
+    loaded = Federation.load(write(tmp_path, TEXT[: TEXT.index("[weights]")] + weights))
+    assert loaded.settings.aggregation.secure
+    assert loaded.settings.weights.counts is None
+
+
 def test_the_text_that_is_bent_below_loads(tmp_path: Path) -> None:
     assert Federation.load(write(tmp_path, TEXT)).settings.coupling.lambda_ == 0.5
 

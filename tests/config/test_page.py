@@ -13,6 +13,7 @@ import pytest
 import tomli_w
 
 from lepton_fed.config import Federation, places
+from lepton_fed.secrecy import audit
 from lepton_fed.settings import Settings
 from tests.config.example import distilling, valid
 
@@ -94,6 +95,12 @@ def test_the_complete_example_loads_and_uses_every_outermost_table_but_the_serve
     federation = Federation.parse(text, Path("federation.toml"))
     assert federation.settings.names[0] == "一车间"
     assert set(tomllib.loads(text)) == set(places.fields(Settings)) - {"server"}
+
+
+def test_the_sums_of_the_complete_example_are_secure_and_not_refused() -> None:
+    (text,) = re.findall(r"```toml\n(.*?)```", sections()["A complete example"], flags=re.DOTALL)
+    found = audit(Federation.parse(text, Path("federation.toml")).settings)
+    assert (found.secure, found.refused) == (True, None)
 
 
 def test_each_published_method_has_its_settings() -> None:

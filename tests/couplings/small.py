@@ -17,6 +17,7 @@ from lepton_fed.messages import Done, Message, Reply, Work
 from lepton_fed.models import build
 from lepton_fed.resident import Resident, Run
 from lepton_fed.settings import (
+    Aggregation,
     Column,
     Coupling,
     DataContract,
@@ -58,6 +59,7 @@ def settings(names: tuple[str, ...] = NAMES, **tables: Any) -> Settings:
         "training": Training(epochs=1, batch=BATCH, optimiser=Optimiser(learning_rate=RATE)),
         "rounds": Rounds(count=20),
         "report": Report(metrics=("loss", "accuracy")),
+        "aggregation": Aggregation(secure=False),
     }
     return Settings(**(defaults | tables))
 

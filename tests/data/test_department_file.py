@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from lepton_fed.data import DataSource, DepartmentFile, load_department_file
+from lepton_fed.data.department_file import OwnTerms
 from lepton_fed.errors import ConfigError
 
 SECRET = "geheim-7f3a"
@@ -51,6 +52,39 @@ rename = {"年龄" = "age"}
             rename={"年龄": "age"},
         ),
     )
+
+
+def test_what_it_asks_of_secure_sums_is_read(tmp_path: Path) -> None:
+    text = """
+[terms]
+crowd = 4
+crowd_soft = 1.5
+coordinator_sees = "nothing"
+across_rounds = "enforce"
+noise_multiplier = 0.5
+"""
+    terms = OwnTerms(crowd=4, crowd_soft=1.5, coordinator_sees="nothing", across_rounds="enforce", noise_multiplier=0.5)
+    assert load_department_file(written(tmp_path, text), "心内科").terms == terms
+    assert load_department_file(written(tmp_path, 'device = "cpu"'), "心内科").terms == OwnTerms()
+
+
+@pytest.mark.parametrize(
+    ("keys", "why"),
+    [
+        ("crowd = 0", "terms: crowd must be at least 1, not 0"),
+        ("crowd_soft = 0.5", "terms: crowd_soft must be at least 1, not 0.5"),
+        ("noise_multiplier = -1.0", "terms: noise_multiplier may not be negative: -1.0"),
+        ('coordinator_sees = "everything"', "must be 'sums' or 'nothing'"),
+        ('across_rounds = "on"', "must be 'off', 'warn' or 'enforce'"),
+        ("crowds = 3", "unknown key `terms.crowds`; did you mean `crowd`?"),
+        ("clip = 3.0", "unknown key `terms.clip`"),
+    ],
+)
+def test_terms_that_cannot_be_meant_are_refused_in_one_line(tmp_path: Path, keys: str, why: str) -> None:
+    said = refused(tmp_path, "[terms]\n" + keys)
+    assert said.startswith("心内科: ")
+    assert "\n" not in said
+    assert why in said
 
 
 def test_a_department_without_rows_needs_no_data_table(tmp_path: Path) -> None:

@@ -26,9 +26,10 @@ SECRET = "row 17"
 
 def main(case: str) -> None:
     rounds = 10**6 if case == "endless" else 3
-    settings = small.settings(case if case in small.COUPLINGS else "average", rounds)
+    settings = small.settings(case if {case} & {*small.COUPLINGS, *small.SECURE} else "average", rounds)
     federation: Any = SimpleNamespace(settings=settings, fingerprint=small.FINGERPRINT)
-    build = unreadable if case == "unreadable" else partial(small.department, settings)
+    parties, keys = small.parties(settings), small.parties(settings)
+    build = unreadable if case == "unreadable" else partial(small.department, settings, parties=parties)
     told: list[tuple[int, str]] = []
 
     def on_round(number: int, news: News) -> None:
@@ -36,13 +37,14 @@ def main(case: str) -> None:
         if case == "endless" and number == 1:
             print("training", flush=True)
 
-    found = run_on_flower(federation, build=build, on_round=on_round)
-    here = {name: small.department(settings, name) for name in settings.names}
+    found = run_on_flower(federation, build=build, parties=parties, on_round=on_round)
+    here = {name: small.department(settings, name, keys) for name in settings.names}
     told_here: list[tuple[int, str]] = []
     state = coordinate(
         settings,
         small.FINGERPRINT,
         InProcess(here),
+        roster=next((party.roster for party in keys.values()), None),
         on_round=lambda number, news: told_here.append((number, repr(news.measurements))),
     )
     kept = max(apart(department.state(), found.kept[name]) for name, department in here.items())

@@ -37,6 +37,8 @@ name = "linear"
 batch = 8
 [rounds]
 count = 3
+[aggregation]
+secure = false
 [report]
 metrics = ["loss"]
 baselines = []

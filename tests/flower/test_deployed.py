@@ -14,7 +14,9 @@ from clients.app import place
 from lepton_fed.config import Federation
 from lepton_fed.errors import ConfigError, PolicyError
 from lepton_fed.flower.apps import KEPT, Place
-from lepton_fed.flower.records import Who, record_of
+from lepton_fed.flower.grid import JOIN
+from lepton_fed.flower.records import Who, record_of, said_in
+from lepton_fed.messages import Join, Refused
 from lepton_fed.simulation import simulate
 from lepton_fed.storage import RunFolder
 from server.app import app as server
@@ -116,6 +118,21 @@ def test_a_deployed_department_shows_no_measurements_of_its_own_unless_it_says_s
     finally:
         store.close()
     assert departments == {"", FIRST}
+
+
+def test_both_apps_refuse_secure_sums_in_one_sentence_before_anything_is_read_or_written(tmp_path: Path) -> None:
+    path = federation(tmp_path)
+    plain = path.read_text(encoding="utf-8")
+    assert "secure = false" in plain
+    path.write_text(plain.replace("secure = false", "secure = true"), encoding="utf-8")
+    for file in (tmp_path / "federation").iterdir():
+        file.unlink()
+    with pytest.raises(ConfigError, match=r"only in simulations .* aggregation.secure = false") as raised:
+        coordinate(simulated_nodes(path), federation=str(path), out=str(tmp_path / "run"))
+    assert not (tmp_path / "run").exists()
+    grid = simulated_nodes(path)
+    (answer,) = grid.pull_messages(grid.push_messages([Message(record_of(Join("")), FIRST_NODE, JOIN)]))
+    assert said_in(answer.content, FIRST, (Refused,)) == Refused(str(raised.value))
 
 
 def test_a_deployed_department_does_not_hand_over_what_it_keeps(tmp_path: Path) -> None:

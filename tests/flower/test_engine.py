@@ -69,7 +69,7 @@ def started(case: str, home: Path) -> subprocess.Popen[str]:
 
 @pytest.mark.ray
 @pytest.mark.long
-@pytest.mark.parametrize("case", ["mr-mtl", "scaffold"])
+@pytest.mark.parametrize("case", ["mr-mtl", "scaffold", "secure", "sealed"])
 def test_the_engine_ends_with_the_models_of_one_process(case: str, tmp_path: Path) -> None:
     out, said = started(case, tmp_path / "home").communicate(timeout=240)
     found = json.loads(out)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,22 +14,28 @@ from flwr.common.constant import ErrorCode
 from lepton_fed.coordinator import News, State, begin, play
 from lepton_fed.department import Department
 from lepton_fed.errors import PeerError, RoundError
+from lepton_fed.flower import apps
 from lepton_fed.flower.apps import Place, client_app, coordinate
 from lepton_fed.flower.engine import ask_kept
 from lepton_fed.flower.grid import LONGEST, SHORTEST, GridTransport, find_departments, pause
-from lepton_fed.flower.records import RECORD, Here, record_of
+from lepton_fed.flower.records import RECORD, WORK, Here, record_of
 from lepton_fed.messages import Done, Join, Joined, Refused, Reply
+from lepton_fed.secagg.canonical import Wire
+from lepton_fed.secagg.client import Party
+from lepton_fed.secagg.keys import KeyPair
+from lepton_fed.secagg.messages import MaskedInput, Reveal, SealedShares, Survivors, SurvivorSignature
 from lepton_fed.settings import Settings
-from lepton_fed.transport import InProcess, drive
+from lepton_fed.transport import InProcess, Transport, drive
 from tests.flower import small
-from tests.flower.grid_double import FIRST_NODE, GridDouble, failed, from_another_node
+from tests.flower.grid_double import FIRST_NODE, Fault, GridDouble, failed, from_another_node
 
 FIRST, SECOND, THIRD = small.NAMES
 SECRET = "row 17: 张三, 1234.5"
 
 
-def double(settings: Settings) -> GridDouble:
-    app = client_app(lambda c: Place("test", str(c.node_config["department"])), small.build(settings), simulation=True)
+def double(settings: Settings, parties: Mapping[str, Party] | None = None) -> GridDouble:
+    build = small.build(settings, parties)
+    app = client_app(lambda c: Place("test", str(c.node_config["department"])), build, simulation=True)
     return GridDouble(app, [{"department": name} for name in settings.names])
 
 
@@ -44,18 +51,35 @@ def joined(grid: GridDouble) -> dict[str, Reply]:
 # ---------------------------------------------------------------- the same federation
 
 
-@pytest.mark.parametrize("case", small.COUPLINGS)
-def test_a_federation_over_flower_equals_one_in_process_to_the_last_bit(case: str) -> None:
+@pytest.mark.parametrize("case", [*small.COUPLINGS, *small.SECURE])
+def test_a_federation_over_flower_equals_one_in_process_to_the_last_bit(
+    case: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(apps, "_built", Forgetful())
     settings = small.settings(case)
-    here = {name: small.department(settings, name) for name in settings.names}
-    there = double(settings)
-    told_here: list[tuple[int, News]] = []
-    told_there: list[tuple[int, News]] = []
-    state = coordinate(settings, small.FINGERPRINT, InProcess(here), on_round=lambda *t: told_here.append(t))
-    other = coordinate(settings, small.FINGERPRINT, transport(there), on_round=lambda *t: told_there.append(t))
+    keys, others = small.parties(settings), small.parties(settings)
+    here = {name: small.department(settings, name, keys) for name in settings.names}
+    there = double(settings, others)
+    state, told_here = told(settings, InProcess(here), keys)
+    other, told_there = told(settings, transport(there), others)
     assert_same_state(state, other)
     assert_same_news(told_here, told_there)
     assert_same_models(settings, here, there, state)
+
+
+class Forgetful(dict[Place, Any]):
+    """In place of the departments of a process: every message comes to another one, which has built none."""
+
+    def __contains__(self, key: object) -> bool:
+        return False
+
+
+def told(settings: Settings, over: Transport, parties: Mapping[str, Party]) -> tuple[State, list[tuple[int, News]]]:
+    """All rounds, with what they brought."""
+    news: list[tuple[int, News]] = []
+    roster = next((party.roster for party in parties.values()), None)
+    state = coordinate(settings, small.FINGERPRINT, over, roster=roster, on_round=lambda *t: news.append(t))
+    return state, news
 
 
 def assert_same_state(one: State, other: State) -> None:
@@ -71,13 +95,14 @@ def assert_same_news(one: list[tuple[int, News]], other: list[tuple[int, News]])
     for (_, here), (_, there) in zip(one, other, strict=True):
         assert repr(here.measurements) == repr(there.measurements)  # NaN is not equal to itself
         assert len(here.measurements) > 4
+        assert not here.refusals
         assert (here.refusals, here.asked, here.answered) == (there.refusals, there.asked, there.answered)
 
 
 def assert_same_models(settings: Settings, here: dict[str, Department], there: GridDouble, state: State) -> None:
     kept = ask_kept(there, transport(there).nodes, lambda seconds: None)
     for name, department in here.items():
-        other = small.department(settings, name)
+        other = small.department(settings, name, small.parties(settings))
         other.restore(kept[name])
         assert other.last_round == department.last_round
         if any(name in plan.may_read for plan in state.plans):
@@ -209,6 +234,73 @@ def test_an_update_that_is_not_finite_does_not_reach_the_sum() -> None:
     state, news = drive(play(settings, begin(settings, fingerprint=small.FINGERPRINT)), transport(grid))
     assert "not finite" in news.refusals[FIRST]
     assert all(np.isfinite(hub.state.model).all() for hub in state.hubs.values())
+
+
+# ---------------------------------------------------------------- nodes that misbehave in a secure sum
+
+
+def changed(kind: type[Wire], change: Callable[[bytes], bytes] | None) -> Fault:
+    """Loses (None) or changes the bytes of a node's first answer of this kind in a secure sum."""
+    done: list[str] = []
+
+    def fault(asked: Message, answer: Message) -> list[Message]:
+        record = dict(answer.content[RECORD])
+        if done or record["kind"] != "summed" or not isinstance(Wire.from_bytes(record["reply"]), kind):
+            return [answer]
+        done.append("once")
+        if change is None:
+            return []
+        return [
+            Message(RecordDict({RECORD: ConfigRecord(record | {"reply": change(record["reply"])})}), reply_to=asked)
+        ]
+
+    return fault
+
+
+@pytest.mark.parametrize("kind", [SealedShares, MaskedInput, SurvivorSignature, Reveal])
+def test_a_node_whose_answer_is_lost_costs_a_secure_round_no_more_than_itself(kind: type[Wire]) -> None:
+    settings = small.settings("secure")
+    parties = small.parties(settings)
+    grid = double(settings, parties)
+    grid.faults[FIRST_NODE] = changed(kind, None)
+    state, news = told(settings, transport(grid), parties)
+    assert state.round == 3
+    lost = (FIRST,) if kind in (SealedShares, MaskedInput) else ()
+    assert news[0][1].answered == tuple(n for n in settings.names if n not in (*lost, SECOND))
+    assert news[1][1].answered == tuple(n for n in settings.names if n != SECOND)
+
+
+CHANGES: dict[str, Callable[[bytes], bytes]] = {
+    "cut off": lambda raw: raw[:-4],
+    "something else": lambda raw: Survivors(bytes(32), ("a",)).to_bytes(),
+    "secrets": lambda raw: KeyPair.generate(bytes).to_bytes(),
+    "no bytes at all": lambda raw: b"",
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_masked_vector_that_cannot_be_read_counts_as_a_refusal_of_its_sender(change: str) -> None:
+    settings = small.settings("secure")
+    parties = small.parties(settings)
+    grid = double(settings, parties)
+    grid.faults[FIRST_NODE] = changed(MaskedInput, CHANGES[change])
+    state, news = told(settings, transport(grid), parties)
+    assert "its answer cannot be used: its field 'reply' is" in news[0][1].refusals[FIRST]
+    assert FIRST not in news[0][1].answered
+    assert FIRST in news[1][1].answered
+    assert all(np.isfinite(hub.state.model).all() for hub in state.hubs.values())
+
+
+def test_the_models_of_a_secure_round_are_one_record_for_all_departments() -> None:
+    settings = small.settings("secure")
+    parties = small.parties(settings)
+    grid = double(settings, parties)
+    told(settings, transport(grid), parties)
+    works = [message.content[WORK] for message in grid.pushed if WORK in message.content]
+    sources = sum(department.is_source for department in settings.departments)
+    closing = sources
+    assert len(works) == 3 * sources + closing
+    assert len({repr(sorted(dict(work).items())) for work in works}) == 3 + 1
 
 
 # ---------------------------------------------------------------- who is who

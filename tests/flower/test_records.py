@@ -14,9 +14,25 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from lepton_fed.errors import PeerError
-from lepton_fed.flower.records import LONGEST, RECORD, VERSION, Here, Said, Who, one_line, record_of, said_in
+from lepton_fed.flower.apps import coordinate
+from lepton_fed.flower.records import (
+    ANSWERS,
+    LONGEST,
+    RECORD,
+    REQUESTS,
+    VERSION,
+    WORK,
+    Here,
+    Said,
+    Who,
+    one_line,
+    record_of,
+    said_in,
+)
 from lepton_fed.messages import (
     Addend,
+    Advertise,
+    Advertised,
     Declare,
     Declared,
     Done,
@@ -25,10 +41,18 @@ from lepton_fed.messages import (
     Joined,
     Refused,
     Release,
+    Sum,
+    Summed,
     Work,
 )
+from lepton_fed.secagg.canonical import Wire
+from lepton_fed.secagg.keys import KeyPair
+from lepton_fed.secagg.ledger import Entries
+from lepton_fed.secagg.messages import MaskedInput, SignedKeys, Survivors
+from lepton_fed.transport import InProcess
+from tests.flower import small
 
-EVERYTHING = (Who, Here, Join, Joined, Declare, Declared, Work, Done, Refused)
+EVERYTHING = (Who, Here, Join, Joined, Declare, Declared, Work, Done, Advertise, Advertised, Sum, Summed, Refused)
 
 words = st.text(st.characters(categories=("L", "N", "P", "Zs"), exclude_characters="\u00a0"), max_size=20).filter(
     lambda text: text.replace("\u3000", " ").isprintable()
@@ -42,14 +66,22 @@ hub_states = st.builds(HubState, vectors, st.none() | releases, st.none() | vect
 hubs = st.dictionaries(words, hub_states, max_size=3)
 addends = st.builds(Addend, vectors, st.floats(0, 1e9), finite)
 tables = st.dictionaries(words, any_number, max_size=3)
+digests = st.dictionaries(words, st.binary(min_size=32, max_size=32), max_size=3)
+works = st.builds(Work, counts, hubs, st.lists(words, unique=True, max_size=3).map(tuple), st.booleans())
+masked = arrays(np.uint32, st.integers(0, 6)).map(lambda words: MaskedInput(bytes(32), "a", (("updates", words),)))
+KEYS = SignedKeys("a test", bytes(32), "a", 1, b"m" * 32, b"s" * 32, bytes(64))
 everything_said = st.one_of(
+    st.just(Advertise()),
+    st.just(Advertised(KEYS)),
+    st.builds(Sum, st.just(Survivors(bytes(32), ("a", "生产"))), st.none() | works, digests),
+    st.builds(Summed, masked, tables, tables, words.map(one_line), digests),
     st.just(Who()),
     st.builds(Here, words),
     st.builds(Join, words),
-    st.builds(Joined, words),
+    st.builds(Joined, words, counts),
     st.builds(Declare, counts, hubs),
     st.builds(Declared, words),
-    st.builds(Work, counts, hubs, st.lists(words, unique=True, max_size=3).map(tuple), st.booleans()),
+    works,
     st.builds(Done, st.dictionaries(words, addends, max_size=3), tables, tables, tables),
     st.builds(Refused, words.map(one_line)),
 )
@@ -63,6 +95,8 @@ def alike(one: Any, other: Any) -> bool:
     """Equal to the last bit, NaN included."""
     if isinstance(one, np.ndarray):
         return one.dtype == other.dtype and one.shape == other.shape and one.tobytes() == other.tobytes()
+    if isinstance(one, Wire):
+        return type(one) is type(other) and one.to_bytes() == other.to_bytes()
     if isinstance(one, float):
         return type(other) is float and (one == other or (one != one and other != other))
     if isinstance(one, dict | tuple):
@@ -99,7 +133,7 @@ def test_a_message_is_one_record() -> None:
 @pytest.mark.parametrize(
     ("changes", "complaint"),
     [
-        ({"version": 2}, "speaks version 2"),
+        ({"version": 1}, "speaks version 1"),
         ({"version": True}, "is a bool, not a int"),
         ({"kind": "exec"}, "said 'exec' where only work fits"),
         ({"kind": "join"}, "said 'join' where only work fits"),
@@ -181,7 +215,7 @@ def test_a_damaged_message_is_a_peer_error_or_a_message_and_nothing_else(said: S
             record[key] = data.draw(scalars | lists)
         else:
             record.pop(key, None)
-    damaged = RecordDict({RECORD: ConfigRecord(record)})  # type: ignore[arg-type]
+    damaged = RecordDict({**content, RECORD: ConfigRecord(record)})  # type: ignore[dict-item, arg-type]
     with contextlib.suppress(PeerError):
         assert isinstance(said_in(damaged, "them", EVERYTHING), EVERYTHING)
 
@@ -197,3 +231,133 @@ def test_a_record_of_anything_is_a_peer_error(fields: dict[str, Any]) -> None:
 def test_a_reason_always_travels(reason: str) -> None:
     read = said_in(travelled(record_of(Refused(reason))), "them", (Refused,))
     assert read.reason == one_line(reason)
+
+
+# ---------------------------------------------------------------- secure sums
+
+
+class Listening(InProcess):
+    """Keeps all that is said."""
+
+    def exchange(self, messages: Any, on_reply: Any = None) -> Any:
+        for name, reply in super().exchange(messages, on_reply):
+            self.heard += [messages[name], reply]
+            yield name, reply
+
+    heard: list[Any]
+
+
+@pytest.fixture(scope="module")
+def heard() -> list[Any]:
+    """All that is said in a secure federation, and in one whose sums are sealed."""
+    found: list[Any] = []
+    for case in ("secure", "sealed"):
+        settings = small.settings(case, rounds=1)
+        parties = small.parties(settings)
+        over = Listening({name: small.department(settings, name, parties) for name in settings.names})
+        over.heard = found
+        coordinate(settings, small.FINGERPRINT, over, roster=next(iter(parties.values())).roster)
+    return found
+
+
+def test_whatever_is_said_in_secure_sums_reads_back_to_the_last_bit(heard: list[Any]) -> None:
+    exchanges = [said for said in heard if isinstance(said, Sum | Summed)]
+    kinds = {type(said.request if isinstance(said, Sum) else said.reply) for said in exchanges}
+    assert kinds == {*REQUESTS, *ANSWERS}
+    assert any(isinstance(said, Sum) and said.work is not None for said in exchanges)
+    for said in heard:
+        assert alike(said_in(travelled(record_of(said)), "them", EVERYTHING), said)
+
+
+def test_masked_vectors_are_views_of_what_was_received() -> None:
+    reply = MaskedInput(bytes(32), "a", (("updates", np.arange(1000, dtype=np.uint32)),))
+    content = record_of(Summed(reply))
+    raw = content[RECORD]["reply"]
+    assert isinstance(raw, bytes)
+    assert len(raw) < 4 * 1000 + 300
+    ((_, vector),) = said_in(content, "them", (Summed,)).reply.vectors  # type: ignore[attr-defined]
+    assert np.shares_memory(vector, np.frombuffer(raw, np.uint8))
+    assert not vector.flags.writeable
+
+
+def summed() -> dict[str, Any]:
+    reply = MaskedInput(bytes(32), "a", (("updates", np.arange(3, dtype=np.uint32)),))
+    return dict(record_of(Summed(reply, models={"hub": bytes(32)}))[RECORD])
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"reply": Survivors(bytes(32), ("a",)).to_bytes()}, "is a Survivors, which does not fit"),
+        ({"reply": KeyPair.generate(bytes).to_bytes()}, "is a KeyPair, which does not fit"),
+        ({"reply": Entries("a test").to_bytes()}, "is a Entries, which does not fit"),
+        ({"reply": summed()["reply"][:-1]}, "is nothing of secure sums: the bytes end"),
+        ({"reply": summed()["reply"] + b"n"}, "is nothing of secure sums: 1 bytes are left over"),
+        ({"reply": b""}, "is nothing of secure sums"),
+        ({"reply": "text"}, "is a str, not a bytes"),
+        ({"models digests": [bytes(31)]}, "a digest that is not of 32 bytes"),
+        ({"models digests": []}, "differ in length"),
+        ({"models": ["a", "a"], "models digests": [bytes(32)] * 2}, "says a name twice"),
+        ({"warning": "a\nb"}, "no line that could be shown"),
+        ({"warning": None}, "lacks the field 'warning'"),
+        ({"extra": 1}, "unknown field 'extra'"),
+    ],
+)
+def test_an_answer_in_a_secure_sum_that_breaks_one_rule_is_refused(changes: dict[str, Any], complaint: str) -> None:
+    record = {key: value for key, value in (summed() | changes).items() if value is not None}
+    with pytest.raises(PeerError, match=complaint) as raised:
+        said_in(RecordDict({RECORD: ConfigRecord(record)}), "them", (Summed,))
+    assert raised.value.peer == "them"
+    assert "\n" not in str(raised.value)
+
+
+REQUEST = Sum(Survivors(bytes(32), ("a",)), Work(1, {}, (), False))
+
+
+@pytest.mark.parametrize(
+    ("said", "work", "complaint"),
+    [
+        (REQUEST, {"round": 1}, "lacks the field"),
+        (REQUEST, {**dict(record_of(REQUEST)[WORK]), "kind": "work"}, "unknown field 'kind'"),
+        (Join("x"), dict(record_of(REQUEST)[WORK]), "work where none belongs"),
+        (REQUEST.work, dict(record_of(REQUEST)[WORK]), "work where none belongs"),
+    ],
+)
+def test_work_beside_a_message_is_read_as_strictly(said: Said, work: dict[str, Any], complaint: str) -> None:
+    content = RecordDict({RECORD: record_of(said)[RECORD], WORK: ConfigRecord(work)})
+    with pytest.raises(PeerError, match=complaint):
+        said_in(content, "them", EVERYTHING)
+
+
+def test_work_alone_or_of_another_type_is_no_message() -> None:
+    work = record_of(REQUEST)[WORK]
+    with pytest.raises(PeerError, match="not one record"):
+        said_in(RecordDict({WORK: work}), "them", EVERYTHING)
+    with pytest.raises(PeerError, match="not a record of plain fields"):
+        said_in(RecordDict({RECORD: record_of(REQUEST)[RECORD], WORK: ArrayRecord([np.ones(1)])}), "them", EVERYTHING)
+
+
+def test_only_requests_of_secure_sums_are_requests() -> None:
+    for wrong in (MaskedInput(bytes(32), "a", ()), KEYS, Entries("a test")):
+        record = dict(record_of(REQUEST)[RECORD]) | {"request": wrong.to_bytes()}
+        with pytest.raises(PeerError, match="does not fit"):
+            said_in(RecordDict({RECORD: ConfigRecord(record)}), "them", (Sum,))
+
+
+@settings(max_examples=300)
+@given(st.data())
+def test_damaged_bytes_of_secure_sums_are_a_peer_error_or_a_message(heard: list[Any], data: st.DataObject) -> None:
+    said = data.draw(st.sampled_from([one for one in heard if isinstance(one, Sum | Summed | Advertised)]))
+    content = record_of(said)
+    key = {"sum": "request", "summed": "reply", "advertised": "keys"}[str(content[RECORD]["kind"])]
+    raw = bytearray(content[RECORD][key])  # type: ignore[arg-type]
+    for _ in range(data.draw(st.integers(1, 3))):
+        place = data.draw(st.integers(0, len(raw) - 1))
+        if data.draw(st.booleans()):
+            raw[place] = data.draw(st.integers(0, 255))
+        else:
+            del raw[place : place + data.draw(st.integers(1, 9))]
+            raw = raw or bytearray(b"n")
+    content[RECORD] = ConfigRecord(dict(content[RECORD]) | {key: bytes(raw)})  # type: ignore[arg-type]
+    with contextlib.suppress(PeerError):
+        assert isinstance(said_in(content, "them", EVERYTHING), EVERYTHING)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 from lepton_fed.history import Measurement
-from lepton_fed.report import Comparison, Denied, ModelFile, ReportContent
+from lepton_fed.report import Comparison, Denied, ModelFile, ReportContent, Sums
 from lepton_fed.settings import (
     Column,
     Coupling,
@@ -26,6 +27,24 @@ from lepton_fed.settings import (
 
 EVERYBODY_TEACHES = Flow(what="updates", from_=("*",), to=("*",))
 THREE = ("内科", "外科", "急诊科")
+
+SECURE = Sums(
+    secure=True,
+    modes={"updates": "atom", "measurements": "cohort"},
+    members=10,
+    colluders=3,
+    crowd=2,
+    full_crowd=3,
+    fewest=5,
+    largest_share=0.8,
+    counts=(10, 40),
+    rounds=20,
+    said=("3 of 4 must deliver",),
+)
+SEALED = replace(SECURE, recipients=(*THREE, "院务管理"))
+NOISED = replace(SECURE, counts=None, epsilon=12.3412, delta=1e-5)
+TWO = replace(SECURE, members=2, colluders=0, crowd=1, full_crowd=1, fewest=2)
+"""How sums are made in federations of some size."""
 
 
 def settings(names: Sequence[str], **changes: Any) -> Settings:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from lepton_fed.report import DIGEST_PLACEHOLDER, ReportContent, model_card
 from lepton_fed.settings import ArrayShape, Column, DataContract, Identity, Label
-from tests.report.contents import settings, three
+from tests.report.contents import NOISED, SEALED, SECURE, settings, three
 from tests.report.test_page import as_department
 
 
@@ -28,6 +28,14 @@ def test_the_card_says_what_it_is_who_taught_it_and_for_what() -> None:
         "1,377 of its parameters are shared, 17 are private",
     ):  # fmt: skip
         assert expected in card, expected
+
+
+def test_the_card_says_what_the_coordinator_could_see_and_what_noise_promises() -> None:
+    assert "- Secure sums: the coordinator saw sums over departments" in model_card(three(sums=SECURE), "外科", {})
+    assert "- Sealed sums: the coordinator could open no sum" in model_card(three(sums=SEALED), "外科", {})
+    card = model_card(three(sums=NOISED), "外科", {})
+    assert "ε at most 12.4 at δ = 1e-05, for one department's contribution set to zero" in card
+    assert "ε" not in model_card(three(sums=SECURE), "外科", {})
 
 
 def test_before_the_model_is_written_a_placeholder_stands_for_its_digest() -> None:

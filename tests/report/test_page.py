@@ -18,9 +18,11 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from lepton_fed.history import Measurement
-from lepton_fed.report import Comparison, Denied, ModelFile, ReportContent, render, write_report
+from lepton_fed.report import Comparison, Denied, ModelFile, ReportContent, Sums, render, write_report
+from lepton_fed.report.content import PLAIN
+from lepton_fed.report.sentences import counts, facts, promises, updates
 from lepton_fed.settings import Coupling, Dependency, Identity, Weights
-from tests.report.contents import THREE, many, settings, three
+from tests.report.contents import NOISED, SEALED, SECURE, THREE, many, settings, three
 from tests.report.parsed import Page
 
 
@@ -118,6 +120,12 @@ def test_the_page_is_dressed_for_light_dark_phone_and_paper(html: str) -> None:
     assert "@media screen and (max-width" in html
 
 
+@pytest.mark.parametrize("where", ["ul.plain li", "ul.said li", "dl.facts dt", "dl.facts dd", "code, pre"])
+def test_a_long_word_of_somebody_wraps_on_a_narrow_page(where: str, html: str) -> None:
+    (rule,) = re.findall(rf"^{where} {{(.*)}}", html, re.MULTILINE)
+    assert "overflow-wrap: anywhere" in rule
+
+
 # ---------------------------------------------------------------- what it says
 
 
@@ -153,9 +161,24 @@ def test_names_stay_text_in_figures(html: str) -> None:
         assert f">{name}</text>" in drawings[0]
 
 
-def test_what_secure_sums_hide_is_said_as_it_was() -> None:
-    assert "saw sums over departments, and no single update" in Page(render(three(secure=True))).text
-    assert "not in every round could one be formed" in Page(render(three(secure=False))).text
+@pytest.mark.parametrize(
+    ("sums", "tile"), [(PLAIN, "plain"), (SECURE, "secure"), (SEALED, "sealed"), (NOISED, "secure")]
+)
+def test_how_numbers_were_summed_is_told_where_it_is_looked_for(sums: Sums, tile: str) -> None:
+    content = three(sums=sums)
+    page = Page(render(content))
+    assert page.unbalanced == []
+    told = [*promises(content), *facts(content), ("Updates", updates(sums)), ("Counts", counts(sums))]
+    assert [said for _, said in told if said not in page.text] == []
+    assert all(sentence in page.text for sentence in sums.said)
+    assert ("dd", tile) in page.texts
+
+
+def test_warnings_stay_where_warnings_are() -> None:
+    page = Page(render(three(sums=SECURE, warnings=("entries were cut off (7 in round 3)",))))
+    assert (
+        page.text.index("What to keep in mind") < page.text.index("entries were cut off") < page.text.index("Over the")
+    )
 
 
 def test_an_infinite_beta_is_written_as_such() -> None:
@@ -201,6 +224,7 @@ def test_a_number_that_is_none_never_breaks_the_page(value: float) -> None:
         beta=dict.fromkeys(THREE, value),
         alpha={"": dict.fromkeys(THREE, value)},
         seconds=value,
+        sums=replace(NOISED, epsilon=abs(value)),
     )  # fmt: skip
     page = Page(render(content))
     assert page.unbalanced == []
@@ -264,6 +288,7 @@ def hostile(names: list[str], word: str) -> ReportContent:
         timing={word: 2.0, "training": 3.0},
         models=[ModelFile(n, word, word, 1, 2) for n in names],
         warnings=[word],
+        sums=replace(SEALED, recipients=names, modes={word: word}, said=[word], across_rounds="enforce"),
     )  # fmt: skip
 
 
