@@ -45,7 +45,8 @@ test: $(DEV)  ## the tests that every change must pass
 .PHONY: test-all
 test-all: export OMP_NUM_THREADS = 1
 test-all: $(ALL)  ## all tests, with Ray, MLflow and TensorBoard; those for a GPU skip themselves without one
-	$(PYTEST) $(PYTEST_ARGS)
+	$(PYTEST) -m "not ray and not flower" -n $(WORKERS) $(PYTEST_ARGS)
+	$(PYTEST) -m "ray or flower" $(PYTEST_ARGS)
 
 .PHONY: lint
 lint: $(DEV)  ## ruff and mypy, changing nothing
@@ -67,7 +68,7 @@ bench-smoke: $(DEV)  ## a few real iterations of each benchmark, so that they ca
 	$(BIN)/python -m benchmarks.round --smoke
 	$(BIN)/python -m benchmarks.gains manufacturing --smoke
 	$(BIN)/python -m benchmarks.heart default --smoke
-	$(BIN)/python -m benchmarks.secagg --departments 4 --size 100000 --json
+	$(BIN)/python -m benchmarks.secagg --smoke --json
 
 .PHONY: bench-peers
 bench-peers: $(ALL)  ## the same workload in other libraries; pfl gets an environment of its own

@@ -16,11 +16,11 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread
 from typing import Any
 
-import numpy as np
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -28,26 +28,57 @@ from cryptography.x509.oid import NameOID
 
 HOST = "127.0.0.1"
 
-Part = bytes | memoryview
-"""Bytes to send, C-contiguous, any item size; what arrives is a view of bytes."""
+Piece = bytes | memoryview
+"""Bytes to send, C-contiguous, any item size."""
+
+Part = Piece | list[Piece]
+"""One part of a frame, whole or in pieces; what arrives is one view of bytes."""
 
 Answer = Callable[[list[memoryview]], Sequence[Part]]
 """What a department does with a request."""
 
 
+@dataclass
+class Pace:
+    """How fast a line is: bytes a second in each direction, or None for as fast as the loopback."""
+
+    bytes_per_second: float | None = None
+
+
+PIECE = 1 << 18
+"""Bytes sent at once on a line that is held back."""
+
+
 class Line:
     """One TLS connection that carries frames."""
 
-    def __init__(self, secured: ssl.SSLSocket) -> None:
+    def __init__(self, secured: ssl.SSLSocket, pace: Pace) -> None:
+        self.pace = pace
+        self._large: dict[int, memoryview] = {}
         # A frame's small head must not wait for the acknowledgement of the frame before it.
         secured.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.secured = secured
 
     def send(self, parts: Sequence[Part]) -> None:
-        views = [memoryview(part).cast("B") for part in parts]
-        self.secured.sendall(struct.pack(f">{1 + len(views)}Q", len(views), *(len(view) for view in views)))
-        for view in views:
+        pieces = [part if isinstance(part, list) else [part] for part in parts]
+        views = [[memoryview(piece).cast("B") for piece in part] for part in pieces]
+        sizes = [sum(map(len, part)) for part in views]
+        self.secured.sendall(struct.pack(f">{1 + len(sizes)}Q", len(sizes), *sizes))
+        for part in views:
+            for view in part:
+                self._send(view)
+
+    def _send(self, view: memoryview) -> None:
+        rate = self.pace.bytes_per_second
+        if rate is None:
             self.secured.sendall(view)
+            return
+        start = time.perf_counter()
+        for at in range(0, len(view), PIECE):
+            self.secured.sendall(view[at : at + PIECE])
+            ahead = min(at + PIECE, len(view)) / rate - (time.perf_counter() - start)
+            if ahead > 0:
+                time.sleep(ahead)
 
     def receive(self) -> list[memoryview]:
         """The next frame's parts; EOFError where the other side has closed."""
@@ -56,13 +87,21 @@ class Line:
         return [self._read(size) for size in sizes]
 
     def _read(self, size: int) -> memoryview:
-        view, at = np.empty(size, np.uint8).data, 0
+        view, at = self._room(size), 0
         while at < size:
             got = self.secured.recv_into(view[at:])
             if got == 0:
                 raise EOFError
             at += got
         return view
+
+    def _room(self, size: int) -> memoryview:
+        """Memory for a part; of a large one always the same, since fresh pages cost more than the copy."""
+        if size < PIECE:
+            return memoryview(bytearray(size))
+        if size not in self._large:
+            self._large[size] = memoryview(bytearray(size))
+        return self._large[size]
 
 
 class Network:
@@ -73,6 +112,7 @@ class Network:
         self.lines: dict[str, Line] = {}
         self.seconds = dict.fromkeys(answers, 0.0)
         """By department: from the first byte of its requests to the last of its replies, in all."""
+        self.pace = Pace()
         self._threads: list[Thread] = []
 
     def __enter__(self) -> Network:
@@ -80,11 +120,11 @@ class Network:
             server, client = contexts(Path(folder))
         for name, answer in self.answers.items():
             with socket.create_server((HOST, 0)) as listening:
-                thread = Thread(target=_serve, args=(listening.dup(), server, answer), name=name)
+                thread = Thread(target=_serve, args=(listening.dup(), server, answer, self.pace), name=name)
                 thread.start()
                 self._threads.append(thread)
                 plain = socket.create_connection(listening.getsockname())
-                self.lines[name] = Line(client.wrap_socket(plain, server_hostname=HOST))
+                self.lines[name] = Line(client.wrap_socket(plain, server_hostname=HOST), self.pace)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -137,12 +177,12 @@ def _certificate(key: ec.EllipticCurvePrivateKey) -> x509.Certificate:
     return found
 
 
-def _serve(listening: socket.socket, context: ssl.SSLContext, answer: Answer) -> None:
+def _serve(listening: socket.socket, context: ssl.SSLContext, answer: Answer, pace: Pace) -> None:
     """One department: answers the coordinator until it hangs up."""
     with listening:
         plain, _ = listening.accept()
     with context.wrap_socket(plain, server_side=True) as secured:
-        line = Line(secured)
+        line = Line(secured, pace)
         while True:
             try:
                 request = line.receive()

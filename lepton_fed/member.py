@@ -30,7 +30,7 @@ from lepton_fed.secagg.pads import Holder, join, lead
 from lepton_fed.secagg.plan import Plan
 from lepton_fed.secagg.recipient import open_sums
 from lepton_fed.secagg.results import Sums
-from lepton_fed.sums import Scheme, Turnout, hub_digest, models_hash
+from lepton_fed.sums import BYTES_OF_DIGEST, Scheme, Turnout, hub_digest, models_hash, shown_hash
 
 Contribute = Callable[[Work], Done | Refused]
 """Reports on the last round and trains."""
@@ -124,7 +124,12 @@ class Member:
             raise Malformed("the plan asks others for measurements than the federation file does")
         self._check_own_hub(turnout)
         expected = scheme.plan(
-            self.party.roster, turnout, model=plan.model_hash, round=plan.round, attempt=plan.attempt
+            self.party.roster,
+            turnout,
+            model=plan.model_hash,
+            round=plan.round,
+            attempt=plan.attempt,
+            shown=plan.shown,
         )
         if expected != plan:
             found = ", ".join(f.name for f in fields(plan) if getattr(plan, f.name) != getattr(expected, f.name))
@@ -176,7 +181,9 @@ class Member:
         digests = {**unseen, **{name: hub_digest(hub) for name, hub in hubs.items()}}
         if digests.keys() != {hub.name for hub in self.scheme.plans}:
             raise Malformed("the models are not of the hubs that the federation file has")
-        if models_hash(digests) != plan.model_hash:
+        if any(len(one) != BYTES_OF_DIGEST for one in digests.values()):
+            raise Malformed("a digest of a hub has not the right length")
+        if (models_hash(digests), shown_hash(digests)) != (plan.model_hash, plan.shown):
             raise Malformed("the models are not those of the plan")
 
     # ---------------------------------------------------------------- sealed sums

@@ -21,7 +21,7 @@ from lepton_fed.secagg.messages import Delivery, Refusal, SignedKeys
 from lepton_fed.secagg.plan import Plan
 from lepton_fed.secagg.roster import Roster
 from lepton_fed.secagg.server import Outcome, secure_sum
-from lepton_fed.sums import MEASUREMENTS, UPDATES, Scheme, Turnout, models_hash, scores_in
+from lepton_fed.sums import MEASUREMENTS, UPDATES, Scheme, Turnout, models_hash, scores_in, shown_hash
 from lepton_fed.tally import Gathered
 from lepton_fed.transport import Flow, Replies
 
@@ -51,7 +51,9 @@ def gather(
         return keys, gathered
     for attempt in range(ATTEMPTS):
         try:
-            plan = scheme.plan(roster, turnout, model=models_hash(models), round=round, attempt=attempt)
+            plan = scheme.plan(
+                roster, turnout, model=models_hash(models), shown=shown_hash(models), round=round, attempt=attempt
+            )
             keys = yield from _with_keys(keys, {*plan.members, *plan.recipients}, gathered)
             outcome = yield from _carried(plan, roster, keys, works, models, gathered, threads)
         except Malformed as error:

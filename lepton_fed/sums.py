@@ -37,6 +37,9 @@ NOISE_STEPS = 2.0**14
 
 LONGEST_NAME = 100
 
+BYTES_OF_DIGEST = 64
+"""Of a hub: 32 for its model, 32 for what else is shown of it."""
+
 
 @dataclass(frozen=True)
 class Turnout:
@@ -99,8 +102,8 @@ class Scheme:
     def assigned(self, declared: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
         """Who writes to each hub after declaring: who declared a hub too small to hide in writes to the largest."""
         groups = {p.name: self.writers(p, (n for n, hub in declared.items() if hub == p.name)) for p in self.plans}
-        members = {*self.reporters}.union(*groups.values())
-        least = self.crowd(len(members)) + self.beside
+        many = sum(map(len, groups.values()))
+        least = self.crowd(many) + self.beside
         large = {name: members for name, members in groups.items() if len(members) >= least}
         largest = max(large or groups, key=lambda name: len(groups[name]))
         moved = {n for name, members in groups.items() if name not in large for n in members}
@@ -171,7 +174,9 @@ class Scheme:
             return ()
         return tuple(sorted({name for plan in self.plans for name in plan.readers}))
 
-    def plan(self, roster: Roster, turnout: Turnout, *, model: bytes, round: int, attempt: int = 0) -> Plan:
+    def plan(
+        self, roster: Roster, turnout: Turnout, *, model: bytes, round: int, attempt: int = 0, shown: bytes = bytes(32)
+    ) -> Plan:
         """The plan of one attempt at one round; Malformed where it cannot be made."""
         aggregation = self.settings.aggregation
         return Plan.draft(
@@ -183,6 +188,7 @@ class Scheme:
             crowd=aggregation.crowd,
             crowd_soft=Fraction(str(aggregation.crowd_soft)),
             sealed=self.sealed,
+            shown=shown,
         )
 
     def turnout_of(self, plan: Plan) -> Turnout:
@@ -310,24 +316,34 @@ def roster_of(settings: Settings, publics: Mapping[str, bytes]) -> Roster:
 
 
 def hub_digest(hub: HubState) -> bytes:
-    """32 bytes that stand for all that a department is shown of a hub.
+    """64 bytes that stand for all that a department is shown of a hub: 32 for its model, 32 for the rest.
 
-    The release is in it: a row of the joint loss is an inner product with the release's mean, so whoever chose that
-    mean for one department, and left the others without, could read that department's update entry by entry.
+    The release is in the rest: a row of the joint loss is an inner product with the release's mean, so whoever chose
+    that mean for one department, and left the others without, could read that department's update entry by entry.
     """
-    state, release = hashlib.sha256(), hub.release
-    for vector in (hub.model, hub.control, release.mean if release is not None else None):
+    release = hub.release
+    numbers = () if release is None else (release.mass, release.spread)
+    rest = (hub.control, release.mean if release is not None else None)
+    return _hash((hub.model,)) + _hash(rest, np.array(numbers, "<f8").tobytes())
+
+
+def _hash(vectors: Iterable[Vector | None], numbers: bytes = b"") -> bytes:
+    state = hashlib.sha256(numbers)
+    for vector in vectors:
         data = np.ascontiguousarray(vector if vector is not None else np.zeros(0), "<f4")
         state.update(data.size.to_bytes(8, "little"))
         state.update(data.data)
-    numbers = () if release is None else (release.mass, release.spread)
-    state.update(np.array(numbers, "<f8").tobytes())
     return state.digest()
 
 
 def models_hash(digests: Mapping[str, bytes]) -> bytes:
     """32 bytes that stand for the models of all hubs: contents only, so that no model is spent twice."""
-    return digest("models", tuple(sorted(digests.items())))
+    return digest("models", tuple(sorted((name, one[:32]) for name, one in digests.items())))
+
+
+def shown_hash(digests: Mapping[str, bytes]) -> bytes:
+    """32 bytes that stand for what else departments are shown of all hubs."""
+    return digest("shown", tuple(sorted((name, one[32:]) for name, one in digests.items())))
 
 
 def squared_norm(vector: Vector) -> float:

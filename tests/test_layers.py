@@ -39,6 +39,7 @@ LAYERS: dict[int, tuple[str, ...]] = {
         "baselines",
         "config",
         "data",
+        "deploy",
         "examples",
         "flower",
         "outcome",

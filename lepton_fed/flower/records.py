@@ -57,6 +57,7 @@ from lepton_fed.secagg.messages import (
     Survivors,
     SurvivorSignature,
 )
+from lepton_fed.sums import BYTES_OF_DIGEST
 
 VERSION = 2
 """Of what is on the wire. Both sides must speak the same one; nothing is guessed."""
@@ -68,7 +69,6 @@ LONGEST = 2000
 BYTES_EACH = 4
 """Of one float32."""
 
-BYTES_OF_DIGEST = 32
 
 REQUESTS = (Call, Delivery, Survivors, Quorum, GroupCall, GroupOffer, SealedSums)
 ANSWERS = (SealedShares, MaskedInput, SurvivorSignature, Reveal, GroupOffer, GroupConsent, SumsDigest)

@@ -36,6 +36,9 @@ Parts = list[bytes | memoryview]
 
 Fits = Callable[[object], bool]
 
+LONG = 1 << 16
+"""Bytes from which a vector is worth a piece of its own."""
+
 DEPTH = 16
 """No honest value nests deeper; a bound keeps hostile bytes from exhausting the stack."""
 
@@ -45,6 +48,19 @@ def encode(value: object) -> bytes:
     parts: Parts = []
     _write(value, parts)
     return b"".join(parts)
+
+
+def _joined(parts: Parts) -> Parts:
+    """Short neighbours put together."""
+    found: Parts = []
+    short: Parts = []
+    for part in parts:
+        if len(part) < LONG:
+            short.append(part)
+        else:
+            found += [b"".join(short), part]
+            short = []
+    return [*found, b"".join(short)]
 
 
 def decode(data: bytes | memoryview) -> object:
@@ -95,6 +111,12 @@ class Wire:
         such.
         """
         return encode((PROTOCOL, self))
+
+    def to_parts(self) -> list[bytes | memoryview]:
+        """The same bytes in pieces, in order: long vectors are views of this value's own memory, not copies."""
+        parts: Parts = []
+        _write((PROTOCOL, self), parts)
+        return _joined(parts)
 
     @classmethod
     def from_bytes(cls, data: bytes | memoryview) -> Self:

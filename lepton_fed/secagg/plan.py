@@ -129,6 +129,10 @@ class Channel:
 class Plan(Wire):
     """One attempt at one round. `crowd` is k, `colluders` c, `threshold` t, `survivors` the fewest that must
     deliver.
+
+    `model_hash` stands for the models that contributions are made on, and is what the burn rule goes by. `shown`
+    stands for whatever else departments are shown of earlier rounds: all must be shown the same, but showing
+    something else does not make a spent model fresh.
     """
 
     KIND = "plan"
@@ -146,6 +150,7 @@ class Plan(Wire):
     groups: tuple[Group, ...]
     sealed: bool
     deadline: int
+    shown: bytes = bytes(32)
     suite: str = SUITE
     graph: str = GRAPH
 
@@ -154,8 +159,8 @@ class Plan(Wire):
         check_names(self.members)
         if not 2 <= len(self.members) <= LARGEST:
             raise Malformed(f"a round has 2 to {LARGEST} members, found {len(self.members)}")
-        if len(self.roster_hash) != 32 or len(self.model_hash) != 32:
-            raise Malformed("roster and model hashes have 32 bytes")
+        if {len(self.roster_hash), len(self.model_hash), len(self.shown)} != {32}:
+            raise Malformed("the hashes of roster, model and what is shown have 32 bytes")
         if min(self.round, self.attempt, self.deadline, self.colluders) < 0 or self.crowd < 1 or self.crowd_soft < 1:
             raise Malformed("round, attempt, deadline and colluders are at least 0, crowd sizes at least 1")
         if not 1 <= self.threshold <= self.survivors <= len(self.members):
@@ -182,7 +187,7 @@ class Plan(Wire):
     def draft(
         cls, roster: Roster, groups: tuple[Group, ...], *, model_hash: bytes, round: int, attempt: int = 0,
         crowd: int | None = None, crowd_soft: Fraction = Fraction(5, 4), sealed: bool = False,
-        deadline: int = 600,
+        deadline: int = 600, shown: bytes = bytes(32),
     ) -> Plan:  # fmt: skip
         """The plan for these groups with the thresholds that the protocol prescribes."""
         members = tuple(sorted({name for group in groups for cohort in group.cohorts for name in cohort.members}))
@@ -195,7 +200,7 @@ class Plan(Wire):
             )
         return cls(
             roster.federation, roster.hash, model_hash, round, attempt, members, roster.colluders, t, least,
-            k, crowd_soft, groups, sealed, deadline,
+            k, crowd_soft, groups, sealed, deadline, shown,
         )  # fmt: skip
 
     @cached_property

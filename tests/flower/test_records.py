@@ -66,7 +66,7 @@ hub_states = st.builds(HubState, vectors, st.none() | releases, st.none() | vect
 hubs = st.dictionaries(words, hub_states, max_size=3)
 addends = st.builds(Addend, vectors, st.floats(0, 1e9), finite)
 tables = st.dictionaries(words, any_number, max_size=3)
-digests = st.dictionaries(words, st.binary(min_size=32, max_size=32), max_size=3)
+digests = st.dictionaries(words, st.binary(min_size=64, max_size=64), max_size=3)
 works = st.builds(Work, counts, hubs, st.lists(words, unique=True, max_size=3).map(tuple), st.booleans())
 masked = arrays(np.uint32, st.integers(0, 6)).map(lambda words: MaskedInput(bytes(32), "a", (("updates", words),)))
 KEYS = SignedKeys("a test", bytes(32), "a", 1, b"m" * 32, b"s" * 32, bytes(64))
@@ -282,7 +282,7 @@ def test_masked_vectors_are_views_of_what_was_received() -> None:
 
 def summed() -> dict[str, Any]:
     reply = MaskedInput(bytes(32), "a", (("updates", np.arange(3, dtype=np.uint32)),))
-    return dict(record_of(Summed(reply, models={"hub": bytes(32)}))[RECORD])
+    return dict(record_of(Summed(reply, models={"hub": bytes(64)}))[RECORD])
 
 
 @pytest.mark.parametrize(
@@ -295,9 +295,9 @@ def summed() -> dict[str, Any]:
         ({"reply": summed()["reply"] + b"n"}, "is nothing of secure sums: 1 bytes are left over"),
         ({"reply": b""}, "is nothing of secure sums"),
         ({"reply": "text"}, "is a str, not a bytes"),
-        ({"models digests": [bytes(31)]}, "a digest that is not of 32 bytes"),
+        ({"models digests": [bytes(31)]}, "a digest that is not of 64 bytes"),
         ({"models digests": []}, "differ in length"),
-        ({"models": ["a", "a"], "models digests": [bytes(32)] * 2}, "says a name twice"),
+        ({"models": ["a", "a"], "models digests": [bytes(64)] * 2}, "says a name twice"),
         ({"warning": "a\nb"}, "no line that could be shown"),
         ({"warning": None}, "lacks the field 'warning'"),
         ({"extra": 1}, "unknown field 'extra'"),

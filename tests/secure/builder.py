@@ -17,7 +17,7 @@ from torch import Tensor
 from lepton_fed.coordinator import News, State, begin, close, join, play
 from lepton_fed.department import Bench, Department, Rows, bench
 from lepton_fed.hub import Hub
-from lepton_fed.messages import Advertise, Done, Message, Release, Reply, Sum, Work
+from lepton_fed.messages import Done, Message, Release, Reply, Sum, Work
 from lepton_fed.parties import throw_away
 from lepton_fed.resident import Resident
 from lepton_fed.secagg.client import Party
@@ -236,7 +236,7 @@ def _kept(original: Callable[[Work], Any], into: list[Done]) -> Callable[[Work],
     return contribute
 
 
-def exact_mean(done: Mapping[str, Done], hub: str, public: Mapping[str, float] | None = None) -> np.ndarray:
+def exact_mean(done: Mapping[str, Done], hub: str) -> np.ndarray:
     """Σ w v / Σ w in float64 over those who wrote to a hub."""
     addends = {name: one.addends[hub] for name, one in done.items() if hub in one.addends}
     mass = sum(one.weight for one in addends.values())
@@ -251,6 +251,3 @@ def loses(step: str, *names: str) -> Lose:
 def bends(step: str, name: str, how: Callable[[Any], Message]) -> Bend:
     """One department's messages of one exchange are changed on the way."""
     return lambda to, message: how(message) if to == name and step_of(message) == step else message
-
-
-ADVERTISE = Advertise()

@@ -94,16 +94,16 @@ def victims_update(done: dict[str, list[Done]], round: int = 1) -> np.ndarray:
 def of_model_and_control(hub: HubState) -> bytes:
     """A digest that leaves the release out."""
     parts = [v.tobytes() if v is not None else b"" for v in (hub.model, hub.control)]
-    return hashlib.sha256(b"|".join(parts)).digest()
+    return hashlib.sha256(b"|".join(parts)).digest() + bytes(32)
 
 
 def test_a_release_of_its_own_reads_one_entry_of_one_department(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The row of the joint loss is an inner product with the release that was sent: to the victim a unit vector, to
-    the others none, and the "sum" of rows is an entry of the victim's update.
+    """The row of the joint loss is an inner product with the mean that was sent: to the victim a long unit vector, to
+    the others what it should be, and the sum of rows is an entry of the victim's update.
     """
     size, entry = 2.0**20, 7
 
-    def attack() -> tuple[float, float]:
+    def attack() -> tuple[float, float, str]:
         ours = federation(secure(FOUR))
         done = contributions(ours)
         ours.play()
@@ -112,21 +112,25 @@ def test_a_release_of_its_own_reads_one_entry_of_one_department(monkeypatch: pyt
         mean[entry] = size
 
         def hubs(name: str) -> dict[str, HubState]:
-            release = Release(mean, 4.0, 0.0) if name == VICTIM else None
-            return {hub: replace(ours.state.visible[hub], release=release)}
+            real = ours.state.visible[hub]
+            assert real.release is not None
+            release = replace(real.release, mean=mean) if name == VICTIM else real.release
+            return {hub: replace(real, release=release)}
 
         ours.transport.bend = shown(hubs)
         ours.play()
         total = ours.measured()[1, "", "federation", "joint_loss"]
-        return -total / size, float(victims_update(done)[entry])
+        return -total / size, float(victims_update(done)[entry]), ours.refusals.get(VICTIM, "")
 
     with weakened(
         monkeypatch, (coordinator, "hub_digest", of_model_and_control), (member, "hub_digest", of_model_and_control)
     ):
-        read, true = attack()
+        read, true, _ = attack()
         assert read == pytest.approx(true, abs=1e-5)
-    with pytest.raises(RoundError, match="the models are not those of the plan"):
-        attack()
+        assert abs(true) > 1e-3
+    read, true, refusal = attack()
+    assert refusal == "the models are not those of the plan"
+    assert abs(read) < 1e-5
 
 
 def test_a_model_of_its_own_for_everybody_else(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -225,6 +229,40 @@ def test_the_same_model_is_not_summed_twice() -> None:
     ours.state = replace(before, round=1, keys=ours.state.keys)
     with pytest.raises(RoundError, match="another would be a difference"):
         ours.play()
+
+
+def release_with_the_model(hub: HubState) -> bytes:
+    """A digest that takes whatever is shown for part of the model."""
+    whole = hashlib.sha256(coordinator_digest(hub)).digest()
+    return whole + bytes(32)
+
+
+coordinator_digest = coordinator.hub_digest
+
+
+def test_a_spent_model_is_not_made_fresh_by_showing_something_else_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same model with an invented release: if the burn rule went by both, the victim's update would be the
+    difference of a sum with it and one without.
+    """
+
+    def attack() -> tuple[np.ndarray, np.ndarray]:
+        ours = federation(secure(FIVE, training=ONE_STEP))
+        done = contributions(ours)
+        before = ours.state
+        with_all = next(iter(ours.play().releases().values()))
+        invented = Release(np.full(31, 0.5, np.float32), 5.0, 1.0)
+        hubs = {n: replace(h, state=replace(h.state, release=invented)) for n, h in before.hubs.items()}
+        ours.state = replace(before, round=1, keys=ours.state.keys, hubs=hubs)
+        ours.transport.lost = loses("Delivery", VICTIM)
+        without = next(iter(ours.play().releases().values()))
+        return with_all.mean * with_all.mass - without.mean * without.mass, victims_update(done)
+
+    changed = release_with_the_model
+    with weakened(monkeypatch, (coordinator, "hub_digest", changed), (member, "hub_digest", changed)):
+        read, true = attack()
+        assert np.allclose(read, true, atol=1e-5)
+    with pytest.raises(RoundError, match="another would be a difference"):
+        attack()
 
 
 def call_for(ours: Federation, plan: Any) -> Call:

@@ -12,7 +12,8 @@ import torch
 
 from lepton_fed import saved_state
 from lepton_fed.messages import Release
-from lepton_fed.secagg.plan import verdicts
+from lepton_fed.secagg.errors import Malformed
+from lepton_fed.secagg.plan import prove_no_overflow, verdicts
 from lepton_fed.secagg.review import Terms
 from lepton_fed.settings import (
     Aggregation,
@@ -29,7 +30,7 @@ from lepton_fed.settings import (
     Training,
     Weights,
 )
-from lepton_fed.sums import MEASUREMENTS, SCALAR_BITS, public_weight
+from lepton_fed.sums import MEASUREMENTS, SCALAR_BITS, UPDATES, public_weight
 from tests.couplings.small import BATCH, RATE, proximal
 from tests.secure.builder import (
     FIVE,
@@ -206,6 +207,27 @@ def test_the_bound_is_of_the_size_of_the_error() -> None:
     (hub,) = ours.releases()
     error = float(np.abs(ours.releases()[hub].mean - theirs.releases()[hub].mean).max())
     assert bound(ours, hub, largest_entry(ours)) / 20 < error
+
+
+def test_four_who_could_report_do_not_where_eight_write() -> None:
+    """The plan's crowd is that of eight, in which four are too few; the round goes on without a report's totals."""
+    departments = tuple(
+        DepartmentSettings(name=n, roles=("source", "target") if n in FOUR else ("source",)) for n in EIGHT
+    )
+    ours = federation(secure(EIGHT, departments=departments)).play(2)
+    assert set(ours.news[-1].answered) == set(EIGHT)
+    assert {m.department for m in ours.news[-1].measurements} == set(FOUR)
+    assert [g.name for plan in ours.transport.plans for g in plan.groups] == [UPDATES, UPDATES]
+
+
+@pytest.mark.parametrize("case", ["fedavg", "a table", "counts", "hard clusters", "a coarse fixed point"])
+def test_the_fixed_point_is_the_finest_that_cannot_overflow(case: str) -> None:
+    ours = built(case).play()
+    plan = ours.transport.plans[-1]
+    prove_no_overflow(plan)
+    groups = tuple(replace(g, fixed=replace(g.fixed, scale=g.fixed.scale * 2)) for g in plan.groups if g.length)
+    with pytest.raises(Malformed, match="can overflow"):
+        prove_no_overflow(replace(plan, groups=groups))
 
 
 @pytest.mark.parametrize("case", ["fedavg", "counts", "scaffold", "adam at the server", "ditto"])

@@ -109,7 +109,7 @@ def test_other_members_hubs_and_reporters_are_refused() -> None:
     everybody = Turnout({hub: FIVE}, FIVE)
     stranger = Turnout({hub: (*FIVE, "研发")}, FIVE)
     plan = plan_of(ours, MEMBER, stranger)
-    assert "departments in the sum of hub" in (ours.departments[VICTIM].member and refusal(ours, plan))  # type: ignore[operator]
+    assert "departments in the sum of hub" in refusal(ours, plan)
     asked = Turnout({hub: FIVE}, (*FIVE, "研发"))
     assert "asks others for measurements" in refusal(ours, plan_of(ours, MEMBER, asked))
     right = plan_of(ours, turnout=everybody)
@@ -206,7 +206,7 @@ DELIVERIES: dict[str, tuple[Callable[[Sum], Message], str]] = {
         lambda m: replace(
             m,
             work=replace(work_of(m), hubs={}),
-            unseen={n: bytes(32) for n in work_of(m).hubs},
+            unseen={n: bytes(64) for n in work_of(m).hubs},
         ),
         "the models are not those of the plan",
     ),
