@@ -123,8 +123,14 @@ def _uncrowded(settings: Settings, plans: tuple[HubPlan, ...]) -> Iterator[str]:
 
 
 def _uncounted(settings: Settings, plans: tuple[HubPlan, ...]) -> Iterator[str]:
-    """Example counts without a public band, or under noise."""
+    """Sources that weigh nothing; example counts without a public band, or under noise."""
     weights = settings.weights
+    for department in settings.departments:
+        if department.is_source and not public_weight(settings, department.name):
+            yield (
+                f"weights.alpha of {department.name} is 0, and in secure sums a department of weight 0 would hide "
+                f"nobody: give it a weight, or only the role target{_OR_PLAIN}"
+            )
     if weights.alpha != "examples":
         return
     if settings.aggregation.noise is not None:
@@ -353,6 +359,9 @@ def _learnt(scheme: Scheme, plan: Plan) -> Iterator[str]:
     if UPDATES in groups and groups[UPDATES].scalars:
         yield from _spread(scheme, groups[UPDATES])
     if scheme.sealed:
+        without = [n for p in scheme.plans for n in p.readers if not scheme.settings.department(n).is_source]
+        if without:
+            yield f"the joint loss leaves out {_few(without)}, who have no rows: only the sealed sums would tell theirs"
         yield (
             f"the coordinator sees no sum, only the report's totals: sums are sealed for {_few(_in_order(scheme))}, "
             "who step the common model themselves; one of them that colludes could open the seal, so nothing above "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
@@ -223,6 +224,10 @@ def test_sealed_sums_say_who_opens_them_and_what_a_colluding_recipient_does() ->
     assert "the coordinator sees no sum, only the report's totals: sums are sealed for 内科, 外科, 儿科, 骨科" in text
     assert "one of them that colludes could open the seal" in text
     assert "sealed" not in said(audit(of(4)))
+    assert "the joint loss leaves out" not in text
+    targets = (*of(4).departments, DepartmentSettings(name="研发部门", roles=("target",)))
+    with_a_reader = audit(of(4, departments=targets, aggregation=asking(coordinator_sees="nothing")))
+    assert "the joint loss leaves out 研发部门, who have no rows" in said(with_a_reader)
 
 
 # ---------------------------------------------------------------- who would be exposed
@@ -254,9 +259,13 @@ def test_who_dominates_is_named() -> None:
     assert "make weights.alpha more even" in text
 
 
-def test_a_department_of_weight_0_hides_nobody() -> None:
-    weights = Weights(alpha={"内科": 1.0, "外科": 1.0, "儿科": 0.0})
-    assert "are needed" in refusal(of(3, weights=weights))
+def test_a_source_of_weight_0_hides_nobody_and_is_refused_however_many_there_are() -> None:
+    for many in (3, 6):
+        weights = Weights(alpha=dict.fromkeys(NAMES[:many], 1.0) | {NAMES[2]: 0.0})
+        assert f"weights.alpha of {NAMES[2]} is 0" in refusal(of(many, weights=weights))
+        targets = tuple(replace(d, roles=("target",)) if d.name == NAMES[2] else d for d in of(many).departments)
+        if many == 6:
+            assert audit(of(many, weights=weights, departments=targets)).refused is None
 
 
 # ---------------------------------------------------------------- drawn participants, clusters
