@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -119,8 +120,11 @@ def build_departments(
     }
 
 
-def read_own(federation: Federation, name: str, file: DepartmentFile | None = None) -> Own:
-    """Reads a department's file (unless given) and its rows; checks them against the data contract."""
+def read_own(federation: Federation, name: str, file: DepartmentFile | None = None, *, base: Path | None = None) -> Own:
+    """Reads a department's file (unless given) and its rows; checks them against the data contract.
+
+    `base`: the folder that the file's paths are relative to; default: where the federation file says that it is.
+    """
     file, settings = file if file is not None else read_file(federation, name), federation.settings
     if file.data is None:
         return Own(file, None)
@@ -131,7 +135,7 @@ def read_own(federation: Federation, name: str, file: DepartmentFile | None = No
         department=name,
         label=settings.department(name).label,
         seed=seed,
-        base=federation.department_file(name).parent,
+        base=base if base is not None else federation.department_file(name).parent,
     )
     return Own(file, prepared)
 

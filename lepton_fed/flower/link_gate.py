@@ -1,0 +1,339 @@
+"""The outermost check on the coordinator's port: who calls is known before a byte of the body is read.
+
+    /v1/fleet/*     the key of a member, and its signature       departments
+    /v1/control/*   the kit's token                              who starts and stops runs
+    /v1/runtime/*   from this machine; Flower asks for the runtime secret or a task's token
+    /health         from this machine, or with the token
+    anything else   404, Flower's pages among it
+
+Then sizes and seconds of the body (413, 408), calls a second (429), and one audit event before the answer.
+A proxy on this machine would make every caller local, so a forwarded call is refused where that counts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from base64 import b64decode
+from collections import OrderedDict
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, Any
+
+from lepton_fed.errors import LeptonError
+from lepton_fed.flower.link_audit import AuditEvent, AuditSink, Outcome
+from lepton_fed.flower.link_limits import REMEMBERED, Buckets, Limits
+from lepton_fed.flower.link_members import EMPTY, NODE, REASON, RUN, Entry, Members
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+OPERATOR, COORDINATOR = "operator", "coordinator"
+
+
+def _names(words: str) -> frozenset[str]:
+    return frozenset(words.split())
+
+
+FLEET = _names(
+    "activate-node deactivate-node send-node-heartbeat pull-messages push-messages get-run get-fab push-object "
+    "pull-object confirm-message-received"
+)
+CONTROL = _names("start-run stop-run list-runs list-nodes stream-logs stream-run-events")
+RUNTIME = _names(
+    "acquire-task send-task-heartbeat pull-task-input push-task-output push-object pull-object "
+    "confirm-message-received push-messages pull-messages get-nodes push-logs push-task-events"
+)
+"""Calls that a run needs. Flower has others, for accounts, agents, connectors and for registering nodes: 404."""
+
+BEATS = frozenset(("send-node-heartbeat", "send-task-heartbeat", "get-nodes", "health"))
+"""Not recorded where they are accepted: they carry nothing."""
+
+LONGEST_PATH = 120
+"""Characters of an unknown path that are recorded."""
+
+
+class Refusal(Exception):
+    """The call is answered with this status and goes no further."""
+
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(reason)
+        self.status = status
+        self.reason = reason
+
+
+@dataclass
+class Call:
+    """One request as the gate sees it. `entry`: the member whose key it holds, once its signature was verified."""
+
+    scope: Scope
+    actor: str = ""
+    entry: Entry | None = None
+    headers: dict[bytes, list[bytes]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.headers = {}
+        for name, value in self.scope["headers"]:
+            self.headers.setdefault(name.lower(), []).append(value)
+
+    @property
+    def address(self) -> str:
+        return self.scope["client"][0] if self.scope.get("client") else ""
+
+    @property
+    def api(self) -> str:
+        """`fleet`, `control`, `runtime`, `health`; empty for what the port does not have."""
+        method, path = self.scope["method"], self.scope["path"]
+        if path == "/health" and method in ("GET", "HEAD"):
+            return "health"
+        empty, version, api, name = (*path.split("/"), "", "", "", "")[:4]
+        known = {"fleet": FLEET, "control": CONTROL, "runtime": RUNTIME}.get(api, frozenset())
+        exact = path == f"/{version}/{api}/{name}" and version == "v1" and not empty
+        return api if exact and method == "POST" and name in known else ""
+
+    @property
+    def name(self) -> str:
+        return str(self.scope["path"]).rsplit("/", 1)[-1]
+
+    @property
+    def local(self) -> bool:
+        """Whether it comes from this machine, and from nobody whom a proxy speaks for."""
+        forwarded = {b"forwarded", b"x-forwarded-for", b"x-real-ip"} & self.headers.keys()
+        return not forwarded and is_loopback(self.address)
+
+    def header(self, name: str) -> str:
+        """The one value of a header; empty if there is none, or more than one."""
+        values = self.headers.get(name.encode(), [])
+        return values[0].decode("latin-1") if len(values) == 1 else ""
+
+    def event(self, outcome: Outcome, reason: str = "", run: int = 0) -> AuditEvent:
+        """What is kept of it."""
+        return AuditEvent(
+            actor=self.actor,
+            address=self.address,
+            action=self.scope["path"][:LONGEST_PATH],
+            run=str(run) if run else "",
+            outcome=outcome,
+            reason=reason,
+        )
+
+
+class Gate:
+    """Wraps Flower's application. `permits` compares a token in constant time."""
+
+    def __init__(
+        self, app: ASGIApp, *, members: Members, permits: Callable[[str], bool], sink: AuditSink, limits: Limits
+    ) -> None:
+        self._app = app
+        self._members = members
+        self._permits = permits
+        self._sink = sink
+        self._limits = limits
+        self._calls = Buckets(*limits.calls)
+        self._refusals = Buckets(*limits.refusals)
+        self._hushed: OrderedDict[str, None] = OrderedDict()
+        self.answered = self.refused = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        call = Call(scope)
+        try:
+            self._admit(call)
+            body = await self._body(call, receive)
+            scope.setdefault("state", {})[NODE] = call.entry
+            await self._app(scope, _again(body, receive), self._recording(call, send))
+        except Refusal as refusal:
+            await self._refuse(call, refusal, send)
+
+    async def note(self, address: str, reason: str) -> None:
+        """Record a connection that was closed before it asked for anything."""
+        event = AuditEvent(actor="", address=address, action="connect", outcome="refused", reason=reason)
+        with suppress(Refusal):
+            await self._keep_refusal(event)
+
+    def _admit(self, call: Call) -> None:
+        match call.api:
+            case "fleet":
+                self._admit_node(call)
+            case "control":
+                self._require_token(call)
+            case "runtime" if call.local:
+                # No bucket: who polls here is the run itself, and Flower asks it for a secret.
+                call.actor = COORDINATOR
+                return
+            case "runtime":
+                raise Refusal(403, "the runtime is for this machine only")
+            case "health" if call.local:
+                return
+            case "health":
+                self._require_token(call)
+            case _:
+                raise Refusal(404, "there is no such page")
+        if not self._calls.take(call.actor):
+            raise Refusal(429, "too many calls; wait a second")
+
+    def _require_token(self, call: Call) -> None:
+        scheme, _, token = call.header("authorization").partition(" ")
+        if scheme.lower() != "bearer" or not self._permits(token):
+            raise Refusal(401, "the token is not that of this federation" if token else "a token is needed")
+        call.actor = OPERATOR
+
+    def _admit_node(self, call: Call) -> None:
+        from flwr.supercore.constant import FLEET_HTTP_PUBLIC_KEY_HEADER
+
+        key = decoded(call.header(FLEET_HTTP_PUBLIC_KEY_HEADER))
+        if not key:
+            raise Refusal(401, "a node's key and signature are needed")
+        entry = self._members.entry(key)
+        if entry is None:
+            raise Refusal(403, "the node's key is not in the roster")
+        if not signed(call, key):
+            raise Refusal(401, f"the signature is not by the key of {entry.name}")
+        call.entry, call.actor = entry, entry.name
+
+    async def _body(self, call: Call, receive: Receive) -> bytes:
+        """The whole body, refused once it is larger or slower than the limits allow."""
+        length = call.header("content-length")
+        if length.isdecimal() and int(length) > self._limits.body:
+            raise Refusal(413, self._large)
+        begun, parts, size = time.monotonic(), [], 0
+        while True:
+            late = begun + self._limits.stall + size / self._limits.pace - time.monotonic()
+            try:
+                message = await asyncio.wait_for(receive(), late)
+            except TimeoutError:
+                raise Refusal(408, "the body comes too slowly") from None
+            if message["type"] == "http.disconnect":
+                raise Refusal(400, "the caller left before its request was complete")
+            parts.append(message.get("body", b""))
+            size += len(parts[-1])
+            if size > self._limits.body:
+                raise Refusal(413, self._large)
+            if not message.get("more_body", False):
+                return b"".join(parts)
+
+    @property
+    def _large(self) -> str:
+        return f"a request has at most {self._limits.body} bytes"
+
+    def _recording(self, call: Call, send: Send) -> Send:
+        """`send`, with the event written before the answer begins; an answer without its event is a 503."""
+        replaced = False
+
+        async def answer(message: Message) -> None:
+            nonlocal replaced
+            if replaced:
+                return
+            if message["type"] == "http.response.start":
+                try:
+                    await self._record(call, message["status"])
+                except Refusal as refusal:
+                    replaced = True
+                    await respond(send, refusal.status, refusal.reason)
+                    return
+            await send(message)
+
+        return answer
+
+    async def _record(self, call: Call, status: int) -> None:
+        """The event of a call that Flower answered."""
+        state: dict[str, Any] = call.scope["state"]
+        outcome: Outcome = "done" if status < 400 else "failed" if status >= 500 else "refused"
+        reason = "" if outcome == "done" else state.get(REASON) or f"Flower answered {status}"
+        run = state.get(RUN, 0)
+        if outcome == "refused":
+            # Whoever spoke to the runtime without its secret is not the coordinator.
+            call.actor = "" if call.api == "runtime" else call.actor
+            await self._keep_refusal(call.event("refused", reason, run))
+            return
+        self.answered += 1
+        if outcome == "failed" or not (call.name in BEATS or state.get(EMPTY, False)):
+            await self._keep(call.event(outcome, reason, run))
+
+    async def _refuse(self, call: Call, refusal: Refusal, send: Send) -> None:
+        status, reason = refusal.status, refusal.reason
+        try:
+            if not await self._keep_refusal(call.event("refused", reason)):
+                status, reason = 429, "too many refused calls; wait a minute"
+        except Refusal as worse:
+            status, reason = worse.status, worse.reason
+        await respond(send, status, reason)
+
+    async def _keep_refusal(self, event: AuditEvent) -> bool:
+        """Whether this caller has not been refused too often; if so it is recorded, and so is the first beyond."""
+        self.refused += 1
+        who = event.actor or event.address
+        if self._refusals.take(who):
+            self._hushed.pop(who, None)
+            await self._keep(event)
+            return True
+        if who not in self._hushed:
+            self._hushed[who] = None
+            while len(self._hushed) > REMEMBERED:
+                self._hushed.popitem(last=False)
+            await self._keep(replace(event, reason=f"{event.reason}; more are refused without a line each"))
+        return False
+
+    async def _keep(self, event: AuditEvent) -> None:
+        """Record in another thread; Refusal where that fails, so that nothing unrecorded is answered."""
+        try:
+            await asyncio.to_thread(self._sink.record, event)
+        except LeptonError as error:
+            logging.getLogger(__name__).error("%s", error)
+            raise Refusal(503, "the coordinator cannot keep its record of calls") from None
+
+
+def is_loopback(address: str) -> bool:
+    """Whether an IP address is this machine's own, also as IPv6 spells an IPv4 address."""
+    try:
+        found = ip_address(address.partition("%")[0])
+    except ValueError:
+        return False
+    mapped = getattr(found, "ipv4_mapped", None)
+    return bool((mapped or found).is_loopback)
+
+
+def decoded(text: str) -> bytes:
+    """Base64's bytes; none for what is no base64."""
+    try:
+        return b64decode(text, validate=True)
+    except ValueError:
+        return b""
+
+
+def signed(call: Call, key: bytes) -> bool:
+    """Whether the call's time is signed by this key. Flower compares that time with its clock, later."""
+    from flwr.common.constant import TIMESTAMP_HEADER
+    from flwr.supercore.constant import FLEET_HTTP_SIGNATURE_HEADER
+    from flwr.supercore.primitives.asymmetric import bytes_to_public_key, verify_signature
+
+    written, signature = call.header(TIMESTAMP_HEADER), decoded(call.header(FLEET_HTTP_SIGNATURE_HEADER))
+    return bool(written) and verify_signature(bytes_to_public_key(key), written.encode("latin-1"), signature)
+
+
+async def respond(send: Send, status: int, reason: str) -> None:
+    """A short answer that ends the connection: what is left of the request is not read."""
+    content = reason.encode()
+    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"%d" % len(content))]
+    headers += [(b"connection", b"close")] + ([(b"retry-after", b"1")] if status == 429 else [])
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": content})
+
+
+def _again(body: bytes, receive: Receive) -> Receive:
+    """A `receive` that gives the body which was read, then what comes after it."""
+    given = False
+
+    async def next_message() -> Message:
+        nonlocal given
+        if given:
+            return await receive()
+        given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return next_message

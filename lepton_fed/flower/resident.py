@@ -1,0 +1,321 @@
+"""A department as one long-lived process that is itself the SuperNode: its data stay loaded, its code is its own.
+
+    reside(connect, Desk(department, side))
+       connect --> receive --> open the signature --> Department.handle --> sign --> send --> receive ...
+          ^-- back-off --- unreachable                    the bundle that comes with a run is never fetched
+
+What leaves is a signed reply of lepton-fed or a signed refusal. Of a failure only a sentence leaves that names the
+step; the failure itself stays in this process's log. Keys, models and the state of secure sums stay in memory, the
+ledger is a file: a department that was killed comes back with its ledger, refuses whatever belonged to before, and
+takes part again from the next round on.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from types import FrameType
+from typing import TypeVar
+
+from flwr.app import Message as FlowerMessage
+from flwr.app import RecordDict
+from flwr.app.message import remove_content_from_message
+from flwr.proto.message_pb2 import ObjectTree
+from flwr.supercore.inflatable.inflatable_object import (
+    get_all_nested_objects,
+    get_object_tree,
+    no_object_id_recompute,
+)
+from flwr.supercore.inflatable.inflatable_utils import (
+    ObjectPullError,
+    ObjectPushError,
+    pull_and_inflate_object_from_tree,
+    push_objects,
+)
+
+from lepton_fed.assembly import Own, build_department, read_own, terms
+from lepton_fed.config import Federation
+from lepton_fed.data import load_department_file
+from lepton_fed.department import Department
+from lepton_fed.deploy.kit import COORDINATOR, DepartmentKit
+from lepton_fed.errors import LeptonError, PeerError
+from lepton_fed.flower.fleet import UNAUTHORISED, UNPREPARED, DeniedError, Link, UnreachableError, connected
+from lepton_fed.flower.grid import JOIN, TYPES, WHO
+from lepton_fed.flower.records import Here, Said, Who, record_of, said_in
+from lepton_fed.flower.signed import DepartmentSide, Members
+from lepton_fed.messages import Refused
+from lepton_fed.secagg.client import Party
+from lepton_fed.secagg.review import Terms
+from lepton_fed.secrecy import require_safe
+from lepton_fed.storage.ledger_file import LedgerFile
+
+KINDS = {kind: type_ for type_, kind in TYPES.items()}
+STEPS = {
+    JOIN: "joining",
+    "query.declare": "declaring its hub",
+    "query.advertise": "making keys",
+    "train.work": "its work of the round",
+    "train.sum": "an exchange of a secure sum",
+}
+"""What a department was asked for, in words, by Flower's type."""
+
+SHORTEST, LONGEST, PATIENCE = 0.02, 1.0, 16
+"""Seconds between two looks for messages: a sixteenth of the time since the last one, so none is found late."""
+
+FIRST_PAUSE, LONGEST_PAUSE = 0.2, 20.0
+"""Seconds between attempts to reach a coordinator that is away."""
+
+REFUSED_FOR = 75.0
+"""Seconds for which the SuperLink may say no: it takes a killed node for connected for a while."""
+
+_log = logging.getLogger("lepton_fed.flower.resident")
+
+Connect = Callable[[], AbstractContextManager[Link]]
+Done = TypeVar("Done")
+
+
+# ---------------------------------------------------------------- what is answered
+
+
+@dataclass(eq=False)
+class Desk:
+    """Turns each request into a signed reply: whatever comes in, and whatever happens here."""
+
+    department: Department
+    side: DepartmentSide
+
+    def answer(self, message: FlowerMessage, node: int) -> FlowerMessage:
+        """The signed reply to a message that reached this node."""
+        return self.side.reply(record_of(self._said(message, node)), message, node)
+
+    def refuse(self, message: FlowerMessage, node: int, reason: str) -> FlowerMessage:
+        return self.side.reply(record_of(Refused(reason)), message, node)
+
+    def _said(self, message: FlowerMessage, node: int) -> Said:
+        kind = message.metadata.message_type
+        try:
+            return self._handled(self.side.opened(message, node), kind)
+        except PeerError as error:
+            _log.warning("refused a message: %s", error)
+            return Refused(str(error))
+        except LeptonError as error:
+            _log.exception("could not answer")
+            return Refused(str(error))
+        except Exception:
+            # Its text may quote a row, so it stays here.
+            _log.exception("could not answer")
+            return Refused(f"{STEPS.get(kind, 'an answer')} failed at this department; its own log says why")
+
+    def _handled(self, content: RecordDict, kind: str) -> Said:
+        if kind == WHO:
+            said_in(content, COORDINATOR, (Who,))
+            return Here(self.department.name)
+        if kind not in KINDS:
+            raise PeerError(COORDINATOR, "its message is of a type that lepton-fed does not have")
+        return self.department.handle(said_in(content, COORDINATOR, (KINDS[kind],)))
+
+
+# ---------------------------------------------------------------- how messages come and go
+
+
+@dataclass(eq=False)
+class Resident:
+    """A department at its place: connected as long as possible, until `stop` is set.
+
+    `wait(seconds)`: until `stop`, or so long. `_reply`: what is not yet delivered; it outlives a connection.
+    """
+
+    desk: Desk
+    connect: Connect
+    stop: threading.Event
+    wait: Callable[[float], object]
+    _reply: tuple[FlowerMessage, float] | None = field(default=None, init=False)
+    _denied_since: float | None = field(default=None, init=False)
+
+    def reside(self) -> None:
+        """Returns when `stop` is set; PeerError if the SuperLink goes on saying no."""
+        while not self.stop.is_set():
+            try:
+                self._patiently(self._stay)
+            except DeniedError as error:
+                self._bear(error)
+
+    def _stay(self) -> None:
+        with self.connect() as link:
+            _log.info("connected as node %d", link.node)
+            self._attend(link)
+
+    def _attend(self, link: Link) -> None:
+        """Answers messages while the connection lasts. A short break does not end it: the node stays active."""
+        last = time.monotonic()
+        while not self.stop.is_set():
+            self._patiently(lambda: self._deliver(link))
+            if self._patiently(lambda: self._take(link)):
+                last = time.monotonic()
+            elif not self.stop.is_set():
+                self.wait(min(max((time.monotonic() - last) / PATIENCE, SHORTEST), LONGEST))
+
+    def _take(self, link: Link) -> bool:
+        """Receives and answers one message, if there is one."""
+        received = link.receive()
+        self._denied_since = None
+        if received is None:
+            return False
+        head, tree = received
+        message = self._whole(link, head, tree)
+        if message is not None:
+            started = time.perf_counter()
+            reply = self._answered(message, link.node)
+            self._reply = reply, time.perf_counter() - started
+        return True
+
+    def _answered(self, message: FlowerMessage, node: int) -> FlowerMessage:
+        if message.has_content():
+            return self.desk.answer(message, node)
+        return self.desk.refuse(message, node, f"{COORDINATOR}: its message could not be read")
+
+    def _whole(self, link: Link, head: FlowerMessage, tree: ObjectTree) -> FlowerMessage | None:
+        """The message with its content, without where it cannot be read; None if it is no longer there."""
+        run = head.metadata.run_id
+        fetch = partial(
+            pull_and_inflate_object_from_tree,
+            tree,
+            partial(link.pull_object, run),
+            partial(link.confirm, run),
+            return_type=FlowerMessage,
+            initial_backoff=SHORTEST,
+        )
+        try:
+            message = self._patiently(fetch)
+        except (DeniedError, ObjectPullError) as error:
+            _log.warning("a message could not be fetched (%s); its sender will miss an answer", error)
+            return None
+        except Exception as error:
+            _log.warning("a message could not be read (%s)", type(error).__name__)
+            message = _without_content(head)
+        if message is not None:
+            message.metadata.__dict__["_message_id"] = tree.object_id
+        return message
+
+    def _deliver(self, link: Link) -> None:
+        """Sends the reply that waits, if one does; what the SuperLink does not want any more is dropped."""
+        if self._reply is None:
+            return
+        reply, seconds = self._reply
+        try:
+            send(link, reply, seconds)
+        except (DeniedError, ObjectPushError) as error:
+            _log.warning("a reply is not wanted any more (%s)", error)
+        self._reply = None
+
+    def _patiently(self, act: Callable[[], Done]) -> Done | None:
+        """Does it, as soon as the coordinator can be reached; None if `stop` comes first."""
+        pause = FIRST_PAUSE
+        while not self.stop.is_set():
+            try:
+                return act()
+            except UnreachableError as error:
+                if pause == FIRST_PAUSE:
+                    _log.warning("the coordinator cannot be reached (%s); trying again", error)
+                # Departments that lost one coordinator together do not come back in step.
+                self.wait(pause * (0.75 + secrets.randbelow(500) / 1000))
+                pause = min(2 * pause, LONGEST_PAUSE)
+        return None
+
+    def _bear(self, error: DeniedError) -> None:
+        """Waits where the SuperLink says no, and complains when it has said so for too long."""
+        now = time.monotonic()
+        if self._denied_since is None:
+            self._denied_since = now
+            _log.warning("the coordinator does not let this node in (%s); trying again", error)
+        if now - self._denied_since >= REFUSED_FOR:
+            raise PeerError(COORDINATOR, _REASONS.get(error.status, f"it refuses this node ({error})")) from None
+        self.wait(min(FIRST_PAUSE + (now - self._denied_since) / 4, 5.0))
+
+
+_REASONS = {
+    UNPREPARED: "it takes this department for connected already; stop the other process that has its key, or have "
+    "the coordinator's operator register it",
+    UNAUTHORISED: "it does not know this node's key, or the two machines' clocks differ by more than five minutes; ask "
+    "the administrator whether the department is still in the roster",
+}
+
+
+def send(link: Link, reply: FlowerMessage, seconds: float) -> None:
+    """Announces a reply and uploads what the SuperLink does not have of it."""
+    run = reply.metadata.run_id
+    reply.metadata.__dict__["_message_id"] = ""
+    reply.metadata.__dict__["_message_id"] = reply.object_id
+    with no_object_id_recompute():
+        missing, upload = link.send(remove_content_from_message(reply), get_object_tree(reply), seconds)
+        push_objects(get_all_nested_objects(reply), partial(link.push_object, run, upload), object_ids_to_push=missing)
+
+
+def _without_content(head: FlowerMessage) -> FlowerMessage:
+    head.__dict__["_content"] = None
+    return head
+
+
+# ---------------------------------------------------------------- from a kit
+
+
+def department_of(kit: DepartmentKit, own_file: Path | None = None, *, disclose: bool = False) -> Department:
+    """The kit's department with its rows, keys and ledger; ConfigError, DataError or StorageError, one sentence.
+
+    `own_file`: the department's own file; default: where the federation file says, beside the kit's copy.
+    `disclose`: whether its measurements may leave.
+    """
+    federation, name = kit.federation, kit.name
+    own = read_own(federation, name) if own_file is None else _own(federation, name, own_file)
+    asked = terms(federation.settings, own.file)
+    party = None
+    if federation.settings.aggregation.secure:
+        require_safe(federation.settings, {name: asked})
+        party = party_of(kit, asked)
+    return build_department(federation, name, disclose=disclose, own=own, party=party)
+
+
+def party_of(kit: DepartmentKit, asked: Terms) -> Party:
+    """The department in secure sums: the kit's keys and roster, its own terms, its ledger's file."""
+    roster = kit.membership.roster
+    return Party(kit.keys.identity, roster, asked, LedgerFile(kit.ledger, roster.federation), kit.keys.rounding)
+
+
+def _own(federation: Federation, name: str, path: Path) -> Own:
+    """What a department's own file outside the kit says; its paths are relative to it."""
+    return read_own(federation, name, load_department_file(path, name), base=path.resolve().parent)
+
+
+def run_department(kit: DepartmentKit, department: Department, stop: threading.Event) -> None:
+    """The department's process, until `stop` is set. PeerError if the coordinator does not let it in."""
+    # It would log a line for every look for messages.
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    side = DepartmentSide(kit.keys.identity, Members.of(kit.membership))
+    connect = partial(connected, str(kit.address), kit.authority, kit.keys.node_key)
+    Resident(Desk(department, side), connect, stop, stop.wait).reside()
+
+
+@contextmanager
+def stopped_by_signals() -> Iterator[threading.Event]:
+    """An event that SIGTERM and SIGINT set while the block lasts; a second one interrupts at once."""
+    stop = threading.Event()
+
+    def ask(number: int, frame: FrameType | None) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
