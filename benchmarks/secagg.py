@@ -49,7 +49,7 @@ THREADS = (1, 2, 4)
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--departments", type=int, default=10, metavar="N")
+    parser.add_argument("--departments", type=int, default=10, metavar="N", help="departments that sum (default 10)")
     parser.add_argument("--size", type=int, default=1_000_000, metavar="D", help="parameters of the model")
     parser.add_argument("--repeat", type=int, default=3, help="runs of which the least counts")
     parser.add_argument("--pairs", type=int, default=9, help="rounds of each kind, by turns")

@@ -16,7 +16,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from lepton_fed.cohorts import HubPlan, home, hubs
-from lepton_fed.department import bench, first_hub
+from lepton_fed.department import bench, first_hub, reference
+from lepton_fed.digests import hub_digest
 from lepton_fed.errors import ConfigError, PolicyError, RoundError
 from lepton_fed.history import FEDERATION, Measurement
 from lepton_fed.hub import Hub, advanced
@@ -28,7 +29,7 @@ from lepton_fed.secagg.roster import Roster
 from lepton_fed.secure import gather
 from lepton_fed.seeds import derive, draw
 from lepton_fed.settings import Settings
-from lepton_fed.sums import Scheme, Turnout, hub_digest
+from lepton_fed.sums import Scheme, Turnout
 from lepton_fed.tally import Gathered, Tally
 from lepton_fed.transport import Flow, Replies, in_order
 from lepton_fed.weighting import beta
@@ -89,9 +90,8 @@ def begin(settings: Settings, code: tuple[str, ...] = (), fingerprint: str = "",
         )
     plans = hubs(settings)
     models = {plan.name: _initial(settings, k, code) for k, plan in enumerate(plans)}
-    several = len(plans) > 1 and settings.coupling.kind != "distill"
-    reference = models[plans[0].name].state.model if several else None
-    return State(0, plans, models, fingerprint=fingerprint, roster=roster, reference=reference)
+    first = reference(settings, plans, models[plans[0].name])
+    return State(0, plans, models, fingerprint=fingerprint, roster=roster, reference=first)
 
 
 def _initial(settings: Settings, place: int, code: tuple[str, ...]) -> Hub:
@@ -209,8 +209,8 @@ def _work(settings: Settings, state: State, writes: Mapping[str, tuple[str, ...]
         name = department.name
         if name in writes or (report and department.is_target):
             write = writes.get(name, ())
-            sealed = settings.aggregation.coordinator_sees == "nothing"  # Then departments hold the hubs.
-            shown = [] if sealed else _needed(settings, state, name, write)
+            # Where sums are sealed, departments hold the hubs themselves.
+            shown = [] if settings.aggregation.sealed else _needed(settings, state, name, write)
             needed = {p.name: state.hubs[p.name].state for p in shown}
             messages[name] = Work(state.round + 1, needed, write, report and department.is_target, state.fingerprint)
     return messages
@@ -259,12 +259,12 @@ def _nobody(number: int, refusals: Mapping[str, str]) -> str:
 # ---------------------------------------------------------------- measurements
 
 
-def _measurements(settings: Settings, state: State, tally: Gathered) -> tuple[Measurement, ...]:
+def _measurements(settings: Settings, state: State, gathered: Gathered) -> tuple[Measurement, ...]:
     """What departments disclosed, and the federation's totals, all about round `state.round`."""
-    number, sums = state.round, tally.totals
+    number, sums = state.round, gathered.totals
     found = []
     for name in settings.names:  # Not in the order in which replies came, which is the network's.
-        for key, value in tally.disclosed.get(name, {}).items():
+        for key, value in gathered.disclosed.get(name, {}).items():
             part, _, metric = key.partition("/")
             found.append(Measurement(number, name, part, metric, value))
     for metric in settings.report.metrics:

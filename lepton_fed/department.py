@@ -91,10 +91,11 @@ def first_hub(settings: Settings, model: FlatModel) -> Hub:
     return Hub(HubState(initial.to("cpu", torch.float32, copy=True).numpy()), buffers=model.layout.trained.start)
 
 
-def scheme_of(settings: Settings, plans: tuple[HubPlan, ...], length: int, bench: Bench) -> Scheme:
-    """The federation's secure sums. Several hubs share one vector a department, relative to the first model."""
-    several = len(plans) > 1 and settings.coupling.kind != "distill"
-    return Scheme(settings, plans, length, first_hub(settings, bench.model).state.model if several else None)
+def reference(settings: Settings, plans: tuple[HubPlan, ...], first: Hub) -> Vector | None:
+    """What updates in secure sums are relative to where several hubs share one vector a department: the first
+    hub's initial model, which everybody builds from the seed. None where there is one hub.
+    """
+    return first.state.model if len(plans) > 1 and settings.coupling.kind != "distill" else None
 
 
 @dataclass(eq=False)
@@ -152,8 +153,8 @@ class Department:
 
     def _member(self, plans: tuple[HubPlan, ...]) -> Member:
         assert self.party is not None
-        if self.settings.aggregation.coordinator_sees == "nothing" and self.participant.home is not None:
-            # Hubs of `clusters` begin differently, so they cannot be sealed (`objection` says so).
+        if self.settings.aggregation.sealed and self.participant.home is not None:
+            # Hubs of `clusters` begin differently, and are refused before any run (`secrecy`).
             self.own_hubs = {p.name: first_hub(self.settings, self.bench.model) for p in plans}
         return Member(
             self.party,
@@ -169,7 +170,9 @@ class Department:
     @cached_property
     def scheme(self) -> Scheme:
         """The sums of this federation, by its own copy of the file."""
-        return scheme_of(self.settings, tuple(self.plans.values()), self.length, self.bench)
+        plans = tuple(self.plans.values())
+        first = reference(self.settings, plans, first_hub(self.settings, self.bench.model))
+        return Scheme(self.settings, plans, self.length, first)
 
     @property
     def length(self) -> int:

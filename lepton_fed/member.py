@@ -16,7 +16,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 
 from lepton_fed.cohorts import HubPlan
-from lepton_fed.errors import LeptonError
+from lepton_fed.digests import BYTES_OF_DIGEST, hub_digest, models_hash, shown_hash
+from lepton_fed.errors import LeptonError, StorageError
 from lepton_fed.messages import Advertised, Done, HubState, Refused, Reply, Sum, Summed, Work
 from lepton_fed.secagg import client as protocol
 from lepton_fed.secagg.canonical import Wire, encode
@@ -30,7 +31,7 @@ from lepton_fed.secagg.pads import Holder, join, lead
 from lepton_fed.secagg.plan import Plan
 from lepton_fed.secagg.recipient import open_sums
 from lepton_fed.secagg.results import Sums
-from lepton_fed.sums import BYTES_OF_DIGEST, Scheme, Turnout, hub_digest, models_hash, shown_hash
+from lepton_fed.sums import Scheme, Turnout
 
 Contribute = Callable[[Work], Done | Refused]
 """Reports on the last round and trains."""
@@ -69,6 +70,8 @@ class Member:
         """Fresh keys; a round that is under way here is given up by that."""
         try:
             advertised = protocol.advertise(self.party)
+        except StorageError:
+            raise  # About this department's own disk: whoever runs it says less to others.
         except LeptonError as error:
             return Refused(getattr(error, "reason", str(error)))
         self.state, self.holder = advertised, None
@@ -78,6 +81,8 @@ class Member:
         """The reply to one exchange, or why there is none; then nothing has changed."""
         try:
             return self._move(message)
+        except StorageError:
+            raise
         except LeptonError as error:
             return Refused(getattr(error, "reason", str(error)))
 

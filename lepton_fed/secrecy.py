@@ -92,7 +92,7 @@ def _misfits(settings: Settings, plans: tuple[HubPlan, ...]) -> Iterator[str]:
         return
     yield from _uncrowded(settings, plans)
     yield from _uncounted(settings, plans)
-    if settings.aggregation.coordinator_sees == "nothing":
+    if settings.aggregation.sealed:
         yield from _unsealed(settings, plans)
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
+from lepton_fed.digests import models_hash, shown_hash
 from lepton_fed.errors import RoundError
 from lepton_fed.messages import Advertise, Advertised, Done, HubState, Message, Refused, Reply, Sum, Summed, Work
 from lepton_fed.secagg.canonical import Wire
@@ -21,7 +22,7 @@ from lepton_fed.secagg.messages import Delivery, Refusal, SignedKeys
 from lepton_fed.secagg.plan import Plan
 from lepton_fed.secagg.roster import Roster
 from lepton_fed.secagg.server import Outcome, secure_sum
-from lepton_fed.sums import MEASUREMENTS, UPDATES, Scheme, Turnout, models_hash, scores_in, shown_hash
+from lepton_fed.sums import MEASUREMENTS, UPDATES, Scheme, Turnout, scores_in
 from lepton_fed.tally import Gathered
 from lepton_fed.transport import Flow, Replies
 
@@ -68,7 +69,10 @@ def gather(
             keys = {n: k for n, k in keys.items() if n not in plan.members}
         else:
             break
-    taken_in(scheme, outcome, gathered, hubs)
+    try:
+        taken_in(scheme, outcome, gathered, hubs)
+    except Malformed as error:
+        raise RoundError(f"round {round}: {error}") from None
     gathered.models = _commonest(gathered.held.values()) or gathered.models
     used = {*plan.members, *plan.recipients}
     return {**{n: k for n, k in keys.items() if n not in used}, **outcome.next_keys}, gathered

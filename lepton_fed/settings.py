@@ -492,8 +492,13 @@ class Aggregation(_Strict):
         _require(self.crowd is None or self.crowd >= 1, f"aggregation: crowd must be at least 1, not {self.crowd}")
         _require(self.crowd_soft >= 1, f"aggregation: crowd_soft must be at least 1, not {self.crowd_soft}")
         _require(0 < self.clip <= 2.0**20, f"aggregation: clip must be positive and at most 2^20, not {self.clip}")
-        asked = self.coordinator_sees == "nothing" or self.noise is not None
+        asked = self.sealed or self.noise is not None
         _require(self.secure or not asked, "aggregation: coordinator_sees = 'nothing' and noise need secure = true")
+
+    @property
+    def sealed(self) -> bool:
+        """Whether only departments can open a sum, and hold the common model themselves."""
+        return self.coordinator_sees == "nothing"
 
 
 @dataclass(frozen=True, kw_only=True)

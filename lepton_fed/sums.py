@@ -1,15 +1,14 @@
-"""Which secure sums a round makes: a function of the federation file and of who takes part, never of data.
+"""A round's secure sums: the plan that the file makes of who takes part, what a department adds, what totals mean.
 
     group "updates"        a vector, its weight and its spread; a cohort per hub: who writes to it
     group "measurements"   totals of the report; one cohort: the targets that have rows
 
-The coordinator drafts a round's plan from this, and every department drafts it again from its own copy of the
-file and compares.
+The plan is a function of the federation file and of who takes part, never of data: the coordinator drafts it, and
+every department drafts it again from its own copy of the file and compares.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -20,7 +19,6 @@ import numpy as np
 from lepton_fed.cohorts import HubPlan
 from lepton_fed.messages import Done, HubState, Release, Vector
 from lepton_fed.secagg import Cohort, Contribution, FixedPoint, Group, Malformed, Noise, Plan, Roster, variance_for
-from lepton_fed.secagg.canonical import digest
 from lepton_fed.secagg.fixedpoint import LIMIT
 from lepton_fed.secagg.plan import default_crowd, fewest_survivors, threshold
 from lepton_fed.secagg.results import Sums
@@ -35,10 +33,10 @@ SCALAR_BITS = 48
 NOISE_STEPS = 2.0**14
 """Standard deviation of the noise in one sum, in steps of the fixed point: fine enough to cost nothing."""
 
-LONGEST_NAME = 100
+MASS_ERROR = 1e-6
+"""How far rounding may take a sum of weights from what it should be, relatively."""
 
-BYTES_OF_DIGEST = 64
-"""Of a hub: 32 for its model, 32 for what else is shown of it."""
+LONGEST_NAME = 100
 
 
 @dataclass(frozen=True)
@@ -165,7 +163,7 @@ class Scheme:
 
     @property
     def sealed(self) -> bool:
-        return self.settings.aggregation.coordinator_sees == "nothing"
+        return self.settings.aggregation.sealed
 
     @property
     def recipients(self) -> tuple[str, ...]:
@@ -245,9 +243,9 @@ class Scheme:
                 hub = self.hub(cohort.name)
                 public = sum(float(w) for n, w in zip(cohort.members, cohort.weights, strict=True) if n in alive)
                 mass, spread = (float(total.scalars[0]), float(total.scalars[1])) if group.scalars else (public, 0.0)
-                if mass > 0:
-                    mean = np.divide(total.vector, np.float32(mass), out=total.vector)
-                    found[hub] = self._relative(mean, mass * self._unit, spread / mass, hubs[hub].model)
+                _check_mass(hub, mass, public, float(group.fixed.weight_low))
+                mean = np.divide(total.vector, np.float32(mass), out=total.vector)
+                found[hub] = self._relative(mean, mass * self._unit, spread / mass, hubs[hub].model)
         return found
 
     @property
@@ -267,6 +265,12 @@ class Scheme:
         inner = float(np.dot(moved.astype(np.float64), mean[: model.size].astype(np.float64)))
         mean[: model.size] -= moved
         return Release(mean, mass, max(spread - 2 * inner + squared_norm(moved), 0.0))
+
+
+def _check_mass(hub: str, mass: float, public: float, low: float) -> None:
+    """Malformed where no honest weights come to this: dividing by it could give a model that nobody can use."""
+    if not low * public * (1 - MASS_ERROR) <= mass <= public * (1 + MASS_ERROR):
+        raise Malformed(f"the weights in the sum of hub {hub!r} are not what the file allows: some department lies")
 
 
 def scores_in(plan: Plan, sums: Sums) -> dict[str, float]:
@@ -313,37 +317,6 @@ def colluders(settings: Settings) -> int:
 def roster_of(settings: Settings, publics: Mapping[str, bytes]) -> Roster:
     """The roster of a federation: public keys by department. Malformed where the file's numbers do not fit."""
     return Roster.of(settings.federation.name[:LONGEST_NAME].strip(), dict(publics), colluders(settings))
-
-
-def hub_digest(hub: HubState) -> bytes:
-    """64 bytes that stand for all that a department is shown of a hub: 32 for its model, 32 for the rest.
-
-    The release is in the rest: a row of the joint loss is an inner product with the release's mean, so whoever chose
-    that mean for one department, and left the others without, could read that department's update entry by entry.
-    """
-    release = hub.release
-    numbers = () if release is None else (release.mass, release.spread)
-    rest = (hub.control, release.mean if release is not None else None)
-    return _hash((hub.model,)) + _hash(rest, np.array(numbers, "<f8").tobytes())
-
-
-def _hash(vectors: Iterable[Vector | None], numbers: bytes = b"") -> bytes:
-    state = hashlib.sha256(numbers)
-    for vector in vectors:
-        data = np.ascontiguousarray(vector if vector is not None else np.zeros(0), "<f4")
-        state.update(data.size.to_bytes(8, "little"))
-        state.update(data.data)
-    return state.digest()
-
-
-def models_hash(digests: Mapping[str, bytes]) -> bytes:
-    """32 bytes that stand for the models of all hubs: contents only, so that no model is spent twice."""
-    return digest("models", tuple(sorted((name, one[:32]) for name, one in digests.items())))
-
-
-def shown_hash(digests: Mapping[str, bytes]) -> bytes:
-    """32 bytes that stand for what else departments are shown of all hubs."""
-    return digest("shown", tuple(sorted((name, one[32:]) for name, one in digests.items())))
 
 
 def squared_norm(vector: Vector) -> float:

@@ -19,7 +19,7 @@ from flwr.serverapp import Grid, ServerApp
 from lepton_fed.coordinator import News, State, begin, close, join, play
 from lepton_fed.couplings.participant import Kept
 from lepton_fed.department import Department
-from lepton_fed.errors import ConfigError, LeptonError
+from lepton_fed.errors import ConfigError, LeptonError, StorageError
 from lepton_fed.flower.grid import TYPES, WHO
 from lepton_fed.flower.memory import handed_over, recall, recall_secrets, remember, remember_secrets
 from lepton_fed.flower.records import Here, Said, Who, record_of, said_in
@@ -141,10 +141,10 @@ def _answered(message: FlowerMessage, work: Callable[[], Said]) -> FlowerMessage
 def _safely(work: Callable[[], Said]) -> Said:
     try:
         return work()
-    except LeptonError as error:
-        return Refused(str(error))
-    except Exception:
-        # Its text may quote a row, so it stays here.
+    except Exception as error:
+        if isinstance(error, LeptonError) and not isinstance(error, StorageError):
+            return Refused(str(error))
+        # Its text may quote a row or name a place on this machine's disk, so it stays here.
         _log.exception("a message could not be answered")
         return Refused(FAILED)
 

@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 import numpy as np
 from flwr.app import ConfigRecord, RecordDict
 
+from lepton_fed.digests import BYTES_OF_DIGEST
 from lepton_fed.errors import PeerError
 from lepton_fed.messages import (
     Addend,
@@ -57,7 +58,6 @@ from lepton_fed.secagg.messages import (
     Survivors,
     SurvivorSignature,
 )
-from lepton_fed.sums import BYTES_OF_DIGEST
 
 VERSION = 2
 """Of what is on the wire. Both sides must speak the same one; nothing is guessed."""

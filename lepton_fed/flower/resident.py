@@ -46,7 +46,7 @@ from lepton_fed.config import Federation
 from lepton_fed.data import load_department_file
 from lepton_fed.department import Department
 from lepton_fed.deploy.kit import COORDINATOR, DepartmentKit
-from lepton_fed.errors import LeptonError, PeerError
+from lepton_fed.errors import LeptonError, PeerError, StorageError
 from lepton_fed.flower.fleet import UNAUTHORISED, UNPREPARED, DeniedError, Link, UnreachableError, connected
 from lepton_fed.flower.grid import JOIN, TYPES, WHO
 from lepton_fed.flower.records import Here, Said, Who, record_of, said_in
@@ -106,12 +106,11 @@ class Desk:
         except PeerError as error:
             _log.warning("refused a message: %s", error)
             return Refused(str(error))
-        except LeptonError as error:
+        except Exception as error:
             _log.exception("could not answer")
-            return Refused(str(error))
-        except Exception:
-            # Its text may quote a row, so it stays here.
-            _log.exception("could not answer")
+            if isinstance(error, LeptonError) and not isinstance(error, StorageError):
+                return Refused(str(error))
+            # Its text may quote a row or name a place on this machine's disk, so it stays here.
             return Refused(f"{STEPS.get(kind, 'an answer')} failed at this department; its own log says why")
 
     def _handled(self, content: RecordDict, kind: str) -> Said:

@@ -26,7 +26,7 @@ from lepton_fed.config import Federation
 from lepton_fed.coordinator import State
 from lepton_fed.deploy.kit import COORDINATOR, DepartmentKit
 from lepton_fed.deploy.provisioning import provision
-from lepton_fed.errors import DataError, PeerError
+from lepton_fed.errors import DataError, PeerError, StorageError
 from lepton_fed.flower import resident
 from lepton_fed.flower.apps import coordinate
 from lepton_fed.flower.fleet import INTERVAL, DeniedError, FleetLink, UnreachableError
@@ -152,6 +152,18 @@ def test_of_a_failure_a_sentence_leaves_and_the_whole_stays_in_the_log(
         assert there.reside() == [Refused("joining failed at this department; its own log says why")]
     assert "row 17: 李明, HIV positive" in caplog.text
     assert all("李明".encode() not in content for content in there.link.uploaded.values())
+
+
+def test_where_a_department_keeps_its_files_does_not_leave(there: Site, caplog: pytest.LogCaptureFixture) -> None:
+    def fail(message: Message) -> Reply:
+        raise StorageError("the ledger's file /srv/secret/ledger cannot be used: permission denied")
+
+    there.department.reply = fail
+    there.put()
+    with caplog.at_level(logging.ERROR, "lepton_fed.flower.resident"):
+        assert there.reside() == [Refused("joining failed at this department; its own log says why")]
+    assert "/srv/secret/ledger" in caplog.text
+    assert all(b"/srv/secret" not in content for content in there.link.uploaded.values())
 
 
 def test_a_sentence_that_was_written_to_be_read_leaves(there: Site) -> None:

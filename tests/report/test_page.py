@@ -266,7 +266,8 @@ def printable(text: str) -> str:
 
 def as_department(text: str) -> str:
     """The text as far as a department may be called so: no path in it, and not too long."""
-    return re.sub(r"[/\\:]|^\*$", "-", printable(text))[:24]
+    name = re.sub(r"[/\\:]", "-", printable(text))[:24].strip()
+    return name if name not in ("", ".", "..", "*") else "-"
 
 
 def hostile(names: list[str], word: str) -> ReportContent:

@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lepton_fed import coordinator, department, member
+from lepton_fed import coordinator, department, member, sums
+from lepton_fed.digests import models_hash
 from lepton_fed.errors import RoundError
 from lepton_fed.hub import Hub
 from lepton_fed.member import Member
@@ -24,9 +25,10 @@ from lepton_fed.messages import Sum as Asked
 from lepton_fed.parties import throw_away
 from lepton_fed.secagg.canonical import Wire
 from lepton_fed.secagg.canonical import decode as values_in
+from lepton_fed.secagg.contribution import Contribution
 from lepton_fed.secagg.messages import Call, Delivery, Quorum, Survivors, SurvivorSignature
 from lepton_fed.settings import Coupling, Optimiser, Settings, Training, Weights
-from lepton_fed.sums import Scheme, Turnout, models_hash
+from lepton_fed.sums import Scheme, Turnout
 from tests.couplings.small import proximal
 from tests.secure.builder import (
     FILE,
@@ -488,3 +490,30 @@ def test_what_a_department_did_is_undone_where_its_numbers_could_not_leave() -> 
     assert victim.last_round == 1
     ours.transport.bend = lambda _, message: message
     assert ours.play().refusals == {}
+
+
+# A department that lies ----------------------------------------------------------
+
+
+class Heavy(Scheme):
+    """Adds a weight that takes nearly all the others' weights away again."""
+
+    def _update(self, done: Any, hubs: Any, scalars: bool) -> Contribution:
+        honest = super()._update(done, hubs, scalars)
+        return replace(honest, scalars=np.array([-3.0 + 2.0**-40, 1.0]))
+
+
+def test_a_weight_that_makes_the_mean_too_large_for_anybody_ends_the_round(monkeypatch: pytest.MonkeyPatch) -> None:
+    def attack() -> np.ndarray:
+        ours = federation(secure(FOUR))
+        member_of = ours.departments[VICTIM].member
+        assert member_of is not None
+        honest = member_of.scheme
+        member_of.scheme = Heavy(honest.settings, honest.plans, honest.length, honest.reference)
+        ours.play()
+        return next(iter(ours.state.visible.values())).model
+
+    with weakened(monkeypatch, (sums, "_check_mass", lambda *_: None)):
+        assert np.abs(attack()).max() > 1e6
+    with pytest.raises(RoundError, match=r"round 1: the weights in the sum of hub .* some department lies"):
+        attack()

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from lepton_fed.department import Department
-from lepton_fed.errors import RoundError
-from lepton_fed.messages import Done, Message, Summed
-from lepton_fed.secagg.ledger import MemoryLedger
+from lepton_fed.errors import RoundError, StorageError
+from lepton_fed.messages import Advertise, Done, Message, Summed
+from lepton_fed.secagg.ledger import Entries, MemoryLedger
 from lepton_fed.secagg.messages import MaskedInput
 from lepton_fed.secagg.review import Terms
 from lepton_fed.settings import Aggregation, Settings
@@ -228,3 +228,22 @@ def test_a_refusal_while_training_counts_as_lost_and_is_not_held_against_the_dep
     assert "round 1 is over" in ours.refusals[VICTIM]
     survivors_sum_is_exact(ours, done, set(FIVE) - {VICTIM})
     assert ours.play().refusals == {}
+
+
+class FullDisk:
+    """A ledger whose disk takes nothing any more."""
+
+    def read(self) -> Entries:
+        return Entries("三科")
+
+    def replace(self, old: Entries, new: Entries) -> None:
+        raise StorageError("the ledger's file /srv/secret/ledger cannot be used: there is no space left")
+
+
+def test_a_ledger_that_cannot_be_written_is_told_to_whoever_runs_the_department_and_not_to_the_coordinator() -> None:
+    ours = federation(secure(FIVE))
+    department = ours.departments[FIVE[0]]
+    assert department.member is not None
+    department.member.party = replace(department.member.party, ledger=FullDisk())
+    with pytest.raises(StorageError, match="no space left"):
+        department.handle(Advertise())
