@@ -1,4 +1,4 @@
-"""The command line: `lepton-fed simulate | check | example | runs`.
+"""The command line: `lepton-fed simulate | check | example | runs`, and what `deploy.commands` and `running` add.
 
 Results go to stdout, talk to stderr. Whatever a user can get wrong is answered with one sentence and exit code
 2; an interrupted run says how to go on and exits with 130.
@@ -20,6 +20,8 @@ import click
 import typer
 from typer.core import TyperCommand
 
+from lepton_fed import running
+from lepton_fed.deploy import commands
 from lepton_fed.errors import ConfigError, LeptonError, StorageError
 
 if TYPE_CHECKING:
@@ -40,6 +42,7 @@ ARGUMENTS = {
     "file": "The federation file.",
     "name": "Which example; without, they are listed.",
     "folder": "Where to copy it.",
+    **{name: said for name, said in commands.ARGUMENTS.items() if name != "name"},
 }
 """What a command's arguments mean, for its help."""
 
@@ -208,6 +211,10 @@ def runs(database: DatabaseUrl = None) -> None:
     with RunStore(url) as store:
         for run in store.runs():
             typer.echo(f"{run.started:%Y-%m-%d %H:%M}  {run.status:<9} {run.name}  {run.folder}")
+
+
+running.register(app, cls=Described)
+commands.register(app, cls=Described)
 
 
 def main(arguments: list[str] | None = None) -> None:

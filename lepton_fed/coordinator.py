@@ -102,16 +102,21 @@ def _initial(settings: Settings, place: int, code: tuple[str, ...]) -> Hub:
     return first_hub(settings, bench(settings, code=code).model)
 
 
-def join(settings: Settings, state: State) -> Flow[State]:
-    """Asks every department whether it takes part; PolicyError with the first refusal."""
-    replies = dict((yield {name: Join(state.fingerprint) for name in settings.names}))
+def join(settings: Settings, state: State, absent: bool = False) -> Flow[State]:
+    """Asks every department whether it takes part; PolicyError with the first refusal.
+
+    `absent`: departments may be away, and come to a later round; otherwise RoundError names the first.
+    """
+    replies = dict((yield {name: Join(state.fingerprint) for name in settings.names if _present(state, name)}))
     for name in settings.names:
         reply = replies.get(name)
         if isinstance(reply, Refused):
             raise PolicyError(name, reply.reason)
-        if not isinstance(reply, Joined):
+        if not (isinstance(reply, Joined) or absent):
             raise RoundError(f"{name} did not answer whether it takes part")
     joined = {n: r for n, r in replies.items() if isinstance(r, Joined)}
+    if not joined:
+        raise RoundError("no department answered whether it takes part")
     if settings.coupling.kind != "distill" and len({r.layout for r in joined.values()}) > 1:
         raise RoundError("departments have built different models from the same file; do their versions differ?")
     if not settings.aggregation.secure:
@@ -119,7 +124,40 @@ def join(settings: Settings, state: State) -> Flow[State]:
     lengths = {joined[n].length for n in settings.names if any(n in p.may_write for p in state.plans)}
     if len(lengths) > 1:
         raise RoundError("departments would add vectors of different lengths; do their versions or common sets differ?")
+    if not lengths:
+        raise RoundError("no source answered whether it takes part")
     return replace(state, scheme=Scheme(settings, state.plans, lengths.pop(), state.reference))
+
+
+def _present(state: State, name: str) -> bool:
+    """Whether a department of the file still belongs to the federation: who was taken out left the roster only."""
+    return state.roster is None or name in state.roster.names
+
+
+def readmitted(settings: Settings, state: State, fresh: State) -> State:
+    """The state as it goes on under a newer membership; `settings` and `fresh` (as `begin` gives it) are the newer.
+
+    A hub keeps its model where the file still has it, or where most of its readers went; others begin anew.
+    Departments join and advertise again. ConfigError where departments hold the models themselves.
+    """
+    if state.round and settings.aggregation.sealed and fresh.fingerprint != state.fingerprint:
+        raise ConfigError("a department cannot join while sealed sums are under way; add it before a run")
+    hubs_now = {plan.name: state.hubs.get(_ancestor(plan, state), hub) for plan, hub in _with_hubs(fresh)}
+    declared = {name: hub for name, hub in state.declared.items() if hub in hubs_now and _present(fresh, name)}
+    return replace(fresh, round=state.round, hubs=hubs_now, declared=declared, models=state.models)
+
+
+def _with_hubs(state: State) -> list[tuple[HubPlan, Hub]]:
+    return [(plan, state.hubs[plan.name]) for plan in state.plans]
+
+
+def _ancestor(plan: HubPlan, state: State) -> str:
+    """The hub of an earlier membership that a hub goes on from; empty if there is none."""
+    if plan.name in state.hubs:
+        return plan.name
+    alike = {old.name: len(old.may_read & plan.may_read) for old in state.plans}
+    nearest = max(alike, key=lambda name: alike[name], default="")
+    return nearest if alike.get(nearest) else ""
 
 
 # ---------------------------------------------------------------- one round
@@ -128,7 +166,7 @@ def join(settings: Settings, state: State) -> Flow[State]:
 def play(settings: Settings, state: State) -> Flow[tuple[State, News]]:
     """One round. The news holds the measurements of the round before."""
     number, plans = state.round + 1, state.plans
-    writers = tuple(n for n in settings.names if any(n in p.may_write for p in plans))
+    writers = tuple(n for n in settings.names if any(n in p.may_write for p in plans) and _present(state, n))
     chosen = draw(
         writers, settings.rounds.participants or len(writers), settings.federation.seed, "participants", number
     )
@@ -165,7 +203,8 @@ def _gather_securely(
     assert state.roster is not None
     assert state.scheme is not None
     scheme = state.scheme
-    turnout = Turnout(_secure_writes(settings, state, chosen), scheme.reporters if report else ())
+    reporters = tuple(name for name in scheme.reporters if _present(state, name))
+    turnout = Turnout(_secure_writes(settings, state, chosen), reporters if report else ())
     writes = {name: tuple(h for h, members in turnout.writes.items() if name in members) for name in chosen}
     models = state.models or {name: hub_digest(hub) for name, hub in state.visible.items()}
     keys, gathered = yield from gather(
@@ -207,7 +246,7 @@ def _work(settings: Settings, state: State, writes: Mapping[str, tuple[str, ...]
     messages: dict[str, Message] = {}
     for department in settings.departments:
         name = department.name
-        if name in writes or (report and department.is_target):
+        if name in writes or (report and department.is_target and _present(state, name)):
             write = writes.get(name, ())
             # Where sums are sealed, departments hold the hubs themselves.
             shown = [] if settings.aggregation.sealed else _needed(settings, state, name, write)

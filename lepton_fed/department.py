@@ -17,6 +17,7 @@ from torch import Tensor
 
 from lepton_fed.cohorts import HubPlan, home, hubs
 from lepton_fed.couplings import part
+from lepton_fed.couplings.feedback import fed_back
 from lepton_fed.couplings.participant import Kept, Participant
 from lepton_fed.errors import ConfigError
 from lepton_fed.hub import Hub, advanced, arrays_of, hub_in
@@ -283,7 +284,7 @@ class Department:
         self.part.read(work.hubs)
         scores, disclosed = self._report(work) if work.report else ({}, {})
         reported = time.perf_counter()
-        addends = self.part.train(work) if work.write else {}
+        addends = fed_back(self.part.train(work), self.participant, work.round) if work.write else {}
         if not all(abs(a.spread) < DIVERGED for a in addends.values()):
             self._undo()
             return Refused(f"its training diverged in round {work.round}; a smaller learning rate may help")

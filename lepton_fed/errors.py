@@ -7,7 +7,8 @@
     ├── StorageError     you: a run folder or database that cannot be used
     ├── PolicyError      a department said no; carries its reason
     ├── RoundError       the round: too few departments answered
-    └── PeerError        somebody misbehaved; names them
+    ├── PeerError        somebody misbehaved; names them
+    └── StoppedError     nobody: a run was ended on purpose and can go on
 
 A message says what was found, what was expected, and what to do next.
 """
@@ -59,3 +60,7 @@ class PeerError(LeptonError):
     def __init__(self, peer: str, what: str) -> None:
         self.peer = peer
         super().__init__(f"{peer}: {what}")
+
+
+class StoppedError(LeptonError):
+    """A run was ended on purpose, and can go on after its last round."""

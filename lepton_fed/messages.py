@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from lepton_fed.compression import Packed
 from lepton_fed.secagg.canonical import Wire
 from lepton_fed.secagg.messages import SignedKeys
 
@@ -80,7 +81,10 @@ class Work:
 
 @dataclass(frozen=True)
 class Advertise:
-    """Which keys will you use in the next round?"""
+    """Which keys will you use in this attempt at this round? Asked twice in the same words, it is the same question."""
+
+    round: int = 0
+    attempt: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,12 +123,14 @@ class Addend:
     """A department's part in one hub's sum: the hub adds `weight * vector`, `weight`, `weight * spread`.
 
     `vector` (d,) is the update relative to the hub's model (for `distill`, predictions); `spread` is its
-    squared norm (for `distill`, the negative entropy), which the joint loss needs.
+    squared norm (for `distill`, the negative entropy), which the joint loss needs. `packed`: the same vector as it
+    travels, where that takes fewer bytes.
     """
 
     vector: Vector
     weight: float
     spread: float
+    packed: Packed | None = None
 
 
 @dataclass(frozen=True, eq=False)

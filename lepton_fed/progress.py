@@ -148,9 +148,14 @@ def progress(metric: str) -> Progress:
 
 def summary(measurements: tuple[Measurement, ...], metric: str) -> str:
     """The federation's mean of the first metric and its joint loss, as far as they were measured."""
-    totals = {m.metric: m.value for m in measurements if m.department == FEDERATION}
+    totals = totals_in(measurements)
     shown = [f"{name.replace('_', ' ')} {totals[name]:.4g}" for name in (metric, "joint_loss") if name in totals]
     return "  ".join(shown)
+
+
+def totals_in(measurements: tuple[Measurement, ...]) -> dict[str, float]:
+    """The federation's totals by metric."""
+    return {m.metric: m.value for m in measurements if m.department == FEDERATION}
 
 
 def clock(seconds: float) -> str:

@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from lepton_fed.config import Federation
-from lepton_fed.errors import LeptonError, StorageError
+from lepton_fed.errors import LeptonError, StoppedError, StorageError
 from lepton_fed.history import Measurement
 
 if TYPE_CHECKING:
@@ -53,13 +53,16 @@ class Recorder:
             raise
 
     @classmethod
-    def reopen(cls, path: Path, federation: Federation, database: str | None) -> Recorder:
-        """A run that was killed, stopped or finished; StorageError if the federation file has changed since."""
+    def reopen(cls, path: Path, federation: Federation, database: str | None, *, changed: bool = False) -> Recorder:
+        """A run that was killed, stopped or finished; StorageError if the federation file has changed since.
+
+        `changed`: it may have, because a membership that the administrator signed says so.
+        """
         from lepton_fed.storage import RunFolder
 
         folder = RunFolder.open(path)
         try:
-            if _but_rounds(_began(folder) or federation) != _but_rounds(federation):
+            if not changed and _but_rounds(_began(folder) or federation) != _but_rounds(federation):
                 raise StorageError(
                     f"{path} was started with another federation file; resume it with {folder.federation}'s settings "
                     "or start a new run"
@@ -105,8 +108,8 @@ class Recorder:
     ) -> None:
         try:
             if error is not None and not isinstance(error, StorageError):
-                stopped = isinstance(error, KeyboardInterrupt)
-                self._end("stopped" if stopped else "failed", "stopped by hand" if stopped else _reason(error))
+                stopped = isinstance(error, (KeyboardInterrupt, StoppedError))
+                self._end("stopped" if stopped else "failed", _reason(error))
         finally:
             self.store.close()
             self.folder.close()
@@ -188,6 +191,8 @@ def _undo(folder: RunFolder, made: list[Path]) -> None:
 
 def _reason(error: BaseException) -> str:
     """Why a run failed. Only our own sentences: those of other libraries may quote a row."""
+    if isinstance(error, KeyboardInterrupt):
+        return "stopped by hand"
     return str(error) if isinstance(error, LeptonError) else type(error).__name__
 
 

@@ -55,7 +55,7 @@ def gather(
             plan = scheme.plan(
                 roster, turnout, model=models_hash(models), shown=shown_hash(models), round=round, attempt=attempt
             )
-            keys = yield from _with_keys(keys, {*plan.members, *plan.recipients}, gathered)
+            keys = yield from _with_keys(keys, {*plan.members, *plan.recipients}, Advertise(round, attempt), gathered)
             outcome = yield from _carried(plan, roster, keys, works, models, gathered, threads)
         except Malformed as error:
             raise RoundError(f"round {round} cannot be summed securely: {error}{_said(gathered.refusals)}") from None
@@ -135,14 +135,14 @@ def taken_in(scheme: Scheme, outcome: Outcome, gathered: Gathered, hubs: Mapping
 # ---------------------------------------------------------------- exchanges
 
 
-def _with_keys(keys: Keys, needed: set[str], gathered: Gathered) -> Flow[Keys]:
+def _with_keys(keys: Keys, needed: set[str], question: Advertise, gathered: Gathered) -> Flow[Keys]:
     """Keys of everybody who has none ready; who refuses or is away is left out, and said."""
     missing = sorted(needed - set(keys))
     if not missing:
         return keys
     found = dict(keys)
     silent = dict.fromkeys(missing, "did not answer")
-    for name, reply in (yield {name: Advertise() for name in missing}):
+    for name, reply in (yield dict.fromkeys(missing, question)):
         if isinstance(reply, Advertised):
             found[name] = reply.keys
         elif isinstance(reply, Refused):

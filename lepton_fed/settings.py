@@ -348,8 +348,11 @@ class Rounds(_Strict):
     participants: int | None = None
     """Departments drawn per round; default: all of them."""
     evaluate_every: int = 1
+    deadline: int = 3600
+    """Seconds that one exchange with departments may take; in a simulation nobody is late."""
 
     def __post_init__(self) -> None:
+        _require(self.deadline >= 1, f"rounds: deadline must be at least 1 second, not {self.deadline}")
         _require(self.count >= 1, f"rounds: count must be at least 1, not {self.count}")
         _require(self.participants is None or self.participants >= 1, "rounds: participants must be at least 1")
         _require(self.evaluate_every >= 1, "rounds: evaluate_every must be at least 1")
@@ -482,6 +485,8 @@ class Aggregation(_Strict):
     """No entry of an update counts for more than this; entries cut off are counted and reported."""
     across_rounds: Literal["off", "warn", "enforce"] = "off"
     """Whether departments also look at what the sums of several rounds would tell together."""
+    transport: Literal["float32", "float16", "int8"] = "float32"
+    """As what updates travel where sums are plain; what rounding takes from one is added to the next."""
     noise: NoiseSettings | None = None
 
     def __post_init__(self) -> None:
@@ -494,6 +499,11 @@ class Aggregation(_Strict):
         _require(0 < self.clip <= 2.0**20, f"aggregation: clip must be positive and at most 2^20, not {self.clip}")
         asked = self.sealed or self.noise is not None
         _require(self.secure or not asked, "aggregation: coordinator_sees = 'nothing' and noise need secure = true")
+        _require(
+            not self.secure or self.transport == "float32",
+            f"aggregation: transport = '{self.transport}' needs secure = false, since what departments add to secure "
+            "sums is whole numbers under masks; take it out",
+        )
 
     @property
     def sealed(self) -> bool:

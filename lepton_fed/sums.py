@@ -186,6 +186,7 @@ class Scheme:
             crowd=aggregation.crowd,
             crowd_soft=Fraction(str(aggregation.crowd_soft)),
             sealed=self.sealed,
+            deadline=self.settings.rounds.deadline,
             shown=shown,
         )
 

@@ -25,6 +25,7 @@ LAYERS: dict[int, tuple[str, ...]] = {
         "order",
         "parameters",
         "policy",
+        "redaction",
         "resident",
         "secagg",
         "seeds",
@@ -32,6 +33,7 @@ LAYERS: dict[int, tuple[str, ...]] = {
         "weighting",
     ),
     2: (
+        "compression",
         "couplings",
         "digests",
         "hub",
@@ -53,6 +55,8 @@ LAYERS: dict[int, tuple[str, ...]] = {
         "deploy",
         "examples",
         "flower",
+        "log_lines",
+        "logs",
         "outcome",
         "progress",
         "record",
@@ -60,12 +64,13 @@ LAYERS: dict[int, tuple[str, ...]] = {
         "result",
         "saved_state",
         "shipped",
+        "signals",
         "simulation",
         "storage",
         "summary",
         "tracking",
     ),
-    6: ("__init__", "__main__", "cli"),
+    6: ("__init__", "__main__", "cli", "clients", "local", "running", "server"),
 }
 LAYER = {name: level for level, names in LAYERS.items() for name in names}
 

@@ -27,6 +27,7 @@ def misfits(settings: Settings) -> Iterator[tuple[Path, str]]:
     yield from _options(settings.coupling)
     yield from _models(settings)
     yield from _server(settings)
+    yield from _transport(settings)
     yield from _loss(settings)
     yield from _metrics(settings)
     yield from _labels(settings)
@@ -135,6 +136,14 @@ _NO_UPDATE = {
     "proximal (pfedme)": "the anchor is moved by coupling.server_mix there",
 }
 """Couplings under which a server optimiser has nothing to work on."""
+
+
+def _transport(settings: Settings) -> Iterator[tuple[Path, str]]:
+    """Feedback of rounding errors is for updates, of which the next makes up for the last."""
+    transport = settings.aggregation.transport
+    if settings.coupling.kind == "distill" and transport != "float32":
+        sentence = f"aggregation.transport is '{transport}', but distill sends predictions, and no update; take it out"
+        yield ("aggregation", "transport"), sentence
 
 
 def _loss(settings: Settings) -> Iterator[tuple[Path, str]]:

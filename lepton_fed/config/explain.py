@@ -88,6 +88,9 @@ def _optimised(settings: Settings) -> Iterator[str]:
         yield from item("λ is 0, so nobody is pulled towards anybody")
     yield from item(_local(settings))
     yield from item(_rounds(settings))
+    if settings.aggregation.transport != "float32":
+        how = f"updates travel as {settings.aggregation.transport}"
+        yield from item(f"{how}; what rounding takes from one is added to the next")
     if settings.server.optimiser != "none":
         server = settings.server
         how = f"{server.optimiser}, learning rate {server.learning_rate:g}"

@@ -86,8 +86,12 @@ def addend(update: Tensor, weight: float, exact: bool = True) -> Addend:
     """An update with its squared norm: in float64 where the joint loss needs it, else good enough to see that
     the update is finite (float32 is five times as quick).
     """
-    spread = float(torch.linalg.vector_norm(update, dtype=torch.float64)) ** 2 if exact else float(update @ update)
-    return Addend(on_host(update), weight, spread)
+    return Addend(on_host(update), weight, squared_norm(update, exact))
+
+
+def squared_norm(update: Tensor, exact: bool) -> float:
+    """‖Δ‖², in float64 where `exact`, else in float32."""
+    return float(torch.linalg.vector_norm(update, dtype=torch.float64)) ** 2 if exact else float(update @ update)
 
 
 def on_host(vector: Tensor) -> Vector:

@@ -3,7 +3,7 @@
     kit.toml --kit.sig--> administrator.pub        who this is, where the coordinator is, SHA-256 of each file
     roster, federation.toml, ca.crt, server.crt    as kit.toml says
     state/roster.update                            a newer roster, handed on by the coordinator: serials only grow
-    *.key, control.token, runtime.secret           mode 600, and those that the roster and kit.toml stand for
+    *.key, control.token                           mode 600, and those that the roster and kit.toml stand for
 
 `administrator.pub` is what all of this hangs on. Its fingerprint is in the README of every kit, and a department
 compares it with the administrator by another way before its first start.
@@ -40,7 +40,7 @@ from lepton_fed.storage.atomic import write_atomically
 
 KIT, SIGNATURE, ADMINISTRATOR = "kit.toml", "kit.sig", "administrator.pub"
 FEDERATION, ROSTER, AUTHORITY = "federation.toml", "roster", "ca.crt"
-SERVER, SERVER_KEY, TOKEN, RUNTIME = "server.crt", "server.key", "control.token", "runtime.secret"
+SERVER, SERVER_KEY, TOKEN = "server.crt", "server.key", "control.token"
 STATE, UPDATE = "state", "roster.update"
 LABEL = "kit"
 COORDINATOR = "coordinator"
@@ -173,10 +173,9 @@ class DepartmentKit(Kit):
 
 @dataclass(frozen=True)
 class CoordinatorKit(Kit):
-    """What the coordinator starts with. `token` lets somebody start runs, `runtime` is Flower's own secret."""
+    """What the coordinator starts with. `token` lets somebody start and stop runs."""
 
     token: str = field(repr=False)
-    runtime: bytes = field(repr=False)
 
     KIND: ClassVar[Kind | None] = "coordinator"
 
@@ -189,13 +188,13 @@ class CoordinatorKit(Kit):
                 f"{folder / IDENTITY} is not the coordinator's key in the roster of serial "
                 f"{opened.membership.serial}; this kit was replaced by a newer one, start with that"
             )
-        token, runtime = opened.secret(TOKEN), opened.secret(RUNTIME)
+        token = opened.secret(TOKEN)
         certificate = read_certificate(opened.content(SERVER), folder / SERVER)
         require_issued(certificate, read_certificate(opened.content(AUTHORITY), folder / AUTHORITY), folder / SERVER)
         require_pair(
             certificate, read_ec_key(read_secret(folder / SERVER_KEY), folder / SERVER_KEY), folder / SERVER_KEY
         )
-        return cls(**opened.common, identity=identity, token=token.decode("ascii"), runtime=runtime)
+        return cls(**opened.common, identity=identity, token=token.decode("ascii"))
 
     def permits(self, token: str) -> bool:
         """Whether `token` is the control token, compared in constant time."""

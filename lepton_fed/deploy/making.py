@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import os
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -26,7 +25,6 @@ from lepton_fed.deploy.kit import (
     KIT,
     LABEL,
     ROSTER,
-    RUNTIME,
     SERVER,
     SERVER_KEY,
     SIGNATURE,
@@ -61,13 +59,11 @@ class Maker:
     def coordinator(self, folder: Path, identity: Identity, now: datetime) -> None:
         """The coordinator's kit in an empty folder, with a server certificate that begins `now`."""
         certificate, key = self.administrator.server_certificate(now)
-        token, runtime = secrets.token_urlsafe(32).encode(), os.urandom(32)
+        token = secrets.token_urlsafe(32).encode()
         write_secret(folder / SERVER_KEY, key)
         write_secret(folder / IDENTITY, written_identity(identity))
         write_secret(folder / TOKEN, token)
-        write_secret(folder / RUNTIME, runtime)
-        commitments = {TOKEN: commitment(token), RUNTIME: commitment(runtime)}
-        self._finish(folder, "coordinator", COORDINATOR, {SERVER: certificate}, commitments)
+        self._finish(folder, "coordinator", COORDINATOR, {SERVER: certificate}, {TOKEN: commitment(token)})
 
     def _finish(
         self, folder: Path, kind: Kind, name: str, files: Mapping[str, bytes], commitments: dict[str, str]

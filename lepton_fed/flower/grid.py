@@ -36,6 +36,7 @@ from lepton_fed.transport import OnReply
 
 WHO, JOIN, DECLARE, ADVERTISE = "query.who", "query.join", "query.declare", "query.advertise"
 WORK, SUM = "train.work", "train.sum"
+UPDATE = "query.update"
 """Flower's types of our messages."""
 
 TYPES: dict[type[Message], str] = {Join: JOIN, Declare: DECLARE, Work: WORK, Advertise: ADVERTISE, Sum: SUM}
@@ -81,21 +82,23 @@ class GridTransport:
         posted = post(self.grid, letters, self.timeout)
         for number, answer in collect(self.grid, posted, self.timeout, self.wait):
             name = posted[number]
-            reply = self._reply(answer, name, messages[name])
+            reply = fitting_reply(answer, name, self.nodes[name], messages[name])
             if reply is not None:
                 if on_reply is not None:
                     on_reply(name, reply)
                 yield name, reply
 
-    def _reply(self, answer: FlowerMessage, name: str, message: Message) -> Reply | None:
-        if answer.has_error():
-            return _of_error(answer.error.code)
-        if answer.metadata.src_node_id != self.nodes[name]:
-            return Refused("another node answered in its name")
-        try:
-            return said_in(answer.content, name, (FITTING[type(message)], Refused))
-        except PeerError as error:
-            return Refused("its answer cannot be used: " + str(error).removeprefix(f"{name}: "))
+
+def fitting_reply(answer: FlowerMessage, name: str, node: int, message: Message) -> Reply | None:
+    """What a department's answer to a message says; None if its node is away."""
+    if answer.has_error():
+        return _of_error(answer.error.code)
+    if answer.metadata.src_node_id != node:
+        return Refused("another node answered in its name")
+    try:
+        return said_in(answer.content, name, (FITTING[type(message)], Refused))
+    except PeerError as error:
+        return Refused("its answer cannot be used: " + str(error).removeprefix(f"{name}: "))
 
 
 def find_departments(

@@ -1,10 +1,9 @@
 """The outermost check on the coordinator's port: who calls is known before a byte of the body is read.
 
-    /v1/fleet/*     the key of a member, and its signature       departments
-    /v1/control/*   the kit's token                              who starts and stops runs
-    /v1/runtime/*   from this machine; Flower asks for the runtime secret or a task's token
-    /health         from this machine, or with the token
-    anything else   404, Flower's pages among it
+    /v1/fleet/*         the key of a member, and its signature       departments; Flower answers
+    /v1/control/*       the kit's token                              who starts and stops runs; we answer
+    /health, /metrics   from this machine, or with the token
+    anything else       404: Flower's pages, and its interfaces for runs, tasks and applications
 
 Then sizes and seconds of the body (413, 408), calls a second (429), and one audit event before the answer.
 A proxy on this machine would make every caller local, so a forwarded call is refused where that counts.
@@ -27,11 +26,12 @@ from lepton_fed.errors import LeptonError
 from lepton_fed.flower.link_audit import AuditEvent, AuditSink, Outcome
 from lepton_fed.flower.link_limits import REMEMBERED, Buckets, Limits
 from lepton_fed.flower.link_members import EMPTY, NODE, REASON, RUN, Entry, Members
+from lepton_fed.flower.link_metrics import LinkMetrics
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-OPERATOR, COORDINATOR = "operator", "coordinator"
+OPERATOR = "operator"
 
 
 def _names(words: str) -> frozenset[str]:
@@ -42,15 +42,13 @@ FLEET = _names(
     "activate-node deactivate-node send-node-heartbeat pull-messages push-messages get-run get-fab push-object "
     "pull-object confirm-message-received"
 )
-CONTROL = _names("start-run stop-run list-runs list-nodes stream-logs stream-run-events")
-RUNTIME = _names(
-    "acquire-task send-task-heartbeat pull-task-input push-task-output push-object pull-object "
-    "confirm-message-received push-messages pull-messages get-nodes push-logs push-task-events"
-)
-"""Calls that a run needs. Flower has others, for accounts, agents, connectors and for registering nodes: 404."""
+CONTROL = _names("submit stop status logs")
+"""Calls that a run needs. Flower has others, for tasks, accounts, agents and for registering nodes: 404."""
 
-BEATS = frozenset(("send-node-heartbeat", "send-task-heartbeat", "get-nodes", "health"))
-"""Not recorded where they are accepted: they carry nothing."""
+OPEN = _names("/health /metrics")
+
+BEATS = _names("send-node-heartbeat status logs health metrics")
+"""Not recorded where they are accepted: they carry nothing, or are asked every second."""
 
 LONGEST_PATH = 120
 """Characters of an unknown path that are recorded."""
@@ -70,6 +68,8 @@ class Call:
     """One request as the gate sees it. `entry`: the member whose key it holds, once its signature was verified."""
 
     scope: Scope
+    begun: float = 0.0
+    """When it came, on the process's clock."""
     actor: str = ""
     entry: Entry | None = None
     headers: dict[bytes, list[bytes]] = field(init=False)
@@ -85,12 +85,12 @@ class Call:
 
     @property
     def api(self) -> str:
-        """`fleet`, `control`, `runtime`, `health`; empty for what the port does not have."""
+        """`fleet`, `control`, `health`; empty for what the port does not have."""
         method, path = self.scope["method"], self.scope["path"]
-        if path == "/health" and method in ("GET", "HEAD"):
+        if path in OPEN and method in ("GET", "HEAD"):
             return "health"
         empty, version, api, name = (*path.split("/"), "", "", "", "")[:4]
-        known = {"fleet": FLEET, "control": CONTROL, "runtime": RUNTIME}.get(api, frozenset())
+        known = {"fleet": FLEET, "control": CONTROL}.get(api, frozenset())
         exact = path == f"/{version}/{api}/{name}" and version == "v1" and not empty
         return api if exact and method == "POST" and name in known else ""
 
@@ -122,16 +122,26 @@ class Call:
 
 
 class Gate:
-    """Wraps Flower's application. `permits` compares a token in constant time."""
+    """Wraps Flower's application, and `control`, ours. `permits` compares a token in constant time."""
 
     def __init__(
-        self, app: ASGIApp, *, members: Members, permits: Callable[[str], bool], sink: AuditSink, limits: Limits
+        self,
+        app: ASGIApp,
+        control: ASGIApp,
+        *,
+        members: Members,
+        permits: Callable[[str], bool],
+        sink: AuditSink,
+        limits: Limits,
+        metrics: LinkMetrics | None = None,
     ) -> None:
         self._app = app
+        self._control = control
         self._members = members
         self._permits = permits
         self._sink = sink
         self._limits = limits
+        self._metrics = metrics or LinkMetrics()
         self._calls = Buckets(*limits.calls)
         self._refusals = Buckets(*limits.refusals)
         self._hushed: OrderedDict[str, None] = OrderedDict()
@@ -141,12 +151,15 @@ class Gate:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        call = Call(scope)
+        call = Call(scope, begun=time.monotonic())
         try:
             self._admit(call)
             body = await self._body(call, receive)
+            if call.name == "pull-messages" and not await self._rung(call, receive):
+                raise Refusal(400, "the caller left while it waited for a message")
             scope.setdefault("state", {})[NODE] = call.entry
-            await self._app(scope, _again(body, receive), self._recording(call, send))
+            app = self._app if call.api == "fleet" else self._control
+            await app(scope, _again(body, receive), self._recording(call, send))
         except Refusal as refusal:
             await self._refuse(call, refusal, send)
 
@@ -162,12 +175,6 @@ class Gate:
                 self._admit_node(call)
             case "control":
                 self._require_token(call)
-            case "runtime" if call.local:
-                # No bucket: who polls here is the run itself, and Flower asks it for a secret.
-                call.actor = COORDINATOR
-                return
-            case "runtime":
-                raise Refusal(403, "the runtime is for this machine only")
             case "health" if call.local:
                 return
             case "health":
@@ -196,6 +203,10 @@ class Gate:
             raise Refusal(401, f"the signature is not by the key of {entry.name}")
         call.entry, call.actor = entry, entry.name
 
+    async def _rung(self, call: Call, receive: Receive) -> bool:
+        """Waits with a look for messages until there is one, or for a while; False if the caller has left."""
+        return call.entry is None or await self._members.doorbell.wait(call.entry.number, receive)
+
     async def _body(self, call: Call, receive: Receive) -> bytes:
         """The whole body, refused once it is larger or slower than the limits allow."""
         length = call.header("content-length")
@@ -215,6 +226,7 @@ class Gate:
             if size > self._limits.body:
                 raise Refusal(413, self._large)
             if not message.get("more_body", False):
+                self._metrics.bytes_received(size)
                 return b"".join(parts)
 
     @property
@@ -236,6 +248,8 @@ class Gate:
                     replaced = True
                     await respond(send, refusal.status, refusal.reason)
                     return
+                self._metrics.call_answered(call.api, message["status"], time.monotonic() - call.begun)
+            self._metrics.bytes_sent(len(message.get("body", b"")))
             await send(message)
 
         return answer
@@ -244,11 +258,9 @@ class Gate:
         """The event of a call that Flower answered."""
         state: dict[str, Any] = call.scope["state"]
         outcome: Outcome = "done" if status < 400 else "failed" if status >= 500 else "refused"
-        reason = "" if outcome == "done" else state.get(REASON) or f"Flower answered {status}"
+        reason = "" if outcome == "done" else state.get(REASON) or f"the answer was {status}"
         run = state.get(RUN, 0)
         if outcome == "refused":
-            # Whoever spoke to the runtime without its secret is not the coordinator.
-            call.actor = "" if call.api == "runtime" else call.actor
             await self._keep_refusal(call.event("refused", reason, run))
             return
         self.answered += 1
@@ -262,6 +274,7 @@ class Gate:
                 status, reason = 429, "too many refused calls; wait a minute"
         except Refusal as worse:
             status, reason = worse.status, worse.reason
+        self._metrics.call_answered(call.api, status, time.monotonic() - call.begun)
         await respond(send, status, reason)
 
     async def _keep_refusal(self, event: AuditEvent) -> bool:

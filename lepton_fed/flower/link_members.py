@@ -10,10 +10,12 @@ when the coordinator was killed is refused the rest, and gets the message again 
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
+
+from lepton_fed.flower.doorbell import Doorbell
 
 if TYPE_CHECKING:
     from flwr.server.superlink.linkstate import LinkState
@@ -48,42 +50,64 @@ class Entry:
     name: str
     number: int
     mailbox: Mailbox = field(default_factory=Mailbox, repr=False)
+    arrivals: Counter[str] = field(default_factory=Counter, repr=False)
+    """How often it has connected: under the one key "times"."""
 
 
 class Members:
     """The nodes that may speak, by their public keys (PEM)."""
 
-    def __init__(self, state: LinkState) -> None:
-        self._state = state
+    def __init__(self, state: LinkState, doorbell: Doorbell | None = None) -> None:
+        self.state = state
         self._entries: Mapping[bytes, Entry] = {}
+        self.doorbell = doorbell or Doorbell()
 
     def allow(self, nodes: Mapping[str, bytes]) -> None:
         """From now on exactly these nodes, by department; others are refused and count as offline at once."""
         before = self._entries
         after = {key: before.get(key) or Entry(name, self._number(name, key)) for name, key in nodes.items()}
         # One assignment: a call sees the old members or the new ones.
-        self._entries = {key: Entry(name, after[key].number, after[key].mailbox) for name, key in nodes.items()}
+        self._entries = {key: replace(after[key], name=name) for name, key in nodes.items()}
         for key, entry in before.items():
             if key not in after:
-                self._state.deactivate_node(entry.number)
+                self.state.deactivate_node(entry.number)
 
     def entry(self, key: bytes) -> Entry | None:
         """The member with this public key."""
         return self._entries.get(key)
 
     @property
+    def numbers(self) -> dict[str, int]:
+        """Flower's number of each department's node."""
+        return {entry.name: entry.number for entry in self._entries.values()}
+
+    @property
+    def arrivals(self) -> dict[str, int]:
+        """How often each department has connected."""
+        return {entry.name: entry.arrivals["times"] for entry in self._entries.values()}
+
+    def arrive(self, entry: Entry, key: bytes) -> None:
+        """A node connects. Whoever has its key is the node, so an earlier connection of it ends: its process is gone.
+
+        Flower would refuse a department that was killed and started again until it counts the first one as lost.
+        """
+        if self.state.get_node_id_by_public_key(key) == entry.number:
+            self.state.deactivate_node(entry.number)
+            entry.arrivals["times"] += 1
+
+    @property
     def online(self) -> tuple[str, ...]:
         """Departments whose nodes Flower has heard from."""
         numbers = {entry.number: entry.name for entry in self._entries.values()}
-        found = self._state.get_node_info(node_ids=list(numbers), statuses=["online"])
+        found = self.state.get_node_info(node_ids=list(numbers), statuses=["online"])
         return tuple(sorted(numbers[node.node_id] for node in found))
 
     def _number(self, name: str, key: bytes) -> int:
         from flwr.common.constant import NOOP_ACCOUNT_NAME, NOOP_FLWR_AID
 
-        found = self._state.get_node_id_by_public_key(key)
+        found = self.state.get_node_id_by_public_key(key)
         if found is None:
-            found = self._state.create_node(NOOP_FLWR_AID, NOOP_ACCOUNT_NAME, key, 0, name=name)
+            found = self.state.create_node(NOOP_FLWR_AID, NOOP_ACCOUNT_NAME, key, 0, name=name)
         return found
 
 
@@ -144,6 +168,8 @@ class OwnOnly:
             state[REASON], state[RUN] = reason, run_of(request)
             await JSONResponse({"detail": reason}, 403)(scope, receive, send)
             return
+        if request is not None and entry is not None and scope["path"] == FLEET + "activate-node":
+            self._members.arrive(entry, request.public_key)
         await self._app(scope, receive, send)
         answer = state.get("protobuf_response")
         if request is not None and hasattr(answer, "DESCRIPTOR"):
@@ -151,6 +177,15 @@ class OwnOnly:
             state[RUN] = run_of(request) or run_of(answer)
             if entry is not None:
                 learn(entry, scope["path"], request, answer)
+                self._tell(entry, scope["path"], state[EMPTY])
+
+    def _tell(self, entry: Entry, path: str, empty: bool) -> None:
+        """Whoever waits for messages, or for replies, learns that there are some."""
+        match path.removeprefix(FLEET):
+            case "pull-messages":
+                self._members.doorbell.taken(entry.number, not empty)
+            case "push-messages" | "push-object":
+                self._members.doorbell.uploads.set()
 
 
 def _foreign(entry: Entry, request: Any) -> str | None:

@@ -1,24 +1,25 @@
 """Messages and replies as Flower records: one ConfigRecord of plain fields each, nothing that could be run.
 
-    RecordDict { "lepton": ConfigRecord { version: 2, kind: "work", round: 7, write: [...], ... } }
+    RecordDict { "lepton": ConfigRecord { version: 3, kind: "work", round: 7, write: [...], ... } }
 
 A message is one record because Flower sends every record, and every array in it, as a request of its own. Only
 the work that comes with an exchange of a secure sum is a second one, "lepton work": the exchange differs from
 department to department, the models in the work do not, and Flower stores equal records once. Vectors are bytes:
 float32, little-endian; what secure sums say is the canonical bytes of `lepton_fed.secagg`. What does not read
 exactly as written here is a PeerError: a field missing or unknown, another type, lists of different lengths,
-another version.
+another version. Updates may come packed into fewer bytes (`lepton_fed.compression`), each beside how.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import numpy as np
 from flwr.app import ConfigRecord, RecordDict
 
+from lepton_fed.compression import Packed, unpack
 from lepton_fed.digests import BYTES_OF_DIGEST
 from lepton_fed.errors import PeerError
 from lepton_fed.messages import (
@@ -59,7 +60,7 @@ from lepton_fed.secagg.messages import (
     SurvivorSignature,
 )
 
-VERSION = 2
+VERSION = 3
 """Of what is on the wire. Both sides must speak the same one; nothing is guessed."""
 
 RECORD, WORK = "lepton", "lepton work"
@@ -87,7 +88,21 @@ class Here:
     department: str
 
 
-Said = Message | Reply | Who | Here
+@dataclass(frozen=True)
+class Update:
+    """The newest membership that the coordinator has, signed by the administrator; the first thing said to anybody."""
+
+    membership: bytes = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Updated:
+    """It goes by the membership of this serial now."""
+
+    serial: int
+
+
+Said = Message | Reply | Who | Here | Update | Updated
 Fields = dict[str, Any]
 Taken = TypeVar("Taken")
 Spelt = TypeVar("Spelt", bound=Wire)
@@ -160,6 +175,9 @@ class Reader:
             raise self.complaint(f"its field {key!r} is negative")
         return value
 
+    def raw(self, key: str) -> bytes:
+        return self._take(key, bytes)
+
     def flag(self, key: str) -> bool:
         return self._take(key, bool)
 
@@ -175,6 +193,13 @@ class Reader:
         if any(len(raw) % BYTES_EACH for raw in found):
             raise self.complaint(f"its field {key!r} holds a vector that ends within a number")
         return [np.frombuffer(raw, "<f4").astype(np.float32) for raw in found]
+
+    def packed(self, key: str) -> list[Packed]:
+        """Vectors as they were packed, each beside what it was packed as."""
+        codes, kinds = self._list(key, bytes), self.texts("packed as")
+        if len(codes) != len(kinds):
+            raise self.complaint(f"its lists about {key!r} differ in length")
+        return [Packed(kind, code) for kind, code in zip(kinds, codes, strict=True)]
 
     def table(self, key: str) -> dict[str, float]:
         """Numbers by name, sent as two lists."""
@@ -291,9 +316,11 @@ def _read_work(reader: Reader) -> Work:
 
 def _write_done(done: Done) -> Fields:
     addends = list(done.addends.values())
+    packed = [a.packed if a.packed is not None else Packed("float32", _raw(a.vector)) for a in addends]
     return {
         "addends": list(done.addends),
-        "vectors": [_raw(a.vector) for a in addends],
+        "vectors": [p.code for p in packed],
+        "packed as": [p.kind for p in packed],
         "weights": [float(a.weight) for a in addends],
         "spreads": [float(a.spread) for a in addends],
         **_write_table("scores", done.scores),
@@ -303,16 +330,20 @@ def _write_done(done: Done) -> Fields:
 
 
 def _read_done(reader: Reader) -> Done:
-    vectors, weights, spreads = (
-        reader.vectors("vectors"),
-        reader.numbers("weights"),
-        reader.numbers("spreads"),
-    )
-    names = reader.names("addends", vectors, weights, spreads)
-    addends = {name: Addend(vectors[k], weights[k], spreads[k]) for k, name in enumerate(names)}
+    packed, weights, spreads = reader.packed("vectors"), reader.numbers("weights"), reader.numbers("spreads")
+    names = reader.names("addends", packed, weights, spreads)
+    addends = {name: _read_addend(packed[k], weights[k], spreads[k], reader) for k, name in enumerate(names)}
     for addend in addends.values():
         _check_addend(addend, reader)
     return Done(addends, reader.table("scores"), reader.table("disclosed"), reader.table("seconds"))
+
+
+def _read_addend(packed: Packed, weight: float, spread: float, reader: Reader) -> Addend:
+    try:
+        vector = unpack(packed)
+    except ValueError as error:
+        raise reader.complaint(f"its update {error}") from None
+    return Addend(vector, weight, spread, packed if packed.kind != "float32" else None)
 
 
 def _check_addend(addend: Addend, reader: Reader) -> None:
@@ -368,6 +399,8 @@ def _raw(vector: Vector) -> bytes:
 _KINDS: dict[type, tuple[str, Callable[[Any], Fields], Callable[[Reader], Any]]] = {
     Who: ("who", lambda _: {}, lambda _: Who()),
     Here: ("here", lambda s: {"department": s.department}, lambda r: Here(r.text("department"))),
+    Update: ("update", lambda s: {"membership": s.membership}, lambda r: Update(r.raw("membership"))),
+    Updated: ("updated", lambda s: {"serial": s.serial}, lambda r: Updated(r.whole("serial"))),
     Join: ("join", lambda s: {"fingerprint": s.fingerprint}, lambda r: Join(r.text("fingerprint"))),
     Joined: (
         "joined",
@@ -382,7 +415,11 @@ _KINDS: dict[type, tuple[str, Callable[[Any], Fields], Callable[[Reader], Any]]]
     Declared: ("declared", lambda s: {"hub": s.hub}, lambda r: Declared(r.text("hub"))),
     Work: ("work", _write_work, _read_work),
     Done: ("done", _write_done, _read_done),
-    Advertise: ("advertise", lambda _: {}, lambda _: Advertise()),
+    Advertise: (
+        "advertise",
+        lambda s: {"round": s.round, "attempt": s.attempt},
+        lambda r: Advertise(r.whole("round"), r.whole("attempt")),
+    ),
     Advertised: (
         "advertised",
         lambda s: {"keys": s.keys.to_bytes()},

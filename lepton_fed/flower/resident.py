@@ -14,16 +14,14 @@ from __future__ import annotations
 
 import logging
 import secrets
-import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from types import FrameType
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from flwr.app import Message as FlowerMessage
 from flwr.app import RecordDict
@@ -42,16 +40,16 @@ from flwr.supercore.inflatable.inflatable_utils import (
 )
 
 from lepton_fed.assembly import Own, build_department, read_own, terms
-from lepton_fed.config import Federation
 from lepton_fed.data import load_department_file
 from lepton_fed.department import Department
 from lepton_fed.deploy.kit import COORDINATOR, DepartmentKit
 from lepton_fed.errors import LeptonError, PeerError, StorageError
+from lepton_fed.flower.answers import Answers
 from lepton_fed.flower.fleet import UNAUTHORISED, UNPREPARED, DeniedError, Link, UnreachableError, connected
-from lepton_fed.flower.grid import JOIN, TYPES, WHO
-from lepton_fed.flower.records import Here, Said, Who, record_of, said_in
-from lepton_fed.flower.signed import DepartmentSide, Members
-from lepton_fed.messages import Refused
+from lepton_fed.flower.grid import JOIN, TYPES, UPDATE, WHO
+from lepton_fed.flower.records import Here, Update, Updated, Who, record_of, said_in
+from lepton_fed.flower.signed import DepartmentSide, Members, digest, unstamped
+from lepton_fed.messages import Message, Refused
 from lepton_fed.secagg.client import Party
 from lepton_fed.secagg.review import Terms
 from lepton_fed.secrecy import require_safe
@@ -60,6 +58,7 @@ from lepton_fed.storage.ledger_file import LedgerFile
 KINDS = {kind: type_ for type_, kind in TYPES.items()}
 STEPS = {
     JOIN: "joining",
+    UPDATE: "taking a newer membership",
     "query.declare": "declaring its hub",
     "query.advertise": "making keys",
     "train.work": "its work of the round",
@@ -67,10 +66,11 @@ STEPS = {
 }
 """What a department was asked for, in words, by Flower's type."""
 
-SHORTEST, LONGEST, PATIENCE = 0.02, 1.0, 16
-"""Seconds between two looks for messages: a sixteenth of the time since the last one, so none is found late."""
+SHORTEST, LONGEST, PATIENCE = 0.01, 1.0, 16
+"""Seconds between two looks for messages: a sixteenth of the time since the last one. The SuperLink answers a look
+when there is a message, so the pauses are for one that answers at once."""
 
-FIRST_PAUSE, LONGEST_PAUSE = 0.2, 20.0
+FIRST_PAUSE, LONGEST_PAUSE = 0.2, 5.0
 """Seconds between attempts to reach a coordinator that is away."""
 
 REFUSED_FOR = 75.0
@@ -85,41 +85,89 @@ Done = TypeVar("Done")
 # ---------------------------------------------------------------- what is answered
 
 
+class Home(Protocol):
+    """Where a department follows its membership, and keeps what must outlive its process."""
+
+    def considered(self, update: bytes) -> Members:
+        """The members by this membership; PeerError unless the administrator signed it after the one in use."""
+
+    def taken(self, update: bytes, department: Department) -> tuple[Department, Members, int]:
+        """Goes by this membership: the department as it is then, the members, the serial."""
+
+    def worked(self, department: Department, message: Message) -> None:
+        """The department has answered this message, and the answer has not left yet."""
+
+
 @dataclass(eq=False)
 class Desk:
-    """Turns each request into a signed reply: whatever comes in, and whatever happens here."""
+    """Turns each request into a signed reply: whatever comes in, and whatever happens here.
+
+    `home`: without one, the department's membership is fixed and nothing outlives its process.
+    """
 
     department: Department
     side: DepartmentSide
+    home: Home | None = None
+    answers: Answers = field(default_factory=Answers)
 
     def answer(self, message: FlowerMessage, node: int) -> FlowerMessage:
         """The signed reply to a message that reached this node."""
-        return self.side.reply(record_of(self._said(message, node)), message, node)
+        return self.side.reply(self._said(message, node), message, node)
 
     def refuse(self, message: FlowerMessage, node: int, reason: str) -> FlowerMessage:
         return self.side.reply(record_of(Refused(reason)), message, node)
 
-    def _said(self, message: FlowerMessage, node: int) -> Said:
+    def _said(self, message: FlowerMessage, node: int) -> RecordDict:
         kind = message.metadata.message_type
         try:
-            return self._handled(self.side.opened(message, node), kind)
+            return self._handled(message, node, kind)
         except PeerError as error:
             _log.warning("refused a message: %s", error)
-            return Refused(str(error))
+            return record_of(Refused(str(error)))
         except Exception as error:
-            _log.exception("could not answer")
+            _log.exception("could not answer", extra={"step": STEPS.get(kind, "an answer")})
             if isinstance(error, LeptonError) and not isinstance(error, StorageError):
-                return Refused(str(error))
+                return record_of(Refused(str(error)))
             # Its text may quote a row or name a place on this machine's disk, so it stays here.
-            return Refused(f"{STEPS.get(kind, 'an answer')} failed at this department; its own log says why")
+            reason = f"{STEPS.get(kind, 'an answer')} failed at this department; its own log says why"
+            return record_of(Refused(reason))
 
-    def _handled(self, content: RecordDict, kind: str) -> Said:
+    def _handled(self, message: FlowerMessage, node: int, kind: str) -> RecordDict:
+        if kind == UPDATE:
+            return record_of(self._updated(message, node))
+        content = self.side.opened(message, node)
         if kind == WHO:
             said_in(content, COORDINATOR, (Who,))
-            return Here(self.department.name)
+            return record_of(Here(self.department.name))
         if kind not in KINDS:
             raise PeerError(COORDINATOR, "its message is of a type that lepton-fed does not have")
-        return self.department.handle(said_in(content, COORDINATOR, (KINDS[kind],)))
+        return self._answered(content, said_in(content, COORDINATOR, (KINDS[kind],)))
+
+    def _answered(self, content: RecordDict, said: Message) -> RecordDict:
+        """The department's answer; the one that it gave, where the same was asked in this round already."""
+        question = digest(content, COORDINATOR)
+        self.answers.begin(said)
+        before = self.answers.given(question)
+        if before is not None:
+            return before
+        reply = self.department.handle(said)
+        if self.home is not None:
+            self.home.worked(self.department, said)
+        answer = record_of(reply)
+        self.answers.keep(question, answer)
+        return answer
+
+    def _updated(self, message: FlowerMessage, node: int) -> Updated:
+        """Goes by a newer membership, whatever federation file and coordinator's key it has."""
+        if self.home is None:
+            raise PeerError(COORDINATOR, "this department's membership does not change")
+        content, _ = unstamped(message.content, COORDINATOR)
+        update = said_in(content, COORDINATOR, (Update,)).membership
+        # The administrator's signature says who the coordinator is; only then its own can be looked at.
+        members = self.home.considered(update)
+        self.side.opened(message, node, members.coordinator)
+        self.department, self.side.members, serial = self.home.taken(update, self.department)
+        return Updated(serial)
 
 
 # ---------------------------------------------------------------- how messages come and go
@@ -266,14 +314,16 @@ def _without_content(head: FlowerMessage) -> FlowerMessage:
 # ---------------------------------------------------------------- from a kit
 
 
-def department_of(kit: DepartmentKit, own_file: Path | None = None, *, disclose: bool = False) -> Department:
+def department_of(
+    kit: DepartmentKit, own_file: Path | None = None, *, disclose: bool = False, own: Own | None = None
+) -> Department:
     """The kit's department with its rows, keys and ledger; ConfigError, DataError or StorageError, one sentence.
 
     `own_file`: the department's own file; default: where the federation file says, beside the kit's copy.
-    `disclose`: whether its measurements may leave.
+    `disclose`: whether its measurements may leave. `own`: what its file says, if that was read already.
     """
     federation, name = kit.federation, kit.name
-    own = read_own(federation, name) if own_file is None else _own(federation, name, own_file)
+    own = own if own is not None else own_of(kit, own_file)
     asked = terms(federation.settings, own.file)
     party = None
     if federation.settings.aggregation.secure:
@@ -288,33 +338,17 @@ def party_of(kit: DepartmentKit, asked: Terms) -> Party:
     return Party(kit.keys.identity, roster, asked, LedgerFile(kit.ledger, roster.federation), kit.keys.rounding)
 
 
-def _own(federation: Federation, name: str, path: Path) -> Own:
-    """What a department's own file outside the kit says; its paths are relative to it."""
-    return read_own(federation, name, load_department_file(path, name), base=path.resolve().parent)
+def own_of(kit: DepartmentKit, path: Path | None = None) -> Own:
+    """What the department's own file says, with its rows; the paths in a file outside the kit are relative to it."""
+    if path is None:
+        return read_own(kit.federation, kit.name)
+    return read_own(kit.federation, kit.name, load_department_file(path, kit.name), base=path.resolve().parent)
 
 
-def run_department(kit: DepartmentKit, department: Department, stop: threading.Event) -> None:
+def run_department(kit: DepartmentKit, department: Department, stop: threading.Event, home: Home | None = None) -> None:
     """The department's process, until `stop` is set. PeerError if the coordinator does not let it in."""
     # It would log a line for every look for messages.
     logging.getLogger("httpx").setLevel(logging.WARNING)
     side = DepartmentSide(kit.keys.identity, Members.of(kit.membership))
     connect = partial(connected, str(kit.address), kit.authority, kit.keys.node_key)
-    Resident(Desk(department, side), connect, stop, stop.wait).reside()
-
-
-@contextmanager
-def stopped_by_signals() -> Iterator[threading.Event]:
-    """An event that SIGTERM and SIGINT set while the block lasts; a second one interrupts at once."""
-    stop = threading.Event()
-
-    def ask(number: int, frame: FrameType | None) -> None:
-        if stop.is_set():
-            raise KeyboardInterrupt
-        stop.set()
-
-    before = {number: signal.signal(number, ask) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    Resident(Desk(department, side, home), connect, stop, stop.wait).reside()

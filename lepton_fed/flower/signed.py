@@ -35,7 +35,7 @@ from flwr.supercore.run import Run
 from lepton_fed.deploy.kit import COORDINATOR
 from lepton_fed.deploy.membership import Membership
 from lepton_fed.errors import PeerError
-from lepton_fed.flower.grid import INTRODUCTIONS, WHO
+from lepton_fed.flower.grid import INTRODUCTIONS, UPDATE, WHO
 from lepton_fed.flower.records import RECORD, Here, record_of, said_in
 from lepton_fed.messages import Refused
 from lepton_fed.secagg.canonical import Wire
@@ -90,6 +90,15 @@ class Place:
     run: int
     node: int
     type_: str
+
+
+FIRST = (WHO, UPDATE)
+"""What is asked before the coordinator knows a department's process."""
+
+
+def place_of(members: Members, run: int, node: int, type_: str) -> Place:
+    """Where a message belongs. A membership is handed on to who knows another federation file, under no fingerprint."""
+    return Place("" if type_ == UPDATE else members.fingerprint, run, node, type_)
 
 
 def stamped(content: RecordDict, stamp: Stamp, place: Place, label: str, identity: Identity) -> RecordDict:
@@ -202,17 +211,18 @@ class DepartmentSide:
         self._last: dict[bytes, int] = {}
         """The largest number by process of the coordinator: as many entries as it was started."""
 
-    def opened(self, message: FlowerMessage, node: int) -> RecordDict:
+    def opened(self, message: FlowerMessage, node: int, coordinator: bytes | None = None) -> RecordDict:
         """What the coordinator asks of this department, once; PeerError otherwise, and then nothing has changed.
 
-        `node`: this department's own number, not what the message says.
+        `node`: this department's own number, not what the message says. `coordinator`: its public key, where that is
+        another than the membership has.
         """
         content, stamp = unstamped(message.content, COORDINATOR)
         place = self._place(message, node)
         if stamp.sender != COORDINATOR or stamp.to != ("" if place.type_ == WHO else self.identity.name):
             raise PeerError(COORDINATOR, "its message is for somebody else")
-        require_signed(stamp, content, place, REQUEST, self.members.coordinator)
-        if place.type_ != WHO and not hmac.compare_digest(stamp.session, self.session):
+        require_signed(stamp, content, place, REQUEST, coordinator or self.members.coordinator)
+        if place.type_ not in FIRST and not hmac.compare_digest(stamp.session, self.session):
             raise PeerError(COORDINATOR, "its message is to an earlier process of this department")
         if stamp.number <= self._last.get(stamp.process, 0):
             raise PeerError(COORDINATOR, "its message was carried out already, or came after a later one")
@@ -234,7 +244,7 @@ class DepartmentSide:
         return FlowerMessage(signed, reply_to=message)
 
     def _place(self, message: FlowerMessage, node: int) -> Place:
-        return Place(self.members.fingerprint, message.metadata.run_id, node, message.metadata.message_type)
+        return place_of(self.members, message.metadata.run_id, node, message.metadata.message_type)
 
 
 _UNKNOWN = Stamp(COORDINATOR, "", b"", b"", 0)
@@ -261,13 +271,21 @@ class SignedGrid(Grid):
     `members` may be replaced when the membership changes: who is no longer in it is refused from then on.
     """
 
-    def __init__(self, grid: Grid, identity: Identity, members: Members, random: RandomBytes = os.urandom) -> None:
+    def __init__(
+        self,
+        grid: Grid,
+        identity: Identity,
+        members: Members,
+        random: RandomBytes = os.urandom,
+        names: Mapping[int, str] | None = None,
+    ) -> None:
+        """`names`: of nodes, where they are known from the membership; otherwise nodes are asked."""
         self.grid = grid
         self.identity = identity
         self.members = members
         self._process = random(BYTES_OF_SESSION)
         self._numbers = count(1)
-        self._names: dict[int, str] = {}
+        self._names: dict[int, str] = dict(names or {})
         self._sessions: dict[int, bytes] = {}
         self._asked: dict[str, Asked] = {}
         self._again: dict[str, str] = {}
@@ -290,12 +308,28 @@ class SignedGrid(Grid):
         found = (self._checked(answer) for answer in self.grid.pull_messages(wanted))
         return [answer for answer in found if answer is not None]
 
+    def forget(self, message_ids: Iterable[str]) -> list[str]:
+        """Gives up on these requests; by which numbers Flower knows them."""
+        numbers = [self._again.pop(number, number) for number in message_ids]
+        for number in numbers:
+            self._asked.pop(number, None)
+        return numbers
+
+    @property
+    def sessions(self) -> dict[str, bytes]:
+        """Which process each department is, as far as that is known."""
+        return {self._names[node]: session for node, session in self._sessions.items() if node in self._names}
+
+    def readmit(self, members: Members, names: Mapping[int, str]) -> None:
+        """Goes by a newer membership from now on."""
+        self.members, self._names = members, dict(names)
+
     def _sign(self, message: FlowerMessage) -> Asked:
         data = message.metadata
         to = "" if data.message_type == WHO else self._names[data.dst_node_id]
-        session = self._sessions[data.dst_node_id] if to else b""
+        session = self._sessions.get(data.dst_node_id, b"") if data.message_type not in FIRST else b""
         stamp = Stamp(COORDINATOR, to, session, self._process, next(self._numbers))
-        place = Place(self.members.fingerprint, data.run_id, data.dst_node_id, data.message_type)
+        place = place_of(self.members, data.run_id, data.dst_node_id, data.message_type)
         content = message.content if _size(message.content) < LONG else None
         message.content = stamped(message.content, stamp, place, REQUEST, self.identity)
         return Asked("", stamp, place, data.ttl, time.monotonic() + data.ttl, content)
@@ -312,7 +346,7 @@ class SignedGrid(Grid):
             content, stamp = self._verified(answer, asked)
         except PeerError as error:
             return _readdressed(answer, asked, record_of(Refused(str(error))))
-        if asked.place.type_ != WHO and stamp.session != asked.stamp.session and self._ask_again(asked):
+        if asked.place.type_ not in FIRST and stamp.session != asked.stamp.session and self._ask_again(asked):
             return None
         return _readdressed(answer, asked, content)
 

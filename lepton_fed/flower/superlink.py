@@ -1,8 +1,12 @@
 """Flower's SuperLink in this process, with what it gets wrong closed: the one port of a deployed coordinator.
 
-    kit -> Address.of -> Link.start: gate (who calls, how much) -> Flower's application -> own messages only
-                         Link.allow(nodes)   a new roster, while it runs
-                         Link.stop           answers end, the port is free, the message store is compacted
+    kit -> LinkSettings.of -> Link.start: gate (who calls, how much) -> Flower's application -> own messages only
+                              Link.run()          messages of a run, from and to this process
+                              Link.allow(nodes)   a new roster, while it runs
+                              Link.stop           answers end, the port is free
+
+Messages lie in memory only and are gone with the process: what must survive is at the departments and in the run's
+checkpoint. Flower's interfaces for tasks and applications are not there, so nobody can have code run by anybody.
 
 Everything of Flower that is used here and in `link_*.py` is an internal name: tests/flower/test_superlink.py lists
 them with their signatures, and fails for a release that changes one.
@@ -12,64 +16,53 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
 import socket
-import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import FrameType, TracebackType
+from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from lepton_fed.errors import ConfigError, LeptonError, StorageError
-from lepton_fed.flower.link_audit import AuditEvent, AuditFile, AuditSink
+from lepton_fed.errors import ConfigError, StorageError
+from lepton_fed.flower.link_audit import AuditSink
 from lepton_fed.flower.link_limits import Limits
+from lepton_fed.flower.link_metrics import LinkMetrics
 from lepton_fed.storage.atomic import unwritable
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
     from flwr.superlink.config_loader import SuperLinkLifespanConfig
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
     from lepton_fed.deploy.kit import CoordinatorKit
     from lepton_fed.flower.link_gate import Gate
+    from lepton_fed.flower.link_grid import LinkGrid
     from lepton_fed.flower.link_http import Server
     from lepton_fed.flower.link_members import Members
 
-STORE, AUDIT, HOME = "messages.sqlite", "audit.jsonl", "flower"
-"""In the kit's state folder: the message store if it is a file, the record of calls, Flower's own folder."""
+HOME = "flower"
+"""In the kit's state folder: Flower's own."""
 
-SHORTEST_SECRET = 16
-"""Bytes of the runtime secret; Flower takes any."""
-
-STARTING, WATCH = 120.0, 2.0
-"""Seconds: until a link that does not start is given up; between looks at the kit for a newer roster."""
+STARTING = 120.0
+"""Seconds until a link that does not start is given up."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class LinkSettings:
-    """What a link starts with. `nodes`: the public key (PEM) of each department's node; `state`: a folder of its own.
-
-    `store`: whether messages lie in a file of mode 600, and survive the process, or in memory. Models that travel
-    without secure aggregation would lie in that file in clear, so memory is the default.
-    """
+    """What a link starts with. `nodes`: public key (PEM) of each department's node; `state`: a folder of its own."""
 
     host: str = "0.0.0.0"  # noqa: S104  Departments come from elsewhere; the gate is what decides.
     port: int = 8000
     certificate: Path
     key: Path
     permits: Callable[[str], bool] = field(repr=False)
-    runtime: bytes = field(repr=False)
     nodes: Mapping[str, bytes] = field(repr=False)
     state: Path
-    store: bool = False
     limits: Limits = field(default_factory=Limits)
-
-    def __post_init__(self) -> None:
-        if len(self.runtime) < SHORTEST_SECRET:
-            raise ConfigError(f"the runtime secret has {len(self.runtime)} bytes and needs {SHORTEST_SECRET}")
+    metrics: LinkMetrics = field(default_factory=LinkMetrics, repr=False)
 
     @classmethod
     def of(cls, kit: CoordinatorKit, *, host: str | None = None, port: int | None = None, **other: Any) -> LinkSettings:
@@ -80,7 +73,6 @@ class LinkSettings:
             certificate=kit.certificate,
             key=kit.key,
             permits=kit.permits,
-            runtime=kit.runtime,
             nodes=nodes_of(kit),
             state=kit.state,
             **other,
@@ -116,8 +108,8 @@ class Link:
         self._thread = threading.Thread(target=self._run, args=(bound,), name="superlink", daemon=True)
 
     @classmethod
-    def start(cls, settings: LinkSettings, sink: AuditSink) -> Self:
-        """Listen, start Flower, register the nodes; returns once calls are answered.
+    def start(cls, settings: LinkSettings, sink: AuditSink, control: ASGIApp | None = None) -> Self:
+        """Listen, start Flower, register the nodes; returns once calls are answered. `control`: answers the operator.
 
         StorageError: the port is taken, or the state folder cannot be written. ConfigError: certificate and key
         cannot be used, or this release of Flower is another than the one that this was written for.
@@ -126,7 +118,7 @@ class Link:
 
         bound = listening(settings.host, settings.port)
         try:
-            made = cls._made(settings, sink, bound)
+            made = cls._made(settings, sink, bound, control or nothing_there)
             made._begin()
         except BaseException:
             bound.close()
@@ -134,7 +126,7 @@ class Link:
         return made
 
     @classmethod
-    def _made(cls, settings: LinkSettings, sink: AuditSink, bound: socket.socket) -> Self:
+    def _made(cls, settings: LinkSettings, sink: AuditSink, bound: socket.socket, control: ASGIApp) -> Self:
         quieten(settings.state / HOME)
         from lepton_fed.flower.link_gate import Gate
         from lepton_fed.flower.link_http import server
@@ -144,7 +136,15 @@ class Link:
         members = Members(app.state.linkstate_factory.state())
         members.allow(settings.nodes)
         innermost(app, OwnOnly, members)
-        gate = Gate(app, members=members, permits=settings.permits, sink=sink, limits=settings.limits)
+        gate = Gate(
+            app,
+            control,
+            members=members,
+            permits=settings.permits,
+            sink=sink,
+            limits=settings.limits,
+            metrics=settings.metrics,
+        )
         made = server(gate, settings.limits, certificate=settings.certificate, key=settings.key)
         return cls(settings, made, gate, members, bound)
 
@@ -180,16 +180,28 @@ class Link:
         running = self._thread.is_alive() and self._server.started
         return Health(running, self._members.online if running else (), self._gate.answered, self._gate.refused)
 
+    @contextmanager
+    def run(self) -> Iterator[LinkGrid]:
+        """Messages of one run, from and to this process."""
+        from lepton_fed.flower.link_grid import LinkGrid
+
+        with LinkGrid.begun(self._members.state, self._members.doorbell) as grid:
+            yield grid
+
+    @property
+    def members(self) -> Members:
+        """Which node is which department, and who is there."""
+        return self._members
+
     def allow(self, nodes: Mapping[str, bytes]) -> None:
         """From now on exactly these node keys (PEM, by department); a call by any other is refused."""
         self._members.allow(nodes)
 
     def stop(self) -> None:
-        """End what is being answered, give the port back, compact the message store."""
+        """End what is being answered, give the port back."""
         self._server.should_exit = True
+        self._members.doorbell.close()
         self._thread.join()
-        if self._settings.store:
-            compact(self._settings.state / STORE)
 
     def __enter__(self) -> Self:
         return self
@@ -198,70 +210,6 @@ class Link:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
-
-
-def serve(
-    kit: CoordinatorKit,
-    *,
-    host: str | None = None,
-    port: int | None = None,
-    store: bool = False,
-    limits: Limits | None = None,
-    sink: AuditSink | None = None,
-    ready: Callable[[Link], None] = lambda link: None,
-) -> None:
-    """Run a coordinator's SuperLink until SIGTERM or SIGINT; a newer roster in the kit's state folder is taken.
-
-    `sink`: default: a file in the state folder. `ready`: called once, when calls are answered. Main thread only.
-    """
-    settings = LinkSettings.of(kit, host=host, port=port, store=store, limits=limits or Limits())
-    stopped = threading.Event()
-    with (
-        AuditFile(kit.state / AUDIT) if sink is None else nullcontext(sink) as kept,
-        _until_asked(stopped),
-        Link.start(settings, kept) as link,
-    ):
-        kept.record(AuditEvent(actor="", address=link.address, action="start", outcome="done"))
-        ready(link)
-        watch(kit, link, stopped, kept)
-        kept.record(AuditEvent(actor="", address=link.address, action="stop", outcome="done"))
-
-
-def watch(kit: CoordinatorKit, link: Link, stopped: threading.Event, sink: AuditSink) -> None:
-    """Give the link each newer roster of the kit, until `stopped`. A roster that cannot be used is recorded once."""
-    complaint = ""
-    while not stopped.wait(WATCH):
-        link.check()
-        try:
-            newer = kit.current()
-            if newer is not kit:
-                link.allow(nodes_of(newer))
-                kit, complaint = newer, ""
-                sink.record(_roster("done", f"serial {kit.membership.serial}"))
-        except LeptonError as error:
-            if str(error) != complaint:
-                complaint = str(error)
-                logging.getLogger(__name__).warning("%s", complaint)
-                sink.record(_roster("refused", complaint))
-
-
-def _roster(outcome: Any, reason: str) -> AuditEvent:
-    return AuditEvent(actor="", address="", action="roster", outcome=outcome, reason=reason)
-
-
-@contextmanager
-def _until_asked(stopped: threading.Event) -> Iterator[None]:
-    """SIGTERM and SIGINT set the event while the block runs."""
-
-    def ask(number: int, frame: FrameType | None) -> None:
-        stopped.set()
-
-    before = {number: signal.signal(number, ask) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 # ---------------------------------------------------------------- Flower
@@ -302,7 +250,7 @@ class NoServers:
 
 
 def flower_app(settings: LinkSettings) -> FastAPI:
-    """Flower's application on an empty or an earlier message store."""
+    """Flower's application on an empty message store."""
     from flwr.superlink.main import create_app
 
     logger = logging.getLogger("flwr")
@@ -322,6 +270,7 @@ def flower_app(settings: LinkSettings) -> FastAPI:
 def flower_config(settings: LinkSettings) -> SuperLinkLifespanConfig:
     """Flower's own settings: nodes authenticate, nothing is started beside it, nothing is installed."""
     from flwr.common.constant import ISOLATION_MODE_PROCESS, TRANSPORT_TYPE_GRPC_RERE
+    from flwr.supercore.constant import FLWR_IN_MEMORY_DB_NAME
     from flwr.superlink.auth_plugin import NoOpControlAuthnPlugin
     from flwr.superlink.config_loader import SuperLinkLifespanConfig
 
@@ -332,7 +281,7 @@ def flower_config(settings: LinkSettings) -> SuperLinkLifespanConfig:
         port=settings.port,
         insecure=False,
         certificates=None,
-        superexec_auth_secret=settings.runtime,
+        superexec_auth_secret=None,
         # The gate has compared the token before; Flower then knows one account only.
         authn_plugin=NoOpControlAuthnPlugin(),
         event_log_plugin=None,
@@ -346,25 +295,17 @@ def flower_config(settings: LinkSettings) -> SuperLinkLifespanConfig:
         ssl_ca_certfile=None,
         ssl_certfile=None,
         ssl_keyfile=None,
-        database=_database(settings),
+        database=FLWR_IN_MEMORY_DB_NAME,
         isolation=ISOLATION_MODE_PROCESS,
         runtime_dependency_install=False,
     )
 
 
-def _database(settings: LinkSettings) -> str:
-    from flwr.supercore.constant import FLWR_IN_MEMORY_DB_NAME
+async def nothing_there(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answers the operator where there is nothing to control; the gate has a page of its own for /health."""
+    from lepton_fed.flower.link_gate import respond
 
-    if not settings.store:
-        return FLWR_IN_MEMORY_DB_NAME
-    path = settings.state / STORE
-    try:
-        # SQLite gives its write-ahead log the mode of the database.
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600))
-        path.chmod(0o600)
-    except OSError as error:
-        raise unwritable(error, path) from error
-    return str(path)
+    await respond(send, 200 if scope["path"] == "/health" else 404, "")
 
 
 def innermost(app: FastAPI, check: Callable[..., Any], *arguments: Any) -> None:
@@ -374,16 +315,3 @@ def innermost(app: FastAPI, check: Callable[..., Any], *arguments: Any) -> None:
     if app.middleware_stack is not None:
         raise ConfigError("Flower's application has been started already; this release is not the one that is needed")
     app.user_middleware.append(Middleware(check, *arguments))
-
-
-def compact(path: Path) -> None:
-    """Overwrite what was deleted from an SQLite file, which SQLite by itself leaves in it."""
-    try:
-        connection = sqlite3.connect(path, timeout=5)
-        try:
-            connection.execute("VACUUM")
-            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        finally:
-            connection.close()
-    except sqlite3.Error as error:
-        raise StorageError(f"cannot compact {path} ({error}); remove it, it holds messages only") from None

@@ -2,8 +2,10 @@
 
     RunFolder    the files of one run, locked by the process that writes it
     Checkpoint   the state to resume from; killed at any moment, it is the old one or the new one
+    ExchangeJournal  who answered in the round under way
     LedgerFile   what a department must never forget about secure sums; survives a power cut
     RunStore     runs, rounds, measurements and models in SQLite or any other SQLAlchemy database
+    AuditTable   calls of the coordinator's port, in such a database
     write_history, read_history    measurements as one Parquet file
 
 Every name is imported when it is first used, so that a run without a database never waits for SQLAlchemy.
@@ -16,7 +18,9 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from lepton_fed.storage.atomic import write_atomically
+    from lepton_fed.storage.audit_table import AuditTable, StoredEvent
     from lepton_fed.storage.checkpoint import Checkpoint, Saved
+    from lepton_fed.storage.exchange_journal import ExchangeJournal
     from lepton_fed.storage.history_file import read_history, write_history
     from lepton_fed.storage.ledger_file import LedgerFile
     from lepton_fed.storage.run_folder import RunFolder
@@ -24,12 +28,15 @@ if TYPE_CHECKING:
     from lepton_fed.storage.store import RunStore, StoredModel, StoredRound, StoredRun, sqlite_url
 
 _HOMES = {
+    "AuditTable": "audit_table",
     "Checkpoint": "checkpoint",
+    "ExchangeJournal": "exchange_journal",
     "LedgerFile": "ledger_file",
     "RunFolder": "run_folder",
     "RunRecord": "run_record",
     "RunStore": "store",
     "Saved": "checkpoint",
+    "StoredEvent": "audit_table",
     "StoredModel": "store",
     "StoredRound": "store",
     "StoredRun": "store",
@@ -40,12 +47,15 @@ _HOMES = {
 }
 
 __all__ = [
+    "AuditTable",
     "Checkpoint",
+    "ExchangeJournal",
     "LedgerFile",
     "RunFolder",
     "RunRecord",
     "RunStore",
     "Saved",
+    "StoredEvent",
     "StoredModel",
     "StoredRound",
     "StoredRun",

@@ -1,7 +1,7 @@
-"""The tables: runs, their rounds, what was measured in them, and the models that came out.
+"""The tables: runs, their rounds, what was measured in them, the models that came out; and calls, by the side.
 
     run 1 --- n round 1 --- n measurement
-     \\------- n model
+     \\------- n model                          audit_event
 
 Arrays stay in the run folder; a model's row holds the digest of its file. Every name of a constraint follows
 from NAMING, so that a later migration can refer to it on any database.
@@ -13,12 +13,14 @@ import math
 from datetime import UTC, datetime
 
 from sqlalchemy import (
+    BigInteger,
     CheckConstraint,
     DateTime,
     Dialect,
     Double,
     ForeignKey,
     ForeignKeyConstraint,
+    Integer,
     MetaData,
     String,
     Text,
@@ -145,3 +147,24 @@ class ModelRow(Base):
     digest: Mapped[str] = mapped_column(String(64), index=True)
     file: Mapped[str] = mapped_column(Text)
     created: Mapped[datetime] = mapped_column(Utc)
+
+
+class AuditEventRow(Base):
+    """One call of the coordinator's port. `run` is Flower's number: no key of `run`, which calls outlive."""
+
+    __tablename__ = "audit_event"
+    __table_args__ = (
+        CheckConstraint("outcome IN ('done', 'refused', 'failed')", name="outcome"),
+        # SQLite would otherwise give the id of a removed last row to the next.
+        {"sqlite_autoincrement": True},
+    )
+
+    # SQLite counts up in a column called INTEGER, of 64 bits, and in no other.
+    id: Mapped[int] = mapped_column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True)
+    time: Mapped[datetime] = mapped_column(Utc)
+    actor: Mapped[str] = mapped_column(Text)
+    address: Mapped[str] = mapped_column(Text)
+    action: Mapped[str] = mapped_column(Text)
+    outcome: Mapped[str] = mapped_column(String(16))
+    reason: Mapped[str] = mapped_column(Text)
+    run: Mapped[str] = mapped_column(Text)

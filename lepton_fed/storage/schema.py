@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sqlalchemy import Connection, inspect, text
+from sqlalchemy import URL, Connection, inspect, text
 
 from lepton_fed.errors import StorageError
+from lepton_fed.storage.database import Database
 
-HEAD = "0001"
+HEAD = "0002"
 """The newest step of migrations/versions, here so that opening a database rarely imports Alembic."""
 
 VERSION_TABLE = "lepton_fed_version"
@@ -16,6 +17,21 @@ VERSION_TABLE = "lepton_fed_version"
 
 _UPGRADE_LOCK = 7_236_845_317
 """Any number that other programs are unlikely to lock."""
+
+
+def opened(url: str | URL, *, patience: float, durable: bool) -> Database:
+    """The database with the newest schema; StorageError, one sentence, if it cannot be had. Close it."""
+    database = Database(url, patience=patience, durable=durable)
+    try:
+        with database.reading() as connection:
+            current = version(connection) == HEAD
+        if not current:
+            with database.writing() as connection:
+                upgrade(connection)
+    except BaseException:
+        database.close()
+        raise
+    return database
 
 
 def version(connection: Connection) -> str | None:

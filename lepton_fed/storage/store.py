@@ -16,7 +16,6 @@ from sqlalchemy.orm import Session
 from lepton_fed.errors import StorageError
 from lepton_fed.history import Measurement
 from lepton_fed.storage import schema
-from lepton_fed.storage.database import Database
 from lepton_fed.storage.models import MeasurementRow, ModelRow, RoundRow, RunRow
 from lepton_fed.storage.run_record import STATUSES, Status
 
@@ -71,16 +70,7 @@ class RunStore:
     """
 
     def __init__(self, url: str | URL, *, patience: float = 10.0, durable: bool = True) -> None:
-        self._database = Database(url, patience=patience, durable=durable)
-        try:
-            with self._database.reading() as connection:
-                current = schema.version(connection) == schema.HEAD
-            if not current:
-                with self._database.writing() as connection:
-                    schema.upgrade(connection)
-        except BaseException:
-            self.close()
-            raise
+        self._database = schema.opened(url, patience=patience, durable=durable)
 
     def close(self) -> None:
         """Give back the connections."""

@@ -65,7 +65,7 @@ def files(draw: st.DrawFn) -> Tree:
         ),
         "coupling": coupling,
         "weights": draw(weights(departments)),
-        "aggregation": draw(aggregations()),
+        "aggregation": draw(aggregations() if coupling.get("kind") == "distill" else aggregations() | packed()),
         "report": draw(reports(NUMBER_METRICS if not classes else CLASS_METRICS)),
     }
     if coupling.get("kind", "average") in ("average", "clusters"):
@@ -194,6 +194,12 @@ def aggregations() -> st.SearchStrategy[Tree]:
     noise = st.fixed_dictionaries({"norm": SMALL, "multiplier": SMALL}, optional={"delta": st.floats(1e-9, 0.1)})
     sees = st.sampled_from(("sums", "nothing"))
     return optional(secure=st.booleans(), **numbers) | optional(**numbers, coordinator_sees=sees, noise=noise)
+
+
+def packed() -> st.SearchStrategy[Tree]:
+    return st.fixed_dictionaries(
+        {"secure": st.just(False), "transport": st.sampled_from(("float32", "float16", "int8"))}
+    )
 
 
 def reports(metrics: tuple[str, ...]) -> st.SearchStrategy[Tree]:

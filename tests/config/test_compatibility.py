@@ -112,6 +112,12 @@ def classes(*names: str) -> Tree:
             "averages predictions",
         ),
         (
+            valid(
+                coupling={"kind": "distill", "common": COMMON}, aggregation={"secure": False, "transport": "float16"}
+            ),
+            "aggregation.transport is 'float16', but distill sends predictions, and no update; take it out",
+        ),
+        (
             valid(departments=[{"name": "甲", "roles": ["target"]}], graph=[], sharing=[], access=[]),
             "no department is a source",
         ),

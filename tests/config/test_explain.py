@@ -132,6 +132,12 @@ def test_plain_sums_are_said_plainly() -> None:
     assert "How sums are protected - sums are plain: the coordinator could see single updates" in text
 
 
+def test_updates_that_travel_in_fewer_bytes_are_said() -> None:
+    text = said(valid(aggregation={"secure": False, "transport": "int8"}))
+    assert "- updates travel as int8; what rounding takes from one is added to the next" in text
+    assert "travel" not in said(valid())
+
+
 def test_an_audit_that_knows_more_takes_the_place_of_the_files_own() -> None:
     found = Audit(True, "质检部门 would take no part", ("a sentence",))
     text = said(valid(), found=found)

@@ -88,6 +88,15 @@ def sentence(tmp_path: Path, text: str) -> str:
             '[aggregation]\nsecure = false\ncoordinator_sees = "nothing"',
             "aggregation: coordinator_sees = 'nothing' and noise need secure = true",
         ),
+        (
+            '[aggregation]\ntransport = "int8"',
+            "line 42: aggregation: transport = 'int8' needs secure = false, since what departments add to secure sums "
+            "is whole numbers under masks; take it out",
+        ),
+        (
+            '[aggregation]\nsecure = false\ntransport = "float8"',
+            "`aggregation.transport` is \"float8\", and must be 'float32', 'float16' or 'int8'",
+        ),
         ("[aggregation.noise]\nnorm = 1.0", "`aggregation.noise.multiplier` is missing; it must be a number"),
         (
             "[aggregation.noise]\nnorm = 1.0\nmultiplyer = 2.0",

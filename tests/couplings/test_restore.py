@@ -13,6 +13,7 @@ from lepton_fed import saved_state
 from lepton_fed.coordinator import begin
 from lepton_fed.department import Department
 from lepton_fed.settings import (
+    Aggregation,
     CommonSet,
     Coupling,
     DepartmentSettings,
@@ -49,6 +50,11 @@ CASES: dict[str, dict[str, Any]] = {
     "ifca": {"coupling": Coupling(kind="clusters", hubs=2, freeze=2)},
     "soft clusters": {"coupling": Coupling(kind="clusters", hubs=2, read="soft", reset=False)},
     "distill": {"coupling": DISTILL, "departments": OWN, "training": STEPS},
+    "scaffold in int8": {"training": SCAFFOLD, "aggregation": Aggregation(secure=False, transport="int8")},
+    "ifca in float16": {
+        "coupling": Coupling(kind="clusters", hubs=2, freeze=2),
+        "aggregation": Aggregation(secure=False, transport="float16"),
+    },
 }
 
 

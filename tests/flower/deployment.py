@@ -65,7 +65,8 @@ DEPARTMENT = """
 import logging, sys
 from pathlib import Path
 from lepton_fed.deploy.kit import DepartmentKit
-from lepton_fed.flower.resident import department_of, run_department, stopped_by_signals
+from lepton_fed.flower.resident import department_of, run_department
+from lepton_fed.signals import stopped_by_signals
 logging.basicConfig(level=logging.INFO)
 kit = DepartmentKit.load(Path(sys.argv[1]))
 with stopped_by_signals() as stop:

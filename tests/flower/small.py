@@ -45,6 +45,7 @@ COUPLINGS = {
     "mr-mtl": (Coupling(kind="proximal", lambda_=0.5), "none", ()),
     "clusters": (Coupling(kind="clusters", hubs=2), "none", ()),
     "scaffold": (Coupling(), "scaffold", ()),
+    "int8": (Coupling(), "scaffold", ()),
 }
 """By name: the coupling, the correction, and the private patterns."""
 
@@ -75,7 +76,9 @@ def settings(case: str = "average", rounds: int = 3) -> Settings:
         rounds=Rounds(count=rounds),
         coupling=coupling,
         weights=Weights(counts=(8.0, 20.0) if secure else None),
-        aggregation=Aggregation(secure=secure, coordinator_sees=sees),
+        aggregation=Aggregation(
+            secure=secure, coordinator_sees=sees, transport="int8" if case == "int8" else "float32"
+        ),
         report=Report(metrics=("loss", "auc")),
     )
 

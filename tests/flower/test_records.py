@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from lepton_fed.compression import Packed, pack, unpack
 from lepton_fed.errors import PeerError
 from lepton_fed.flower.apps import coordinate
 from lepton_fed.flower.records import (
@@ -64,7 +65,10 @@ vectors = arrays(np.float32, st.integers(0, 6), elements=st.floats(-1e6, 1e6, wi
 releases = st.builds(Release, vectors, any_number, any_number)
 hub_states = st.builds(HubState, vectors, st.none() | releases, st.none() | vectors)
 hubs = st.dictionaries(words, hub_states, max_size=3)
-addends = st.builds(Addend, vectors, st.floats(0, 1e9), finite)
+packed = st.builds(pack, vectors, st.sampled_from(["float16", "int8"]))
+addends = st.builds(Addend, vectors, st.floats(0, 1e9), finite) | st.builds(
+    lambda packed, *numbers: Addend(unpack(packed), *numbers, packed), packed, st.floats(0, 1e9), finite
+)
 tables = st.dictionaries(words, any_number, max_size=3)
 digests = st.dictionaries(words, st.binary(min_size=64, max_size=64), max_size=3)
 works = st.builds(Work, counts, hubs, st.lists(words, unique=True, max_size=3).map(tuple), st.booleans())
@@ -124,6 +128,51 @@ def test_a_vector_travels_as_four_bytes_a_number() -> None:
     done = Done({"hub": Addend(np.array([1.0, -2.0], np.float32), 1.0, 5.0)})
     raw = record_of(done)[RECORD]["vectors"]  # type: ignore[index]
     assert raw == [bytes.fromhex("0000803f000000c0")]
+
+
+def compressed(kind: str, size: int = 1000) -> Done:
+    way = pack(np.linspace(-1, 1, size, dtype=np.float32), kind)
+    return Done({"hub": Addend(unpack(way), 1.0, 5.0, way)})
+
+
+@pytest.mark.parametrize(("kind", "most"), [("int8", 0.27), ("float16", 0.52)])
+def test_a_packed_vector_travels_as_it_was_packed(kind: str, most: float) -> None:
+    done = compressed(kind)
+    plain = Done({"hub": Addend(done.addends["hub"].vector, 1.0, 5.0)})
+    (code,), (whole,) = (record_of(d)[RECORD]["vectors"] for d in (done, plain))  # type: ignore[index]
+    assert code == done.addends["hub"].packed.code  # type: ignore[union-attr]
+    assert len(code) < most * len(whole)
+    much, little = (len(recorddict_to_proto(record_of(d)).SerializeToString()) for d in (plain, done))
+    assert little < much - 0.9 * (len(whole) - len(code))
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"packed as": ["int4"]}, "its update is packed as 'int4', which must be one of float32, float16, int8"),
+        ({"packed as": ["float32"]}, "its update ends within a number"),
+        ({"packed as": []}, "differ in length"),
+        ({"packed as": None}, "lacks the field 'packed as'"),
+        ({"packed as": ["int\n8"]}, "no line that could be shown"),
+        ({"vectors": [b"123"]}, "its update ends within a number"),
+        ({"vectors": [b"\0" * 9]}, "its update holds a number that int8 never has"),
+        ({"vectors": [b"\xff" * 9]}, "its update holds a number that int8 never has"),
+        ({"vectors": []}, "differ in length"),
+    ],
+)
+def test_a_packed_update_that_breaks_one_rule_is_refused_with_that_rule(
+    changes: dict[str, Any], complaint: str
+) -> None:
+    record = dict(record_of(compressed("int8", 1001))[RECORD]) | changes
+    content = RecordDict({RECORD: ConfigRecord({k: v for k, v in record.items() if v is not None})})
+    with pytest.raises(PeerError, match=complaint):
+        said_in(content, "them", (Done,))
+
+
+def test_a_packed_update_whose_square_overflows_is_refused() -> None:
+    huge = Packed("int8", np.array([2.0**100], "<f4").tobytes() + b"\1")
+    with np.errstate(over="ignore"), pytest.raises(PeerError, match="not finite"):
+        said_in(record_of(Done({"hub": Addend(unpack(huge), 1.0, 1.0, huge)})), "them", (Done,))
 
 
 def test_a_message_is_one_record() -> None:

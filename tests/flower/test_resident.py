@@ -32,7 +32,8 @@ from lepton_fed.flower.apps import coordinate
 from lepton_fed.flower.fleet import INTERVAL, DeniedError, FleetLink, UnreachableError
 from lepton_fed.flower.grid import JOIN, WHO, GridTransport, find_departments
 from lepton_fed.flower.records import Here, Who, record_of, said_in
-from lepton_fed.flower.resident import Desk, Resident, department_of, party_of, stopped_by_signals
+from lepton_fed.flower.resident import Desk, Resident, department_of, party_of
+from lepton_fed.signals import stopped_by_signals
 from lepton_fed.flower.signed import REQUEST, DepartmentSide, Members, Place, SignedGrid, Stamp, stamped, unstamped
 from lepton_fed.flower.taken_run import ask_quickly, taken_run
 from lepton_fed.messages import Join, Joined, Message, Refused, Reply

@@ -1,0 +1,74 @@
+"""An operator's side of a coordinator's control interface: submit, stop, status, logs, with the kit's token."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+
+from lepton_fed.deploy.certificates import client_context
+from lepton_fed.deploy.kit import COORDINATOR, CoordinatorKit
+from lepton_fed.errors import ConfigError, PeerError
+
+PATIENCE = 30.0
+"""Seconds that an answer may take."""
+
+
+class Operator:
+    """Whoever holds the coordinator's kit. `address`: host:port, default: the kit's. Use it in a `with`."""
+
+    def __init__(self, kit: CoordinatorKit, address: str | None = None) -> None:
+        self.address = address or str(kit.address)
+        self._client = httpx.Client(
+            base_url=f"https://{self.address}",
+            verify=client_context(kit.folder),
+            headers={"authorization": f"Bearer {kit.token}"},
+            timeout=PATIENCE,
+            # A proxy of the environment would see the token's holder ask, and is not needed for one's own coordinator.
+            trust_env=False,
+        )
+
+    def submit(self, federation: str) -> dict[str, Any]:
+        """Begin the run of this federation file, or go on with it."""
+        return self._asked("submit", {"federation": federation})
+
+    def stop(self) -> dict[str, Any]:
+        return self._asked("stop")
+
+    def status(self) -> dict[str, Any]:
+        return self._asked("status")
+
+    def logs(self, after: int = 0) -> list[tuple[int, str]]:
+        """Lines of the coordinator's log after a number, each with its own."""
+        return [(int(number), str(line)) for number, line in self._asked("logs", {"after": after})["lines"]]
+
+    def _asked(self, what: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        """PeerError where the coordinator cannot be reached, ConfigError with its sentence where it says no."""
+        try:
+            answer = self._client.post(f"/v1/control/{what}", json=body or {})
+        except httpx.HTTPError as error:
+            raise PeerError(
+                COORDINATOR,
+                f"it cannot be reached at {self.address} ({type(error).__name__}); start it with lepton-fed server, or "
+                "say where it is with --address",
+            ) from None
+        if answer.status_code in (401, 403):
+            raise PeerError(COORDINATOR, "it does not know this kit's token; use the newest kit of the coordinator")
+        if answer.status_code == 409:
+            raise ConfigError(answer.text)
+        if answer.status_code != 200:
+            raise PeerError(COORDINATOR, f"it answers with status {answer.status_code}; its log says why")
+        said: dict[str, Any] = answer.json()
+        return said
+
+    def close(self) -> None:
+        self._client.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

@@ -1,0 +1,162 @@
+"""A deployed federation on one machine: makes kits, starts a process per party, watches the run, ends them all.
+
+OUT/kits/          what `lepton-fed provision` makes, for localhost and a free port
+OUT/logs/          what each process said
+OUT/kits/coordinator/state/run/        the run's folder
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from lepton_fed.config import Federation
+from lepton_fed.deploy.kit import CoordinatorKit
+from lepton_fed.deploy.provisioning import Provisioned, provision
+from lepton_fed.errors import LeptonError, PeerError, RoundError
+from lepton_fed.flower.operator import Operator
+from lepton_fed.history import FEDERATION, Measurement
+from lepton_fed.progress import Progress
+from lepton_fed.storage.file_names import file_name
+
+STARTING = 120.0
+"""Seconds until a coordinator must answer."""
+
+ENDING = 20.0
+"""Seconds that a process is given to say goodbye."""
+
+POLL = 0.2
+COORDINATOR = "coordinator"
+
+
+@dataclass(eq=False)
+class Processes:
+    """The parties' processes, each with a log of its own."""
+
+    logs: Path
+    started: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+
+    def start(self, name: str, *arguments: object) -> None:
+        """`lepton-fed ARGUMENTS` as a process."""
+        self.logs.mkdir(parents=True, exist_ok=True)
+        with (self.logs / f"{file_name(name)}.log").open("ab") as log:
+            self.started[name] = subprocess.Popen(
+                [sys.executable, "-m", "lepton_fed", *map(str, arguments)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                # Interrupting this one in its terminal must not interrupt those: they are ended in order.
+                start_new_session=True,
+                env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            )
+
+    def require_alive(self) -> None:
+        """RoundError with the last words of a process that has ended by itself."""
+        for name, process in self.started.items():
+            if process.poll() is not None:
+                raise RoundError(f"the process of {name} has ended: {self.last_words(name)}")
+
+    def last_words(self, name: str) -> str:
+        lines = (self.logs / f"{file_name(name)}.log").read_text(encoding="utf-8", errors="replace").splitlines()
+        return lines[-1] if lines else "it said nothing"
+
+    def end(self) -> None:
+        """All of them, the departments first; who does not go is killed."""
+        for process in reversed(self.started.values()):
+            process.terminate()
+        until = time.monotonic() + ENDING
+        for process in self.started.values():
+            try:
+                process.wait(max(0.1, until - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def run_locally(federation: Federation, out: Path, progress: Progress) -> str:
+    """The whole run; what a person wants to know at its end. LeptonError where it cannot be done."""
+    made = provision(federation, out / "kits", address=f"localhost:{free_port()}")
+    kit = CoordinatorKit.load(made.coordinator)
+    with _running(federation, made, out / "logs") as processes, Operator(kit) as operator, progress:
+        progress.phase("starting a process per party")
+        _submit(operator, processes, federation)
+        said = _watched(operator, processes, progress)
+        if said["state"] != "finished":
+            raise RoundError(f"the run has {said['state']}: {said['reason']}")
+    folder = made.coordinator / "state" / "run"
+    lines = [f"{name.replace('_', ' ')} {value:.4g}" for name, value in said["measured"].items()]
+    lines += [f"report: {folder / 'report.html'}"]
+    lines += [f"models: {made.coordinator.parent / 'departments'}/*/state/models, each at its department"]
+    return "\n".join(lines)
+
+
+def free_port() -> int:
+    """A port that nobody listens on at this moment."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+@contextmanager
+def _running(federation: Federation, made: Provisioned, logs: Path) -> Iterator[Processes]:
+    """Coordinator and departments as processes, which end with the block."""
+    processes = Processes(logs)
+    try:
+        processes.start(COORDINATOR, "server", made.coordinator, "--host", "127.0.0.1")
+        for name, kit in made.departments.items():
+            own = federation.department_file(name)
+            data = ("--data", own) if own.exists() else ()
+            # On one machine all measurements are the user's own.
+            processes.start(name, "client", kit, *data, "--disclose")
+        yield processes
+    finally:
+        processes.end()
+
+
+def _submit(operator: Operator, processes: Processes, federation: Federation) -> None:
+    """Submits as soon as the coordinator answers."""
+    until = time.monotonic() + STARTING
+    while True:
+        processes.require_alive()
+        try:
+            operator.submit(federation.to_toml())
+        except PeerError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(POLL)
+        else:
+            return
+
+
+def _watched(operator: Operator, processes: Processes, progress: Progress) -> Mapping[str, Any]:
+    """Shows the run until it has ended; the last status."""
+    shown, begun = 0, False
+    while True:
+        said = operator.status()
+        if not begun and any(seen["answered"] for seen in said["departments"].values()):
+            progress.begin(said["round"], said["rounds"])
+            begun = True
+        if said["round"] > shown:
+            shown = said["round"]
+            progress.measured(shown, _measurements(shown, said["measured"]))
+        if said["state"] != "running":
+            return said
+        try:
+            processes.require_alive()
+        except LeptonError as error:
+            progress.phase(str(error))
+            if processes.started[COORDINATOR].poll() is not None:
+                raise
+        time.sleep(POLL)
+
+
+def _measurements(number: int, measured: Mapping[str, float]) -> tuple[Measurement, ...]:
+    return tuple(Measurement(number, FEDERATION, "federation", name, value) for name, value in measured.items())

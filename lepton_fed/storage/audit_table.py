@@ -1,0 +1,122 @@
+"""Calls of the coordinator's port as rows of a database, each committed before its call is answered.
+
+    AuditEvent --AuditTable.record--> a row of audit_event --AuditTable.events--> StoredEvent, in the order of its id
+
+Events are added and read, never changed.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from threading import Lock
+from types import TracebackType
+from typing import Self
+
+from sqlalchemy import URL, insert, make_url, select
+from sqlalchemy.exc import ArgumentError
+
+from lepton_fed.errors import StorageError
+from lepton_fed.flower.link_audit import AuditEvent
+from lepton_fed.storage import schema
+from lepton_fed.storage.atomic import unwritable
+from lepton_fed.storage.models import AuditEventRow
+
+_INSERT = insert(AuditEventRow)
+
+
+@dataclass(frozen=True)
+class StoredEvent:
+    """An event, and the number by which it is known: ids grow, and none is given twice."""
+
+    id: int
+    event: AuditEvent
+
+
+class AuditTable:
+    """An audit sink on a database: a file of SQLite (mode 600), or any other by URL. Close it, or use it in a `with`.
+
+    It may be the database of the runs. Every method raises StorageError, in one sentence and without a password, if
+    the database cannot be reached, read or written, or is locked for longer than `patience` seconds. `durable`: an
+    event survives a power cut, too (SQLite; other databases have settings of their own).
+    """
+
+    def __init__(self, where: str | URL | Path, *, patience: float = 10.0, durable: bool = True) -> None:
+        url = URL.create("sqlite", database=str(where)) if isinstance(where, Path) else where
+        _make_private(url)
+        self._database = schema.opened(url, patience=patience, durable=durable)
+        # One at a time: writers of one process would else wait for each other in the database, less fairly, and
+        # events could be seen in another order than that of their ids.
+        self._lock = Lock()
+
+    def record(self, event: AuditEvent) -> None:
+        """Commit an event; any number of threads may call this."""
+        row = {name: storable(value) if isinstance(value, str) else value for name, value in asdict(event).items()}
+        with self._lock, self._database.writing() as connection:
+            connection.execute(_INSERT, row)
+
+    def events(self, after: int = 0, limit: int = 1000) -> list[StoredEvent]:
+        """The first `limit` events whose id is greater than `after`, in order."""
+        table = AuditEventRow.__table__
+        with self._database.reading() as connection:
+            rows = connection.execute(select(table).where(table.c.id > after).order_by(table.c.id).limit(limit))
+            return [_event(**row) for row in rows.mappings()]
+
+    def close(self) -> None:
+        """Give back the connections."""
+        self._database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def storable(text: str) -> str:
+    r"""The text as any database takes it: half a character, as in a path that somebody asked for, becomes `\udcff`.
+
+    So does the character 0, which PostgreSQL has no place for: `\x00`. All other text stays as it is.
+    """
+    return text.encode(errors="backslashreplace").decode().replace("\0", r"\x00")
+
+
+def _event(id: int, **fields: object) -> StoredEvent:  # noqa: A002
+    return StoredEvent(id, AuditEvent(**fields))  # type: ignore[arg-type]
+
+
+def _make_private(url: str | URL) -> None:
+    """Make SQLite's file, and what lies beside it, their owner's alone, before anything is written there."""
+    with suppress(ArgumentError, ValueError):  # Told, without its secrets, where the database is opened.
+        url = make_url(url)
+    if isinstance(url, str) or url.get_backend_name() != "sqlite":
+        return
+    name = url.database or ""
+    if name in ("", ":memory:") or name.startswith("file:"):
+        raise StorageError("the record of calls needs a file of its own name; write sqlite:///folder/file.sqlite")
+    try:
+        _restrict(Path(name))
+    except OSError as error:
+        raise unwritable(error, Path(name)) from error
+
+
+def _restrict(path: Path) -> None:
+    """Mode 600 for a database that is there or is made here; SQLite gives its mode to what it puts beside it."""
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+    except FileExistsError:
+        # Not opened: closing it would end the locks of this process's other connections to it.
+        for there in (path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")):
+            with suppress(FileNotFoundError):
+                _require_file(there)
+                there.chmod(0o600)
+
+
+def _require_file(path: Path) -> None:
+    if not stat.S_ISREG(path.lstat().st_mode):
+        raise StorageError(f"{path} is no file of its own (a link or a folder, say); choose another path")

@@ -1,0 +1,199 @@
+"""What a coordinator does with an operator's wishes: one run at a time, begun, stopped, watched.
+
+idle --submit--> running --> finished | failed | stopped --submit--> running (goes on after the last round)
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from pathlib import Path
+from typing import Any
+
+from lepton_fed.config import Federation
+from lepton_fed.coordinator import News
+from lepton_fed.deploy.kit import CoordinatorKit
+from lepton_fed.errors import ConfigError, LeptonError, StoppedError, StorageError
+from lepton_fed.flower.link_control import Json
+from lepton_fed.flower.link_metrics import LinkMetrics
+from lepton_fed.flower.superlink import Link
+from lepton_fed.messages import Reply, Summed
+from lepton_fed.progress import totals_in
+from lepton_fed.secagg.messages import MaskedInput
+from lepton_fed.storage import ExchangeJournal, RunFolder
+
+from .deployed_run import Watcher
+
+RUN, JOURNAL = "run", "exchanges.jsonl"
+"""In the kit's state folder: the run's folder, and who answered in the round under way."""
+
+LINES = 1000
+"""Of the log that an operator can ask for."""
+
+SHUT_DOWN = "the coordinator was shut down"
+STOPPED = "somebody stopped it"
+
+_log = logging.getLogger("lepton_fed.coordinator")
+
+
+class RunningConductor(Watcher):
+    """The state of one coordinator. An operator's calls come from other threads than the run's."""
+
+    def __init__(self, kit: CoordinatorKit, metrics: LinkMetrics) -> None:
+        self.kit = kit
+        self.metrics_kept = metrics
+        self.link: Link | None = None
+        self.wanted = threading.Event()
+        """A run is to begin, or to go on."""
+        self._lock = threading.Lock()
+        self._stopping = ""
+        self._lines: deque[tuple[int, str]] = deque(maxlen=LINES)
+        self._count = 0
+        self._state, self._reason = recorded(kit.state)
+        self._round, self._asked, self._there = 0, 0, set[str]()
+        self._measured: dict[str, float] = {}
+        self._seconds: list[float] = []
+
+    # ------------------------------------------------------------ an operator's wishes
+
+    def submit(self, federation: str) -> Json:
+        with self._lock:
+            given = Federation.parse(federation, Path("federation.toml"))
+            if given.fingerprint != self.kit.membership.fingerprint:
+                raise ConfigError(
+                    "this is not the federation file that the kits were made with, and every department would refuse; "
+                    "submit that file, or make new kits (lepton-fed provision)"
+                )
+            if self._state == "running":
+                raise StorageError("a run is under way; stop it first (lepton-fed stop), or wait until it ends")
+            if self._state == "finished":
+                raise StorageError(
+                    "this federation has been trained; departments give their numbers to each model once, so to train "
+                    "again make new kits (lepton-fed provision)"
+                )
+            again = self._state != "idle"
+            self._state, self._reason, self._stopping = "running", "", ""
+            self.wanted.set()
+        return {"going_on": again, **self.status()}
+
+    def stop(self) -> Json:
+        with self._lock:
+            if self._state != "running":
+                raise StorageError("no run is under way")
+            self._stopping = STOPPED
+        return self.status()
+
+    def shut_down(self) -> None:
+        """The process is to end; the run goes on when it is started again."""
+        self._stopping = SHUT_DOWN
+
+    def require_going_on(self) -> None:
+        """StoppedError if somebody wants the run to end."""
+        if self._stopping:
+            raise StoppedError(self._stopping)
+
+    def status(self) -> Json:
+        online = self.link.members.online if self.link is not None else ()
+        names = self.kit.membership.roster.names
+        return {
+            "federation": self.kit.membership.roster.federation,
+            "serial": self.kit.membership.serial,
+            "state": self._state,
+            "reason": self._reason,
+            "round": self._round,
+            "rounds": self.kit.federation.settings.rounds.count,
+            "measured": dict(self._measured),
+            "seconds_per_round": sorted(self._seconds)[len(self._seconds) // 2] if self._seconds else None,
+            "departments": {name: _present(name in online, name in self._there) for name in names},
+            "folder": str(self.kit.state / RUN),
+        }
+
+    def logs(self, after: int) -> Json:
+        with self._lock:
+            return {"lines": [[number, line] for number, line in self._lines if number > after]}
+
+    def healthy(self) -> bool:
+        return self.link is not None and self.link.health.running
+
+    def metrics(self) -> tuple[bytes, str]:
+        if self.link is not None:
+            self.metrics_kept.departments_online(self.link.members.online, self.kit.membership.roster.names)
+        return self.metrics_kept.text()
+
+    # ------------------------------------------------------------ what happens
+
+    def begun(self) -> None:
+        """A run begins, or goes on."""
+        self.wanted.clear()
+        with self._lock:
+            self._state, self._reason = "running", ""
+        self.metrics_kept.run_state("running")
+
+    def ended(self, error: BaseException | None) -> None:
+        """The run is over."""
+        with self._lock:
+            if error is None:
+                self._state, self._reason = "finished", ""
+            else:
+                self._state = "stopped" if isinstance(error, StoppedError) else "failed"
+                self._reason = str(error) if isinstance(error, LeptonError) else f"{type(error).__name__}, see its log"
+        self.metrics_kept.run_state(self._state)  # type: ignore[arg-type]
+        self.said(f"the run has {self._state}" + (f": {self._reason}" if self._reason else ""))
+
+    def waiting(self, names: tuple[str, ...]) -> None:
+        self.said(f"waiting for {'、'.join(names)}")
+
+    def asked(self, number: int, names: int) -> None:
+        self._asked, self._there = names, set()
+        self.metrics_kept.round_began(number)
+
+    def answered(self, name: str, reply: Reply) -> None:
+        if not isinstance(reply, Summed) or isinstance(reply.reply, MaskedInput):
+            self._there.add(name)
+
+    def exchange(self, seconds: float) -> None:
+        self.metrics_kept.exchange_ended(seconds)
+
+    def round(self, number: int, seconds: float, news: News) -> None:
+        self._round = number
+        self._seconds = [*self._seconds[-99:], seconds]
+        self._measured |= totals_in(news.measurements)
+        self.metrics_kept.round_ended(number, seconds)
+        shown = "  ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in self._measured.items())
+        _log.info("round over", extra={"round": number})
+        self._line(f"round {number}/{self.kit.federation.settings.rounds.count}  {seconds:.2f} s  {shown}".rstrip())
+
+    def said(self, line: str) -> None:
+        _log.info("%s", line)
+        self._line(line)
+
+    def _line(self, text: str) -> None:
+        with self._lock:
+            self._count += 1
+            self._lines.append((self._count, f"{time.strftime('%H:%M:%S')}  {text}"))
+
+
+def recorded(state: Path) -> tuple[str, str]:
+    """How the run in a kit's state folder stands, and why; `idle` where there is none."""
+    try:
+        record = RunFolder.open(state / RUN, writing=False).record()
+    except StorageError:
+        return "idle", ""
+    # A process that was killed, or shut down, left a run that goes on.
+    return record.status, record.reason
+
+
+def goes_on(state: Path) -> bool:
+    """Whether the run in a state folder goes on as soon as a coordinator is there."""
+    status, reason = recorded(state)
+    return status == "running" or (status == "stopped" and reason == SHUT_DOWN)
+
+
+def journal_in(state: Path) -> ExchangeJournal:
+    return ExchangeJournal(state / JOURNAL)
+
+
+def _present(online: bool, answered: bool) -> dict[str, Any]:
+    return {"online": online, "answered": answered}

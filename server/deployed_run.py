@@ -1,0 +1,342 @@
+"""One run of a deployed federation, from the departments' arrival to the last report, wherever an earlier process was.
+
+    wait for departments -> hand on the membership -> join -> rounds -> last report -> run folder
+
+After each round: measurements to the database, then the checkpoint. Within a round the journal holds who answered, and
+departments hold what they answered, so a coordinator that is killed at any moment plays the round again as it was.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from lepton_fed import saved_state
+from lepton_fed.config import Federation
+from lepton_fed.coordinator import News, State, begin, close, join, play, readmitted
+from lepton_fed.deploy.kit import CoordinatorKit
+from lepton_fed.errors import LeptonError, RoundError
+from lepton_fed.flower.link_grid import LinkGrid
+from lepton_fed.flower.link_transport import LinkTransport
+from lepton_fed.flower.records import Updated
+from lepton_fed.flower.signed import Members, SignedGrid
+from lepton_fed.flower.superlink import Link, nodes_of
+from lepton_fed.history import Measurement
+from lepton_fed.messages import Message, Reply
+from lepton_fed.record import Recorder
+from lepton_fed.result import RunResult
+from lepton_fed.secagg.canonical import Wire
+from lepton_fed.secagg.messages import SignedKeys
+from lepton_fed.settings import Settings
+from lepton_fed.storage.exchange_journal import ExchangeJournal
+from lepton_fed.sums import fewest
+from lepton_fed.transport import OnReply, drive
+
+LOOK = 0.1
+"""Seconds between two looks at who is there."""
+
+NEWER = 2.0
+"""Seconds between two looks for a newer membership in the kit's state folder."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Patience:
+    """How long a coordinator waits, in seconds; what one exchange may take at most stands in the federation file.
+
+    `wait`: for departments to come, where too few are there. `grace`: at least, for the others, once as many have
+    answered as an exchange needs.
+    """
+
+    wait: float = 600.0
+    grace: float = 10.0
+
+
+class Watcher:
+    """Told what happens in a run; whoever shows it overrides what it shows."""
+
+    def waiting(self, names: tuple[str, ...]) -> None:
+        """For these departments."""
+
+    def asked(self, number: int, names: int) -> None:
+        """A round begins with so many departments."""
+
+    def answered(self, name: str, reply: Reply) -> None:
+        """A department has answered in an exchange."""
+
+    def exchange(self, seconds: float) -> None:
+        """An exchange is over."""
+
+    def round(self, number: int, seconds: float, news: News) -> None:
+        """A round is over; the news measure the one before."""
+
+    def said(self, line: str) -> None:
+        """Something that a person should know."""
+
+
+@dataclass(eq=False)
+class DeployedRun:
+    """The run of a coordinator's kit. `look` is called again and again; what it raises ends the run."""
+
+    kit: CoordinatorKit
+    link: Link
+    recorder: Recorder
+    journal: ExchangeJournal
+    patience: Patience
+    watcher: Watcher
+    look: Callable[[], None]
+    code: tuple[str, ...] = ()
+    threads: int = 1
+    history: list[Measurement] = field(default_factory=list, init=False)
+    timing: dict[str, float] = field(default_factory=dict, init=False)
+    warnings: dict[str, None] = field(default_factory=dict, init=False)
+    _sessions: dict[str, str] = field(default_factory=dict, init=False)
+    """Which process each department was when its keys were made."""
+    _greeted: dict[str, int] = field(default_factory=dict, init=False)
+    """How often each department had connected when it was last told the membership."""
+    _newest: CoordinatorKit | None = field(default=None, init=False)
+    _looked: float = field(default=0.0, init=False)
+
+    # ------------------------------------------------------------ the whole
+
+    def play(self) -> RunResult:
+        """To the end; LeptonError where it cannot go on."""
+        began = time.monotonic()
+        with ExitStack() as stack:
+            grid = stack.enter_context(self.link.run())
+            self._open(grid)
+            state = self._begun()
+            self._gather(self.names, self.patience.wait, least=1)
+            self._greet()
+            state = drive(join(self.settings, state, absent=True), self.transport)
+            before = 0.0
+            while state.round < self.settings.rounds.count:
+                state, before = self._round(state, before)
+            news = drive(close(self.settings, state), self._journalled(state.round + 1), self._on_reply)
+            self._take(state.round, before, news)
+        return self._result(state, self._spent() + time.monotonic() - began)
+
+    @property
+    def settings(self) -> Settings:
+        return self.kit.federation.settings
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return self.kit.membership.roster.names
+
+    def _open(self, grid: LinkGrid) -> None:
+        numbers = self.link.members.numbers
+        names = {number: name for name, number in numbers.items()}
+        members = Members.of(self.kit.membership)
+        self.signed = SignedGrid(grid, self.kit.identity, members, names=names)
+        deadline = float(self.settings.rounds.deadline)
+        self.transport = LinkTransport(grid, self.signed, numbers, deadline, self.patience.grace, self._look)
+
+    def _begun(self) -> State:
+        """The state before the first round, or after the last one that was completed."""
+        state = self._fresh()
+        saved = self.recorder.saved()
+        if saved is None:
+            return state
+        self.history = self.recorder.history()
+        values: dict[str, Any] = dict(saved.meta)
+        self.timing = dict(values["timing"])
+        self._sessions = dict(values["sessions"])
+        self.watcher.said(f"going on after round {saved.round}")
+        if values["serial"] != self.kit.membership.serial:
+            # Departments joined or left between two processes of the coordinator.
+            before = self._fresh(Federation.parse(values["federation"], self.recorder.folder.federation))
+            return readmitted(self.settings, saved_state.restore(before, {}, saved.round, values, saved.groups), state)
+        keys = {name: _keys_in(text) for name, text in values["keys"].items()}
+        return replace(saved_state.restore(state, {}, saved.round, values, saved.groups), keys=keys)
+
+    def _fresh(self, federation: Federation | None = None) -> State:
+        """The state before the first round, by this file or by that of the membership."""
+        file = federation or self.kit.federation
+        state = begin(file.settings, self.code, file.fingerprint, self.kit.membership.roster)
+        return replace(state, threads=self.threads)
+
+    # ------------------------------------------------------------ one round
+
+    def _round(self, state: State, before: float) -> tuple[State, float]:
+        """One round; `before`: seconds that the last one took."""
+        transport = self._journalled(state.round + 1)
+        state = self._readmitted(state)
+        if not self.journal.replaying:
+            self._greet()
+            state = replace(state, keys=self._same_processes(state.keys))
+        self._require_enough(state)
+        started = time.monotonic()
+        self.watcher.asked(state.round + 1, len(self.transport.nodes))
+        after, news = drive(play(self.settings, state), transport, self._on_reply)
+        spent = time.monotonic() - started
+        self._take(state.round, before, news)
+        self._keep(after)
+        self.watcher.round(after.round, spent, news)
+        return after, spent
+
+    def _journalled(self, number: int) -> Journalled:
+        self.journal.begin(number)
+        return Journalled(self.transport, self.journal, self.watcher)
+
+    def _take(self, number: int, seconds: float, news: News) -> None:
+        """What was measured about round `number`, and who was missing."""
+        self.history += news.measurements
+        self.recorder.keep_round(number, seconds, news.measurements)
+        for department, phases in news.seconds.items():
+            for phase, value in phases.items():
+                self.timing[f"{phase} ({department})"] = self.timing.get(f"{phase} ({department})", 0.0) + value
+        missing = (f"{name} took no part in a round: {why}" for name, why in news.refusals.items())
+        for line in (*news.warnings, *missing):
+            if line not in self.warnings:
+                self.watcher.said(line)
+            self.warnings[line] = None
+
+    def _keep(self, state: State) -> None:
+        meta = saved_state.meta(state) | {
+            "timing": dict(self.timing),
+            "keys": {name: keys.to_bytes().hex() for name, keys in state.keys.items()},
+            "sessions": {name: session.hex() for name, session in self.signed.sessions.items()},
+            "serial": self.kit.membership.serial,
+            "federation": self.kit.membership.file,
+        }
+        self.recorder.checkpoint.save(state.round, meta, saved_state.groups(state, {}, ()))
+
+    def _on_reply(self, name: str, reply: Reply) -> None:
+        self.watcher.answered(name, reply)
+
+    # ------------------------------------------------------------ who is there
+
+    def _look(self) -> None:
+        """Called while anybody is waited for: is the run to end, and is there a newer membership?"""
+        self.look()
+        self.link.check()
+        now = time.monotonic()
+        if now - self._looked >= NEWER:
+            self._looked = now
+            self._notice()
+
+    def _notice(self) -> None:
+        """Takes a newer membership from the kit's state folder: who left it is refused at once, others from the next
+        round on.
+        """
+        try:
+            found = (self._newest or self.kit).current()
+        except LeptonError as error:
+            self.watcher.said(str(error))
+            return
+        if found is not (self._newest or self.kit):
+            self._newest = found
+            self.link.allow(nodes_of(found))
+
+    def _readmitted(self, state: State) -> State:
+        """The state under the newest membership, which everybody has been told."""
+        self._notice()
+        if self._newest is None:
+            return state
+        self.kit, self._newest = self._newest, None
+        self.watcher.said(f"the membership of serial {self.kit.membership.serial} holds from now on")
+        numbers = self.link.members.numbers
+        self.signed.readmit(Members.of(self.kit.membership), {number: name for name, number in numbers.items()})
+        self.transport.nodes = numbers
+        self._greeted.clear()
+        self._greet()
+        state = readmitted(self.settings, state, self._fresh())
+        return drive(join(self.settings, state, absent=True), self.transport)
+
+    def _greet(self) -> None:
+        """Tells everybody who has connected since the membership, and hears which process it is."""
+        arrivals = self.link.members.arrivals
+        online = set(self.link.members.online)
+        new = {name for name in online if arrivals.get(name, 0) != self._greeted.get(name, 0)}
+        for name, reply in self.transport.update(self.kit.update, new).items() if new else ():
+            if isinstance(reply, Updated):
+                self._greeted[name] = arrivals[name]
+            else:
+                self.watcher.said(f"{name} does not take the membership: {reply.reason}")
+
+    def _same_processes(self, keys: Mapping[str, SignedKeys]) -> dict[str, SignedKeys]:
+        """The keys of departments that still are the process which made them; others' secrets are gone."""
+        now = {name: session.hex() for name, session in self.signed.sessions.items()}
+        before, self._sessions = self._sessions, now
+        return {name: one for name, one in keys.items() if name in now and before.get(name, now[name]) == now[name]}
+
+    def _require_enough(self, state: State) -> None:
+        """Waits until as many departments are there as a round needs."""
+        if state.scheme is None:
+            self._gather(self.names, self.patience.wait, least=1)
+            return
+        writers = {n for plan in state.plans for n in state.scheme.writers(plan, plan.writers)} & set(self.names)
+        self._gather(tuple(sorted(writers)), self.patience.wait, min(fewest(state.scheme, len(writers)), len(writers)))
+
+    def _gather(self, names: tuple[str, ...], seconds: float, least: int) -> None:
+        """Waits for all of `names` before the first round, and later for as many as are needed.
+
+        RoundError where fewer than `least` have come in time.
+        """
+        needed = least if self._greeted else len(names)
+        start, told = time.monotonic(), False
+        while True:
+            online = set(self.link.members.online)
+            missing = tuple(name for name in names if name not in online)
+            if len(names) - len(missing) >= needed:
+                return
+            if not told:
+                self.watcher.waiting(missing)
+                told = True
+            if time.monotonic() - start >= seconds:
+                if len(names) - len(missing) >= least:
+                    return
+                raise RoundError(
+                    f"{'、'.join(missing)} did not connect within {seconds:g} seconds; start them, then submit again"
+                )
+            self._look()
+            time.sleep(LOOK)
+
+    # ------------------------------------------------------------ the end
+
+    def _spent(self) -> float:
+        return sum(self.timing.values())
+
+    def _result(self, state: State, seconds: float) -> RunResult:
+        """Departments keep their models themselves, so there are none here."""
+        return RunResult(
+            settings=self.settings,
+            run=self.recorder.record.id,
+            state=state,
+            history=tuple(self.history),
+            models={},
+            comparison=(),
+            timing=dict(self.timing),
+            seconds=seconds,
+            folder=self.recorder.folder.path,
+            code=self.code,
+        )
+
+
+@dataclass(eq=False)
+class Journalled:
+    """Exchanges that are written down when they are over, and asked again of the same departments when played again."""
+
+    transport: LinkTransport
+    journal: ExchangeJournal
+    watcher: Watcher
+
+    def exchange(self, messages: Mapping[str, Message], on_reply: OnReply | None = None) -> Iterator[tuple[str, Reply]]:
+        due = self.journal.due()
+        asked = messages if due is None else {name: m for name, m in messages.items() if name in due}
+        started, answered = time.monotonic(), []
+        for name, reply in self.transport.exchange(asked, on_reply):
+            answered.append(name)
+            yield name, reply
+            del reply  # The next update is made while this loop waits; hold no other meanwhile.
+        self.journal.over(answered)
+        self.watcher.exchange(time.monotonic() - started)
+
+
+def _keys_in(text: str) -> SignedKeys:
+    found = Wire.from_bytes(bytes.fromhex(text))
+    assert isinstance(found, SignedKeys)
+    return found

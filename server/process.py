@@ -1,0 +1,148 @@
+"""The coordinator's process: the guarded SuperLink, and in the same process the run itself.
+
+lepton-fed server KIT -> serve(kit): claim the kit, open the port, play a run when somebody submits one
+                                     SIGTERM ends it; started again, the run goes on where it was
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from contextlib import ExitStack
+
+from lepton_fed.deploy.claim import claimed
+from lepton_fed.deploy.kit import COORDINATOR, CoordinatorKit
+from lepton_fed.errors import LeptonError
+from lepton_fed.flower.link_audit import AuditEvent, Outcome
+from lepton_fed.flower.link_control import control
+from lepton_fed.flower.link_metrics import LinkMetrics
+from lepton_fed.flower.superlink import Link, LinkSettings, nodes_of
+from lepton_fed.logs import configure
+from lepton_fed.outcome import keep
+from lepton_fed.record import DATABASE, Recorder
+from lepton_fed.signals import stopped_by_signals
+from lepton_fed.storage import AuditTable
+
+from .conductor import RUN, RunningConductor, goes_on, journal_in, recorded
+from .deployed_run import NEWER, DeployedRun, Patience
+
+BYTES_NEEDED = 10_000_000
+"""For the history; hubs' models come on top and are not known before they are built."""
+
+_log = logging.getLogger("lepton_fed.coordinator")
+
+LOOK = 0.1
+"""Seconds between two looks whether there is something to do."""
+
+
+def serve(
+    kit: CoordinatorKit,
+    *,
+    host: str | None = None,
+    port: int | None = None,
+    patience: Patience | None = None,
+    code: tuple[str, ...] = (),
+    ready: Callable[[Link], None] = lambda link: None,
+) -> None:
+    """Run a coordinator until SIGTERM or SIGINT. `ready`: called once, when calls are answered. Main thread only.
+
+    StorageError: another process works from the kit, or the port is taken.
+    """
+    with ExitStack() as stack:
+        stack.enter_context(claimed(kit.state))
+        stop = stack.enter_context(stopped_by_signals())
+        sink = stack.enter_context(AuditTable(kit.state / DATABASE))
+        secrets = (kit.token, kit.identity.seed)
+        stack.enter_context(configure("coordinator", COORDINATOR, folder=kit.state, secrets=secrets))
+        metrics = LinkMetrics()
+        conductor = RunningConductor(kit, metrics)
+        settings = LinkSettings.of(kit, host=host, port=port, metrics=metrics)
+        link = stack.enter_context(Link.start(settings, sink, control(conductor)))
+        conductor.link = link
+        sink.record(_event(link, "start", "done"))
+        ready(link)
+        if goes_on(kit.state):
+            conductor.wanted.set()
+        coordinator = Coordinator(link, conductor, stop, patience or Patience(), code)
+        coordinator.work()
+        sink.record(_event(link, "stop", "done"))
+
+
+class Coordinator:
+    """Waits for a run, plays it, waits for the next; follows the kit's membership meanwhile."""
+
+    def __init__(
+        self, link: Link, conductor: RunningConductor, stop: threading.Event, patience: Patience, code: tuple[str, ...]
+    ) -> None:
+        self.link, self.conductor, self.stop = link, conductor, stop
+        self.patience, self.code = patience, code
+
+    def work(self) -> None:
+        """Until `stop` is set."""
+        idle = 0.0
+        while not self.stop.is_set():
+            self.link.check()
+            if self.conductor.wanted.is_set():
+                self._play()
+            elif self.stop.wait(LOOK):
+                return
+            idle += LOOK
+            if idle >= NEWER:
+                idle = 0.0
+                self._follow()
+
+    def _follow(self) -> None:
+        """Takes a newer membership while no run is under way."""
+        try:
+            newer = self.conductor.kit.current()
+        except LeptonError as error:
+            self.conductor.said(str(error))
+            return
+        if newer is not self.conductor.kit:
+            self.conductor.kit = newer
+            self.link.allow(nodes_of(newer))
+            self.conductor.said(f"the membership of serial {newer.membership.serial} holds from now on")
+
+    def _look(self) -> None:
+        if self.stop.is_set():
+            self.conductor.shut_down()
+        self.conductor.require_going_on()
+
+    def _play(self) -> None:
+        """One run, to whatever end; the coordinator goes on."""
+        self._follow()
+        self.conductor.begun()
+        try:
+            self._played()
+        except Exception as error:
+            if not isinstance(error, LeptonError):
+                _log.exception("a run failed")
+            self.conductor.ended(error)
+        else:
+            self.conductor.ended(None)
+
+    def _played(self) -> None:
+        kit = self.conductor.kit
+        with _recorder(kit) as recorder:
+            run = DeployedRun(
+                kit, self.link, recorder, journal_in(kit.state), self.patience, self.conductor, self._look, self.code
+            )
+            try:
+                result = run.play()
+            finally:
+                self.conductor.kit = run.kit
+            self.conductor.said("writing the report")
+            keep(result, recorder, run.kit.federation, {}, tuple(run.warnings), "deployed")
+            recorder.finish()
+
+
+def _recorder(kit: CoordinatorKit) -> Recorder:
+    """The record of the kit's one run: a new one, or that of an earlier process."""
+    if recorded(kit.state)[0] == "idle":
+        return Recorder.create(kit.state / RUN, kit.federation, None, BYTES_NEEDED)
+    return Recorder.reopen(kit.state / RUN, kit.federation, None, changed=True)
+
+
+def _event(link: Link, action: str, outcome: Outcome) -> AuditEvent:
+    return AuditEvent(actor=COORDINATOR, address=link.address, action=action, outcome=outcome)
