@@ -4,9 +4,9 @@
     entry = scale * q      int8: q whole, from -127 to 127      |error| <= scale / 2, about largest of block / 254
                            float16: scale a power of two        |error| <= |entry| / 2048, or about largest / 2^39
 
-Rounding is to the nearest, so the same vector is the same bytes everywhere. Scales are such that `scale * q` and what
-it leaves of an entry are exact in float32: what is unpacked packs to the same bytes again, and nothing that rounding
-takes is lost to whoever keeps the difference (`couplings.feedback`).
+Rounding is to the nearest, so the same vector is the same bytes everywhere, and what is unpacked packs to the same
+bytes again. What rounding takes from an entry is exactly a float32 (Sterbenz 1974: the two are within a factor of 2, or
+one is 0), so nothing is lost to whoever keeps it (`couplings.feedback`).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ PIECE = 4096
 """Blocks that are worked on at once: their intermediate values fit a cache."""
 BYTES_OF_SCALE = 4
 LEAST = np.float32(2.0**-126)
-"""The smallest scale: below, float32 has fewer digits, and products would not be exact."""
+"""The smallest scale: below, float32 has fewer digits, and a quotient would be off by more than rounding."""
 MOST = 2.0**126
 """Entries must be smaller than this, so that no product overflows."""
 
@@ -122,9 +122,7 @@ class _Form:
 
 
 def _scale_int8(largest: Floats) -> Floats:
-    """largest / 127, rounded up to 17 binary digits: times a number of 7 digits, that is exact in float32's 24."""
-    bits = (largest / np.float32(127)).view(np.uint32)
-    return np.maximum(((bits + 0x7F) & ~np.uint32(0x7F)).view(np.float32), LEAST)
+    return np.maximum(np.divide(largest, 127, dtype=np.float32), LEAST)
 
 
 def _scale_float16(largest: Floats) -> Floats:

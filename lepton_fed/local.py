@@ -12,7 +12,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +25,7 @@ from lepton_fed.errors import LeptonError, PeerError, RoundError
 from lepton_fed.flower.operator import Operator
 from lepton_fed.history import FEDERATION, Measurement
 from lepton_fed.progress import Progress
+from lepton_fed.storage import RunFolder, read_history
 from lepton_fed.storage.file_names import file_name
 
 STARTING = 120.0
@@ -91,11 +92,31 @@ def run_locally(federation: Federation, out: Path, progress: Progress) -> str:
         said = _watched(operator, processes, progress)
         if said["state"] != "finished":
             raise RoundError(f"the run has {said['state']}: {said['reason']}")
-    folder = made.coordinator / "state" / "run"
-    lines = [f"{name.replace('_', ' ')} {value:.4g}" for name, value in said["measured"].items()]
-    lines += [f"report: {folder / 'report.html'}"]
+    run = RunFolder.open(made.coordinator / "state" / "run", writing=False)
+    lines = _table(read_history(run.history), federation.settings.report.metrics, said["round"])
+    lines += [f"joint loss ΣΣ α β L: {said['measured']['joint_loss']:.4g}"] if "joint_loss" in said["measured"] else []
+    lines += [f"report: {run.report}"]
     lines += [f"models: {made.coordinator.parent / 'departments'}/*/state/models, each at its department"]
     return "\n".join(lines)
+
+
+def _table(history: Sequence[Measurement], metrics: Sequence[str], last: int) -> list[str]:
+    """What departments, and all together, measured on their test rows after the last round."""
+    from rich.cells import cell_len
+
+    found = {
+        (one.department, one.metric): one.value
+        for one in history
+        if one.round == last and one.metric in metrics and one.part in ("test", "federation")
+    }
+    names = list(dict.fromkeys(name for name, _ in found))
+    width = max((cell_len(name) for name in names), default=0) + 3
+
+    def row(name: str, cells: Iterable[str]) -> str:
+        return name + " " * (width - cell_len(name)) + "".join(f"{cell:>20}" for cell in cells)
+
+    numbers = [row(n or "all", (f"{found[n, m]:.4f}" if (n, m) in found else "-" for m in metrics)) for n in names]
+    return [row("", (m.replace("_", " ") for m in metrics)), *numbers] if names else []
 
 
 def free_port() -> int:
@@ -144,8 +165,8 @@ def _watched(operator: Operator, processes: Processes, progress: Progress) -> Ma
         if not begun and any(seen["answered"] for seen in said["departments"].values()):
             progress.begin(said["round"], said["rounds"])
             begun = True
-        if said["round"] > shown:
-            shown = said["round"]
+        if said["measured_round"] > shown:
+            shown = said["measured_round"]
             progress.measured(shown, _measurements(shown, said["measured"]))
         if said["state"] != "running":
             return said

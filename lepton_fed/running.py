@@ -182,7 +182,8 @@ def described(said: dict[str, Any]) -> str:
 
     reason = f": {said['reason']}" if said["reason"] else ""
     lines = [f"{said['federation']}  {said['state']}{reason}", f"round {said['round']} of {said['rounds']}"]
-    lines += [f"{name.replace('_', ' ')} {value:.4g}" for name, value in said["measured"].items()]
+    measured = (f"{name.replace('_', ' ')} {value:.4g}" for name, value in said["measured"].items())
+    lines += [f"after round {said['measured_round']}: {'  '.join(measured)}"] if said["measured"] else []
     width = max(cell_len(name) for name in said["departments"])
     for name, seen in said["departments"].items():
         lines.append(name + " " * (width - cell_len(name)) + ("  online" if seen["online"] else "  away"))

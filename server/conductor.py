@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from lepton_fed.config import Federation
-from lepton_fed.coordinator import News
 from lepton_fed.deploy.kit import CoordinatorKit
 from lepton_fed.errors import ConfigError, LeptonError, StoppedError, StorageError
 from lepton_fed.flower.link_control import Json
 from lepton_fed.flower.link_metrics import LinkMetrics
 from lepton_fed.flower.superlink import Link
+from lepton_fed.history import Measurement
 from lepton_fed.messages import Reply, Summed
 from lepton_fed.progress import totals_in
 from lepton_fed.secagg.messages import MaskedInput
@@ -54,6 +54,7 @@ class RunningConductor(Watcher):
         self._state, self._reason = recorded(kit.state)
         self._round, self._asked, self._there = 0, 0, set[str]()
         self._measured: dict[str, float] = {}
+        self._measured_round = 0
         self._seconds: list[float] = []
 
     # ------------------------------------------------------------ an operator's wishes
@@ -105,6 +106,7 @@ class RunningConductor(Watcher):
             "round": self._round,
             "rounds": self.kit.federation.settings.rounds.count,
             "measured": dict(self._measured),
+            "measured_round": self._measured_round,
             "seconds_per_round": sorted(self._seconds)[len(self._seconds) // 2] if self._seconds else None,
             "departments": {name: _present(name in online, name in self._there) for name in names},
             "folder": str(self.kit.state / RUN),
@@ -156,14 +158,19 @@ class RunningConductor(Watcher):
     def exchange(self, seconds: float) -> None:
         self.metrics_kept.exchange_ended(seconds)
 
-    def round(self, number: int, seconds: float, news: News) -> None:
+    def measured(self, number: int, measurements: tuple[Measurement, ...]) -> None:
+        totals = totals_in(measurements)
+        if totals:
+            self._measured, self._measured_round = totals, number
+            shown = "  ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in totals.items())
+            self._line(f"after round {number}: {shown}")
+
+    def round(self, number: int, seconds: float) -> None:
         self._round = number
         self._seconds = [*self._seconds[-99:], seconds]
-        self._measured |= totals_in(news.measurements)
         self.metrics_kept.round_ended(number, seconds)
-        shown = "  ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in self._measured.items())
         _log.info("round over", extra={"round": number})
-        self._line(f"round {number}/{self.kit.federation.settings.rounds.count}  {seconds:.2f} s  {shown}".rstrip())
+        self._line(f"round {number} of {self.kit.federation.settings.rounds.count} took {seconds:.2f} s")
 
     def said(self, line: str) -> None:
         _log.info("%s", line)

@@ -38,6 +38,9 @@ from lepton_fed.transport import OnReply, drive
 LOOK = 0.1
 """Seconds between two looks at who is there."""
 
+RETURN = 30.0
+"""Seconds in which departments find a coordinator that was started again."""
+
 NEWER = 2.0
 """Seconds between two looks for a newer membership in the kit's state folder."""
 
@@ -69,8 +72,11 @@ class Watcher:
     def exchange(self, seconds: float) -> None:
         """An exchange is over."""
 
-    def round(self, number: int, seconds: float, news: News) -> None:
-        """A round is over; the news measure the one before."""
+    def measured(self, number: int, measurements: tuple[Measurement, ...]) -> None:
+        """This was measured after a round; it is known one exchange later."""
+
+    def round(self, number: int, seconds: float) -> None:
+        """A round is over."""
 
     def said(self, line: str) -> None:
         """Something that a person should know."""
@@ -108,7 +114,9 @@ class DeployedRun:
             grid = stack.enter_context(self.link.run())
             self._open(grid)
             state = self._begun()
-            self._gather(self.names, self.patience.wait, least=1)
+            # Whoever was there before a kill comes back within seconds; who was away need not be waited for again.
+            begun = state.round or self.journal.begun
+            self._gather(self.names, min(RETURN, self.patience.wait) if begun else self.patience.wait, least=1)
             self._greet()
             state = drive(join(self.settings, state, absent=True), self.transport)
             before = 0.0
@@ -174,7 +182,7 @@ class DeployedRun:
         spent = time.monotonic() - started
         self._take(state.round, before, news)
         self._keep(after)
-        self.watcher.round(after.round, spent, news)
+        self.watcher.round(after.round, spent)
         return after, spent
 
     def _journalled(self, number: int) -> Journalled:
@@ -185,6 +193,7 @@ class DeployedRun:
         """What was measured about round `number`, and who was missing."""
         self.history += news.measurements
         self.recorder.keep_round(number, seconds, news.measurements)
+        self.watcher.measured(number, news.measurements)
         for department, phases in news.seconds.items():
             for phase, value in phases.items():
                 self.timing[f"{phase} ({department})"] = self.timing.get(f"{phase} ({department})", 0.0) + value

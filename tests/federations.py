@@ -66,6 +66,7 @@ COUPLINGS: dict[str, Tree] = {
         "model": {"name": "mlp", "arguments": {"hidden": [3], "dropout": 0.5}},
     },
     "scaffold": {"training": {"steps": 2, "batch": 8, "correction": "scaffold", "optimiser": {"learning_rate": 0.1}}},
+    "updates in int8": {"aggregation": {"secure": False, "transport": "int8"}},
     "soft clusters": {"coupling": {"kind": "clusters", "hubs": 2, "read": "soft", "freeze": 3, "reset": False}},
     "participants drawn": {
         "rounds": {"count": 3, "participants": 1, "evaluate_every": 2},

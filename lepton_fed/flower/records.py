@@ -4,7 +4,8 @@
 
 A message is one record because Flower sends every record, and every array in it, as a request of its own. Only
 the work that comes with an exchange of a secure sum is a second one, "lepton work": the exchange differs from
-department to department, the models in the work do not, and Flower stores equal records once. Vectors are bytes:
+department to department, the models in the work do not, and Flower stores equal records once. What is long in
+either travels in parts (`lepton_fed.flower.parts`). Vectors are bytes:
 float32, little-endian; what secure sums say is the canonical bytes of `lepton_fed.secagg`. What does not read
 exactly as written here is a PeerError: a field missing or unknown, another type, lists of different lengths,
 another version. Updates may come packed into fewer bytes (`lepton_fed.compression`), each beside how.
@@ -22,6 +23,7 @@ from flwr.app import ConfigRecord, RecordDict
 from lepton_fed.compression import Packed, unpack
 from lepton_fed.digests import BYTES_OF_DIGEST
 from lepton_fed.errors import PeerError
+from lepton_fed.flower.parts import LARGEST, Bytes, Cutter, Long, Parts, Rope, is_part
 from lepton_fed.messages import (
     Addend,
     Advertise,
@@ -105,23 +107,31 @@ class Updated:
 Said = Message | Reply | Who | Here | Update | Updated
 Fields = dict[str, Any]
 Taken = TypeVar("Taken")
+Other = TypeVar("Other", default=NoReturn)
 Spelt = TypeVar("Spelt", bound=Wire)
 
 
-def record_of(said: Said) -> RecordDict:
-    """What was said, ready for a Flower message."""
+def record_of(said: Said, cutter: Cutter | None = None) -> RecordDict:
+    """What was said, ready for a Flower message. Long vectors stay where they are, so they must not change any more.
+
+    `cutter`: of messages that are sent together, so that what they have in common is cut once.
+    """
     kind, write, _ = _KINDS[type(said)]
-    content = RecordDict({RECORD: ConfigRecord({"version": VERSION, "kind": kind, **write(said)})})
+    cutter, content = cutter or Cutter(), RecordDict()
+    content[RECORD] = cutter.record({"version": VERSION, "kind": kind, **write(said)}, content)
     if isinstance(said, Sum) and said.work is not None:
-        content[WORK] = ConfigRecord(_write_work(said.work))
+        content[WORK] = cutter.record(_write_work(said.work), content)
     return content
 
 
-def said_in(content: RecordDict, sender: str, expected: Collection[type[Taken]]) -> Taken:
-    """What `sender` said, one of the types `expected`; PeerError naming the sender for anything else."""
-    if set(content) - {WORK} != {RECORD}:
+def said_in(content: RecordDict, sender: str, expected: Collection[type[Taken]], most: int = LARGEST) -> Taken:
+    """What `sender` said, one of the types `expected`; PeerError naming the sender for anything else.
+
+    `most`: bytes that its long values may have together. They are taken out of `content`: to be read once.
+    """
+    if {name for name in content if not is_part(name)} - {WORK} != {RECORD}:
         raise PeerError(sender, "its message is not one record of lepton-fed")
-    reader = Reader(content[RECORD], sender, content.get(WORK))
+    reader = Reader(content[RECORD], Parts.of(content, sender, most), content.get(WORK))
     version = reader.whole("version")
     if version != VERSION:
         raise PeerError(sender, f"it speaks version {version} of the messages, not {VERSION}; use one release")
@@ -146,20 +156,20 @@ def one_line(text: str) -> str:
 class Reader:
     """Takes fields out of a record, each once and each of one type; PeerError otherwise."""
 
-    def __init__(self, record: object, sender: str, work: object = None) -> None:
+    def __init__(self, record: object, parts: Parts, work: object = None) -> None:
         if not isinstance(record, ConfigRecord):
-            raise PeerError(sender, "its message is not a record of plain fields")
-        self._fields: Fields = dict(record)
-        self._sender = sender
+            raise PeerError(parts.sender, "its message is not a record of plain fields")
+        self._parts = parts
+        self._fields: Fields = parts.restored(dict(record))
         self._work = work
 
     def work(self) -> Work | None:
         """What the second record says, if there is one."""
         if self._work is None:
             return None
-        reader, self._work = Reader(self._work, self._sender), None
+        reader, self._work = Reader(self._work, self._parts), None
         work = _read_work(reader)
-        reader.finish()
+        reader.require_empty()
         return work
 
     def text(self, key: str) -> str:
@@ -189,14 +199,14 @@ class Reader:
 
     def vectors(self, key: str) -> list[Vector]:
         """Float32 vectors of this process's own, since a view of the message could not be written to."""
-        found = self._list(key, bytes)
+        found = [_bytes(raw) for raw in self._list(key, bytes, Long)]
         if any(len(raw) % BYTES_EACH for raw in found):
             raise self.complaint(f"its field {key!r} holds a vector that ends within a number")
-        return [np.frombuffer(raw, "<f4").astype(np.float32) for raw in found]
+        return [_vector(raw) for raw in found]
 
     def packed(self, key: str) -> list[Packed]:
         """Vectors as they were packed, each beside what it was packed as."""
-        codes, kinds = self._list(key, bytes), self.texts("packed as")
+        codes, kinds = [_bytes(raw) for raw in self._list(key, bytes, Long)], self.texts("packed as")
         if len(codes) != len(kinds):
             raise self.complaint(f"its lists about {key!r} differ in length")
         return [Packed(kind, code) for kind, code in zip(kinds, codes, strict=True)]
@@ -208,7 +218,7 @@ class Reader:
 
     def wire(self, key: str, kinds: tuple[type[Spelt], ...]) -> Spelt:
         """A value of secure sums. Its vectors are views of what was received: read-only, and nothing is copied."""
-        raw = self._take(key, bytes)
+        raw = _bytes(self._take(key, bytes, Long))
         try:
             value = Wire.from_bytes(raw)
         except Malformed as error:
@@ -234,26 +244,30 @@ class Reader:
         return names
 
     def finish(self) -> None:
-        """Complains about a field that nobody asked for: it was meant to say something."""
+        """Complains about a field or a part that nobody asked for: it was meant to say something."""
+        self.require_empty()
+        self._parts.finish()
+
+    def require_empty(self) -> None:
         if self._fields:
             raise self.complaint(f"it sent an unknown field {one_line(min(self._fields))!r}")
         if self._work is not None:
             raise self.complaint("it sent work where none belongs")
 
     def complaint(self, what: str) -> PeerError:
-        return PeerError(self._sender, what)
+        return self._parts.complaint(what)
 
-    def _take(self, key: str, type_: type[Taken]) -> Taken:
+    def _take(self, key: str, type_: type[Taken], or_: type[Other] | None = None) -> Taken | Other:
         if key not in self._fields:
             raise self.complaint(f"its message lacks the field {key!r}")
-        value = self._fields.pop(key)
-        if type(value) is not type_:  # bool is an int, and neither is the other here
+        value: Taken | Other = self._fields.pop(key)
+        if type(value) not in (type_, or_):  # bool is an int, and neither is the other here
             raise self.complaint(f"its field {key!r} is a {type(value).__name__}, not a {type_.__name__}")
         return value
 
-    def _list(self, key: str, type_: type[Taken]) -> list[Taken]:
+    def _list(self, key: str, type_: type[Taken], or_: type[Other] | None = None) -> list[Taken | Other]:
         values = self._take(key, list)
-        if any(type(value) is not type_ for value in values):
+        if any(type(value) not in (type_, or_) for value in values):
             raise self.complaint(f"its field {key!r} is not a list of {type_.__name__}")
         return values
 
@@ -316,11 +330,10 @@ def _read_work(reader: Reader) -> Work:
 
 def _write_done(done: Done) -> Fields:
     addends = list(done.addends.values())
-    packed = [a.packed if a.packed is not None else Packed("float32", _raw(a.vector)) for a in addends]
     return {
         "addends": list(done.addends),
-        "vectors": [p.code for p in packed],
-        "packed as": [p.kind for p in packed],
+        "vectors": [a.packed.code if a.packed is not None else _raw(a.vector) for a in addends],
+        "packed as": [a.packed.kind if a.packed is not None else "float32" for a in addends],
         "weights": [float(a.weight) for a in addends],
         "spreads": [float(a.spread) for a in addends],
         **_write_table("scores", done.scores),
@@ -357,7 +370,7 @@ def _check_addend(addend: Addend, reader: Reader) -> None:
 
 def _write_sum(message: Sum) -> Fields:
     """Without the work, which is a record of its own."""
-    return {"request": message.request.to_bytes(), **_write_digests("unseen", message.unseen)}
+    return {"request": _spelt(message.request), **_write_digests("unseen", message.unseen)}
 
 
 def _read_sum(reader: Reader) -> Sum:
@@ -366,7 +379,7 @@ def _read_sum(reader: Reader) -> Sum:
 
 def _write_summed(summed: Summed) -> Fields:
     return {
-        "reply": summed.reply.to_bytes(),
+        "reply": _spelt(summed.reply),
         **_write_table("disclosed", summed.disclosed),
         **_write_table("seconds", summed.seconds),
         "warning": one_line(summed.warning),
@@ -392,8 +405,23 @@ def _write_table(key: str, table: Mapping[str, float]) -> Fields:
     return {key: list(table), f"{key} values": [float(value) for value in table.values()]}
 
 
-def _raw(vector: Vector) -> bytes:
-    return np.ascontiguousarray(vector, "<f4").tobytes()
+def _raw(vector: Vector) -> memoryview:
+    return np.ascontiguousarray(vector, "<f4").view(np.uint8).data
+
+
+def _spelt(value: Wire) -> Rope:
+    """The canonical bytes, in which long vectors are where they were."""
+    return Rope(tuple(value.to_parts()))
+
+
+def _bytes(value: bytes | Long) -> Bytes:
+    return value.joined() if isinstance(value, Long) else value
+
+
+def _vector(raw: Bytes) -> Vector:
+    """The vector that these bytes are: a view where that can be written to."""
+    found = np.frombuffer(raw, "<f4").astype(np.float32, copy=False)
+    return found if found.flags.writeable else found.copy()
 
 
 _KINDS: dict[type, tuple[str, Callable[[Any], Fields], Callable[[Reader], Any]]] = {

@@ -36,6 +36,7 @@ from lepton_fed.deploy.kit import COORDINATOR
 from lepton_fed.deploy.membership import Membership
 from lepton_fed.errors import PeerError
 from lepton_fed.flower.grid import INTRODUCTIONS, UPDATE, WHO
+from lepton_fed.flower.parts import is_part, size_of
 from lepton_fed.flower.records import RECORD, Here, record_of, said_in
 from lepton_fed.messages import Refused
 from lepton_fed.secagg.canonical import Wire
@@ -147,9 +148,12 @@ def require_signed(stamp: Stamp, content: RecordDict, place: Place, label: str, 
 
 
 def digest(content: RecordDict, sender: str) -> bytes:
-    """SHA-256 (32 bytes) of plain records, whatever their order; PeerError for records that are not plain."""
+    """SHA-256 (32 bytes) of plain records, whatever their order; PeerError for records that are not plain.
+
+    Parts of long values are in it by the digests that the other records list; whoever joins them compares.
+    """
     state = hashlib.sha256(b"lepton-fed content 1\n")
-    for name in sorted(content):
+    for name in sorted(name for name in content if not is_part(name)):
         record = content[name]
         if not isinstance(record, ConfigRecord):
             raise PeerError(sender, "its message is not a record of plain fields")
@@ -190,9 +194,7 @@ def _over(stamp: Stamp, place: Place, content: bytes) -> tuple[object, ...]:
 
 def _size(content: RecordDict) -> int:
     """About how many bytes a content has: what can be long in it is bytes."""
-    values = (value for record in content.values() for value in record.values())
-    flat = (one for value in values for one in (value if isinstance(value, list) else [value]))
-    return sum(len(one) for one in flat if isinstance(one, bytes))
+    return sum(size_of(record) for record in content.values())
 
 
 # ---------------------------------------------------------------- the department

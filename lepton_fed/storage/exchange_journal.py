@@ -39,6 +39,11 @@ class ExchangeJournal:
         return frozenset(self._known[self._played]) if self.replaying else None
 
     @property
+    def begun(self) -> bool:
+        """Whether an exchange of some round is over."""
+        return bool(self._known)
+
+    @property
     def replaying(self) -> bool:
         """Whether the next exchange was played before."""
         return self._played < len(self._known)

@@ -32,7 +32,9 @@ def read_history(path: Path) -> list[Measurement]:
 
     try:
         # From bytes: pyarrow's own errors on opening a file do not say which kind they are.
-        table = pq.read_table(pa.BufferReader(path.read_bytes()), page_checksum_verification=True)
+        # On one thread: a short process may end before Arrow's own have, and then aborts.
+        source = pa.BufferReader(path.read_bytes())
+        table = pq.read_table(source, page_checksum_verification=True, use_threads=False)
         columns = table.select(list(_COLUMNS)).cast(_schema()).to_pydict()
     except OSError as error:
         if error.errno is None:

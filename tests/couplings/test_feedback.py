@@ -181,9 +181,11 @@ def test_the_hub_of_scaffold_has_the_mean_of_what_departments_have_sent_of_their
 
 
 @pytest.mark.parametrize("transport", SMALLER)
-@pytest.mark.parametrize("coupling", ["average", "mr-mtl"])
+@pytest.mark.parametrize("coupling", ["average", "mr-mtl", "scaffold"])
 def test_the_joint_loss_is_that_of_what_was_sent_and_what_was_trained(coupling: str, transport: str) -> None:
-    tables = {} if coupling == "average" else {"coupling": proximal(coupling, 0.4)}
+    tables: dict[str, Any] = {"average": {}, "scaffold": {"training": SCAFFOLD}}.get(
+        coupling, {"coupling": proximal(coupling, 0.4)}
+    )
     ours = small(transport, **tables).play(3)
     start = ours.hub().double()
     ours.play()

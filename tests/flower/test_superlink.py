@@ -50,7 +50,7 @@ from lepton_fed.deploy.keys import written_public
 from lepton_fed.deploy.kit import CoordinatorKit, DepartmentKit
 from lepton_fed.deploy.provisioning import Provisioned
 from lepton_fed.errors import ConfigError, StorageError
-from lepton_fed.flower.link_audit import AuditEvent, AuditFile
+from lepton_fed.flower.link_audit import AuditEvent
 from lepton_fed.flower.link_gate import CONTROL, FLEET, RUNTIME, Gate, is_loopback
 from lepton_fed.flower.link_limits import Buckets, Limits
 from lepton_fed.flower.link_members import Members
@@ -560,27 +560,6 @@ def test_no_secret_is_recorded(place: Place) -> None:
     assert place.kit.runtime.hex() not in kept
     assert "BEGIN" not in kept
     assert place.kit.token not in repr(LinkSettings.of(place.kit))
-
-
-def test_the_record_is_a_file_that_only_its_owner_reads(tmp_path: Path) -> None:
-    path = tmp_path / "audit.jsonl"
-    path.touch(mode=0o644)
-    event = AuditEvent(actor=ONE, address="::1", action="/\udcff", outcome="refused", reason="没有", run="3")
-    for _ in range(2):
-        with AuditFile(path) as file:
-            file.record(event)
-    assert path.stat().st_mode & 0o777 == 0o600
-    lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    assert [line["actor"] for line in lines] == [ONE, ONE]
-    assert set(lines[0]) == {"time", "actor", "address", "action", "run", "outcome", "reason"}
-
-
-def test_a_record_that_cannot_be_kept_is_one_sentence(tmp_path: Path) -> None:
-    with pytest.raises(StorageError, match="cannot write"):
-        AuditFile(tmp_path / "missing" / "audit.jsonl")
-    (tmp_path / "link").symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(StorageError, match="cannot write"):
-        AuditFile(tmp_path / "link")
 
 
 # ---------------------------------------------------------------- starting and stopping
