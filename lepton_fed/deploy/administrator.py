@@ -2,6 +2,7 @@
 
     administrator.key   Ed25519, signs rosters and kits     ca.key, ca.crt   issue the server certificate
     administrator.toml  where the coordinator is            updates/         000001.update, 000002.update, ...
+    common              the examples of `distill`, which every department's kit carries
 
 It stays with the administrator, best on a machine that is not the coordinator's and on an encrypted disk: whoever
 has it can put departments of their own into the roster. A serial is used once: an update is linked to its name,
@@ -18,6 +19,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
+from lepton_fed.config import Federation
 from lepton_fed.config.load import load
 from lepton_fed.deploy.certificates import Address, Authority
 from lepton_fed.deploy.folder import (
@@ -33,11 +35,12 @@ from lepton_fed.deploy.membership import Membership, SignedMembership, check_fit
 from lepton_fed.errors import ConfigError, StorageError
 from lepton_fed.secagg.errors import Malformed
 from lepton_fed.secagg.keys import Identity
+from lepton_fed.settings import Settings
 from lepton_fed.storage.atomic import sync_folder, unwritable
 
 KEY, PUBLIC, FILE = "administrator.key", "administrator.pub", "administrator.toml"
 AUTHORITY, AUTHORITY_KEY = "ca.crt", "ca.key"
-UPDATES = "updates"
+UPDATES, COMMON = "updates", "common"
 
 _UPDATE = re.compile(r"[0-9]{6,}\.update")
 
@@ -115,6 +118,23 @@ class Administrator:
     def server_certificate(self, now: datetime) -> tuple[bytes, bytes]:
         """(certificate, key) in PEM for the coordinator's host."""
         return self.authority.server(self.address.host, now, self.file.days)
+
+    def keep_common(self, federation: Federation) -> None:
+        """Keeps the common examples that the file names, for kits to come; ConfigError if no kit could carry them."""
+        common, path = federation.settings.coupling.common, federation.common_path
+        if common is None or path is None:
+            return
+        if Path(common.path).is_absolute() or ".." in Path(common.path).parts:
+            raise ConfigError(
+                f"coupling.common.path is {common.path!r}, outside the federation file's folder; put the file there, "
+                "so that every kit can carry it under the same name"
+            )
+        write_public(self.folder / COMMON, read_public(path))
+
+    def common(self, settings: Settings) -> dict[str, bytes]:
+        """The common examples by the path that the federation file has; nothing where it has none."""
+        common = settings.coupling.common
+        return {} if common is None else {common.path: read_public(self.folder / COMMON)}
 
     def sign(self, membership: Membership) -> SignedMembership:
         """The membership signed; Malformed unless its roster fits its federation file."""

@@ -21,8 +21,8 @@ from pathlib import Path
 from lepton_fed.errors import ConfigError, StorageError
 from lepton_fed.storage.atomic import sync_folder, unreadable, unwritable
 
-LARGEST = 8 * 1024 * 1024
-"""Bytes. No file of a kit comes near it."""
+LARGEST = 64 * 1024 * 1024
+"""Bytes. No file of a kit comes near it but the common examples of `distill`, which must not be larger."""
 
 _UNFINISHED = re.compile(r"\.kits-[0-9a-f]{16}")
 

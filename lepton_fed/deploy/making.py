@@ -54,7 +54,8 @@ class Maker:
         """A department's kit in an empty folder; without `keys`, they are at the department and stay there."""
         if keys is not None:
             keys.write(folder)
-        self._finish(folder, "department", publics.name, {}, {ROUNDING: publics.rounding})
+        common = self.administrator.common(self.signed.membership.settings)
+        self._finish(folder, "department", publics.name, common, {ROUNDING: publics.rounding})
 
     def coordinator(self, folder: Path, identity: Identity, now: datetime) -> None:
         """The coordinator's kit in an empty folder, with a server certificate that begins `now`."""
@@ -80,6 +81,7 @@ class Maker:
             **self._pages(kind, name),
         }
         for path, content in contents.items():
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
             write_public(folder / path, content)
         listed = KitFile(
             format=1,

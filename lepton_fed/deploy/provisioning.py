@@ -160,6 +160,7 @@ def _fill(
     """Administrator, coordinator and departments in an empty folder; returns the administrator's public key."""
     coordinator = Identity.generate(COORDINATOR, os.urandom)
     administrator = Administrator.create(folder / ADMINISTRATOR_FOLDER, file, federation.settings.federation.name, now)
+    administrator.keep_common(federation)
     signed = _first(administrator, federation, publics, coordinator.public, now)
     administrator.record(signed)
     maker = Maker(administrator, signed)

@@ -213,7 +213,7 @@ def test_no_secret_shows_in_a_refusal(made: Provisioned, spoil: Callable[[Path],
 def test_a_file_that_cannot_belong_to_a_kit_is_not_read_to_its_end(kit: Path) -> None:
     with (kit / "roster").open("ab") as file:
         file.truncate(LARGEST + 1)
-    with pytest.raises(ConfigError, match="larger than 8 MiB"):
+    with pytest.raises(ConfigError, match="larger than 64 MiB"):
         Kit.load(kit, now=NOW)
 
 

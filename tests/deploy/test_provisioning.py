@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, reject, settings
 from hypothesis import strategies as st
 
 from lepton_fed.config import Federation
-from lepton_fed.deploy import DepartmentKit, Kit, accept, folder, provision, request
+from lepton_fed.deploy import DepartmentKit, Kit, accept, folder, provision, request, rotate
 from lepton_fed.deploy.folder import whole_folder
 from lepton_fed.deploy.key_request import Publics, Request, read_request, request_fingerprint
 from lepton_fed.deploy.keys import OwnKeys, fingerprint, same_fingerprint
@@ -26,7 +26,7 @@ from lepton_fed.errors import ConfigError, StorageError
 from lepton_fed.secagg.errors import Malformed
 from lepton_fed.secagg.keys import Identity
 from tests.deploy.conftest import NOW, federation_with
-from tests.federations import FOUR, TARGET
+from tests.federations import FOUR, TARGET, Tree
 
 # ---------------------------------------------------------------- whole or not at all
 
@@ -130,7 +130,7 @@ def test_no_two_parties_share_a_secret(original: Provisioned) -> None:
     secret = [
         p.read_bytes() for p in original.coordinator.parent.rglob("*") if p.suffix in (".key", ".token", ".secret")
     ]
-    assert len(secret) == len(set(secret)) == 2 + 4 + 3 * 5
+    assert len(secret) == len(set(secret)) == 2 + 3 + 3 * 5
 
 
 def test_a_nodes_key_is_what_flower_and_ssh_read(kit: Path) -> None:
@@ -350,3 +350,46 @@ def test_fingerprints_are_compared_by_their_digits(public: bytes, other: bytes) 
     assert same_fingerprint(said, other) == (public == other)
     assert not same_fingerprint(said[:-1], public)
     assert not same_fingerprint("指纹", public)
+
+
+# ---------------------------------------------------------------- common examples
+
+
+DISTILL: Tree = {
+    "departments": [{"name": name} for name in FOUR],
+    "graph": [],
+    "coupling": {"kind": "distill", "common": {"path": "common.csv"}},
+}
+
+
+def test_every_departments_kit_carries_the_common_examples_and_no_other_copy_is_taken(tmp_path: Path) -> None:
+    federation = federation_with(tmp_path / "here", DISTILL)
+    made = provision(federation, tmp_path / "kits", now=NOW)
+    for kit in made.departments.values():
+        found = DepartmentKit.load(kit, now=NOW)
+        assert found.federation.common_path == kit / "common.csv"
+        assert (kit / "common.csv").read_bytes() == (tmp_path / "here" / "common.csv").read_bytes()
+    assert not (made.coordinator / "common.csv").exists()
+    (kit / "common.csv").write_text("another")
+    with pytest.raises(ConfigError, match="not as the administrator made it"):
+        DepartmentKit.load(kit, now=NOW)
+
+
+@pytest.mark.parametrize("path", ["../common.csv", "/srv/common.csv"])
+def test_common_examples_outside_the_files_folder_are_refused_before_anything_is_written(
+    tmp_path: Path, path: str
+) -> None:
+    elsewhere = {**DISTILL, "coupling": {"kind": "distill", "common": {"path": path}}}
+    federation = federation_with(tmp_path / "here", elsewhere)
+    with pytest.raises(ConfigError, match="outside the federation file's folder"):
+        provision(federation, tmp_path / "kits", now=NOW)
+    assert not (tmp_path / "kits").exists()
+
+
+def test_a_kit_that_is_made_later_carries_the_common_examples_too(tmp_path: Path) -> None:
+    federation = federation_with(tmp_path / "here", DISTILL)
+    made = provision(federation, tmp_path / "kits", now=NOW)
+    (tmp_path / "here" / "common.csv").unlink()
+    changed = rotate(made.administrator, FOUR[0], now=NOW)
+    assert changed.kit is not None
+    assert (changed.kit / "common.csv").exists()
