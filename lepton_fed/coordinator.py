@@ -54,6 +54,8 @@ class State:
     """Departments' keys for the next round, as far as they are here already."""
     threads: int = 1
     """For unmasking."""
+    attempt: int = 0
+    """Number of the next secure attempt at the round, where earlier ones came to nothing."""
     models: Mapping[str, bytes] = field(default_factory=dict)
     """Where sums are sealed: digests by hub of what departments hold."""
 
@@ -179,7 +181,7 @@ def play(settings: Settings, state: State) -> Flow[tuple[State, News]]:
     if chosen and not gathered.answered:
         raise RoundError(_nobody(number, gathered.refusals))
     after = {p.name: _after(settings, state, gathered, p) for p in plans}
-    return replace(state, round=number, hubs=after), _news(settings, state, gathered, report, chosen)
+    return replace(state, round=number, attempt=0, hubs=after), _news(settings, state, gathered, report, chosen)
 
 
 def close(settings: Settings, state: State) -> Flow[News]:
@@ -217,6 +219,7 @@ def _gather_securely(
         state.round + 1,
         state.visible,
         state.threads,
+        state.attempt,
     )
     return replace(state, keys=keys, models=gathered.models), gathered
 

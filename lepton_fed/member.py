@@ -66,6 +66,12 @@ class Member:
     def name(self) -> str:
         return self.party.name
 
+    @property
+    def busy(self) -> bool:
+        """Whether its secrets are needed by others: from its shares on until its reveal, or the sums are opened."""
+        between = self.state is None or isinstance(self.state, protocol.Advertised)
+        return self.holder is not None or not between
+
     def advertise(self) -> Reply:
         """Fresh keys; a round that is under way here is given up by that."""
         try:

@@ -19,7 +19,7 @@ from lepton_fed.messages import Advertise, Advertised, Done, HubState, Message, 
 from lepton_fed.secagg.canonical import Wire
 from lepton_fed.secagg.errors import Malformed, RoundFailed
 from lepton_fed.secagg.messages import Delivery, Refusal, SignedKeys
-from lepton_fed.secagg.plan import Plan
+from lepton_fed.secagg.plan import Plan, verdicts
 from lepton_fed.secagg.roster import Roster
 from lepton_fed.secagg.server import Outcome, secure_sum
 from lepton_fed.sums import MEASUREMENTS, UPDATES, Scheme, Turnout, scores_in
@@ -41,16 +41,18 @@ def gather(
     round: int,
     hubs: Mapping[str, HubState],
     threads: int = 1,
+    first: int = 0,
 ) -> Flow[tuple[Keys, Gathered]]:
     """The sums of one round and the keys for the next; RoundError where they cannot be had.
 
+    `first`: number of the first attempt, where earlier ones at this round came to nothing.
     `works`: by department. `models`: digest of every hub. `hubs`: as the coordinator holds them.
     """
     gathered = Gathered(models=models if scheme.sealed else {})
     if not turnout.members:
         yield from _onlookers(dict(works), gathered)
         return keys, gathered
-    for attempt in range(ATTEMPTS):
+    for attempt in range(first, first + ATTEMPTS):
         try:
             plan = scheme.plan(
                 roster, turnout, model=models_hash(models), shown=shown_hash(models), round=round, attempt=attempt
@@ -62,7 +64,7 @@ def gather(
         except RoundFailed as failure:
             gathered.refusals |= failure.reasons
             gone = {n: why for n, why in gathered.refusals.items() if n in plan.members}
-            if failure.spent or attempt + 1 == ATTEMPTS or not gone:
+            if failure.spent or attempt + 1 == first + ATTEMPTS or not gone:
                 before = {n: why for n, why in gone.items() if n not in failure.reasons}
                 raise RoundError(f"round {round}: {failure}{_said(before)}") from None
             turnout = _second(scheme, roster, turnout, gone)
@@ -87,10 +89,11 @@ def _second(scheme: Scheme, roster: Roster, turnout: Turnout, gone: Mapping[str,
     """Who is asked a second time: who was there, or everybody once more where those would be too few."""
     smaller = without(turnout, gone)
     try:
-        scheme.plan(roster, smaller, model=bytes(32), round=0)
+        plan = scheme.plan(roster, smaller, model=bytes(32), round=0)
     except Malformed:
         return turnout  # A coordinator that starts anew in the middle of a round is refused its first attempt by all.
-    return smaller
+    # Among too few, one may make up most of a sum: every department would refuse.
+    return turnout if any(verdict.mode == "refused" for _, verdict in verdicts(plan)) else smaller
 
 
 def without(turnout: Turnout, names: Mapping[str, str]) -> Turnout:

@@ -32,6 +32,9 @@ RUN, JOURNAL = "run", "exchanges.jsonl"
 LINES = 1000
 """Of the log that an operator can ask for."""
 
+LINGER = 30.0
+"""Seconds that a round under way is given where the run is to end."""
+
 SHUT_DOWN = "the coordinator was shut down"
 STOPPED = "somebody stopped it"
 
@@ -48,11 +51,11 @@ class RunningConductor(Watcher):
         self.wanted = threading.Event()
         """A run is to begin, or to go on."""
         self._lock = threading.Lock()
-        self._stopping = ""
+        self._stopping, self._since = "", 0.0
         self._lines: deque[tuple[int, str]] = deque(maxlen=LINES)
         self._count = 0
         self._state, self._reason = recorded(kit.state)
-        self._round, self._asked, self._there = 0, 0, set[str]()
+        self._round, self._asked, self._there = rounds_done(kit.state), 0, set[str]()
         self._measured: dict[str, float] = {}
         self._measured_round = 0
         self._seconds: list[float] = []
@@ -83,16 +86,25 @@ class RunningConductor(Watcher):
         with self._lock:
             if self._state != "running":
                 raise StorageError("no run is under way")
-            self._stopping = STOPPED
+            self._end(STOPPED)
         return self.status()
 
     def shut_down(self) -> None:
         """The process is to end; the run goes on when it is started again."""
-        self._stopping = SHUT_DOWN
+        self._end(SHUT_DOWN)
+
+    def _end(self, why: str) -> None:
+        if not self._stopping:
+            self._stopping, self._since = why, time.monotonic()
 
     def require_going_on(self) -> None:
         """StoppedError if somebody wants the run to end."""
         if self._stopping:
+            raise StoppedError(self._stopping)
+
+    def require_patience(self) -> None:
+        """StoppedError if somebody wants the run to end, and the round under way has had its time to."""
+        if self._stopping and time.monotonic() - self._since > LINGER:
             raise StoppedError(self._stopping)
 
     def status(self) -> Json:
@@ -190,6 +202,14 @@ def recorded(state: Path) -> tuple[str, str]:
         return "idle", ""
     # A process that was killed, or shut down, left a run that goes on.
     return record.status, record.reason
+
+
+def rounds_done(state: Path) -> int:
+    """How many rounds the run in a kit's state folder has played."""
+    try:
+        return RunFolder.open(state / RUN, writing=False).checkpoint().last_round()
+    except StorageError:
+        return 0
 
 
 def goes_on(state: Path) -> bool:

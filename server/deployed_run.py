@@ -25,18 +25,22 @@ from lepton_fed.flower.records import Updated
 from lepton_fed.flower.signed import Members, SignedGrid
 from lepton_fed.flower.superlink import Link, nodes_of
 from lepton_fed.history import Measurement
-from lepton_fed.messages import Message, Reply
+from lepton_fed.messages import Message, Reply, Sum, Work
 from lepton_fed.record import Recorder
 from lepton_fed.result import RunResult
 from lepton_fed.secagg.canonical import Wire
-from lepton_fed.secagg.messages import SignedKeys
+from lepton_fed.secagg.messages import Delivery, SignedKeys
+from lepton_fed.secure import ATTEMPTS
 from lepton_fed.settings import Settings
-from lepton_fed.storage.exchange_journal import ExchangeJournal
+from lepton_fed.storage.exchange_journal import ExchangeJournal, Played
 from lepton_fed.sums import fewest
 from lepton_fed.transport import OnReply, drive
 
 LOOK = 0.1
 """Seconds between two looks at who is there."""
+
+TRIES = 3
+"""How often a round is begun that came to nothing before anybody gave numbers."""
 
 RETURN = 30.0
 """Seconds in which departments find a coordinator that was started again."""
@@ -84,7 +88,9 @@ class Watcher:
 
 @dataclass(eq=False)
 class DeployedRun:
-    """The run of a coordinator's kit. `look` is called again and again; what it raises ends the run."""
+    """The run of a coordinator's kit. `look` is called again and again, `between` where no round is under way; what
+    they raise ends the run.
+    """
 
     kit: CoordinatorKit
     link: Link
@@ -93,6 +99,7 @@ class DeployedRun:
     patience: Patience
     watcher: Watcher
     look: Callable[[], None]
+    between: Callable[[], None]
     code: tuple[str, ...] = ()
     threads: int = 1
     history: list[Measurement] = field(default_factory=list, init=False)
@@ -115,14 +122,15 @@ class DeployedRun:
             self._open(grid)
             state = self._begun()
             # Whoever was there before a kill comes back within seconds; who was away need not be waited for again.
-            begun = state.round or self.journal.begun
+            begun = state.round or self.journal.known.serial
             self._gather(self.names, min(RETURN, self.patience.wait) if begun else self.patience.wait, least=1)
             self._greet()
             state = drive(join(self.settings, state, absent=True), self.transport)
             before = 0.0
             while state.round < self.settings.rounds.count:
                 state, before = self._round(state, before)
-            news = drive(close(self.settings, state), self._journalled(state.round + 1), self._on_reply)
+            state = self._ready(state)
+            news = drive(close(self.settings, state), self._journalled, self._on_reply)
             self._take(state.round, before, news)
         return self._result(state, self._spent() + time.monotonic() - began)
 
@@ -140,7 +148,10 @@ class DeployedRun:
         members = Members.of(self.kit.membership)
         self.signed = SignedGrid(grid, self.kit.identity, members, names=names)
         deadline = float(self.settings.rounds.deadline)
-        self.transport = LinkTransport(grid, self.signed, numbers, deadline, self.patience.grace, self._look)
+        grace = self.patience.grace
+        self.transport = LinkTransport(
+            grid, self.signed, numbers, deadline, grace, self._look, lambda: self.link.members.arrivals
+        )
 
     def _begun(self) -> State:
         """The state before the first round, or after the last one that was completed."""
@@ -169,24 +180,66 @@ class DeployedRun:
     # ------------------------------------------------------------ one round
 
     def _round(self, state: State, before: float) -> tuple[State, float]:
-        """One round; `before`: seconds that the last one took."""
-        transport = self._journalled(state.round + 1)
-        state = self._readmitted(state)
-        if not self.journal.replaying:
-            self._greet()
-            state = replace(state, keys=self._same_processes(state.keys))
-        self._require_enough(state)
-        started = time.monotonic()
-        self.watcher.asked(state.round + 1, len(self.transport.nodes))
-        after, news = drive(play(self.settings, state), transport, self._on_reply)
+        """One round; `before`: seconds that the last one took.
+
+        RoundError where it came to nothing after departments have given their numbers, or again and again before.
+        """
+        for left in reversed(range(TRIES)):
+            state = self._ready(state)
+            started = time.monotonic()
+            self.watcher.asked(state.round + 1, len(self.transport.nodes))
+            try:
+                after, news = drive(play(self.settings, state), self._journalled, self._on_reply)
+                break
+            except RoundError as error:
+                self.journal.undo()
+                # Everything may be being shut down; then the round goes on from here when all are back.
+                self.between()
+                if self.journal.known.given or not left:
+                    raise
+                self.watcher.said(f"{error}; trying again")
+                self._anew()
         spent = time.monotonic() - started
         self._take(state.round, before, news)
         self._keep(after)
         self.watcher.round(after.round, spent)
         return after, spent
 
-    def _journalled(self, number: int) -> Journalled:
-        self.journal.begin(number)
+    def _ready(self, state: State) -> State:
+        """The state at the beginning of a round: who belongs to it and who is there is known, and told."""
+        self.journal.begin(state.round + 1)
+        if not self.journal.replaying:
+            self.between()
+        state = self._readmitted(state)
+        self._greet()
+        known = self.journal.known
+        if known.serial and not known.given and self._others(known):
+            self._anew()
+        if not self.journal.replaying:
+            self.journal.head(self.kit.membership.serial, self._processes, self.journal.known.attempt)
+            # The keys of an attempt that came to nothing are used up.
+            keys = {} if self.journal.known.attempt else self._same_processes(state.keys)
+            state = replace(state, keys=keys)
+        self._require_enough(state)
+        return replace(state, attempt=self.journal.known.attempt)
+
+    def _anew(self) -> None:
+        """Further attempts at the round, with whoever is there now."""
+        attempt = self.journal.known.attempt + ATTEMPTS
+        self.journal.head(self.kit.membership.serial, self._processes, attempt)
+
+    def _others(self, known: Played) -> bool:
+        """Whether departments were started anew since, or the membership has changed: then keys are gone."""
+        now = self._processes
+        started = any(now.get(name, session) != session for name, session in known.sessions.items())
+        return started or known.serial != self.kit.membership.serial
+
+    @property
+    def _processes(self) -> dict[str, str]:
+        return {name: session.hex() for name, session in self.signed.sessions.items()}
+
+    @property
+    def _journalled(self) -> Journalled:
         return Journalled(self.transport, self.journal, self.watcher)
 
     def _take(self, number: int, seconds: float, news: News) -> None:
@@ -207,10 +260,11 @@ class DeployedRun:
         meta = saved_state.meta(state) | {
             "timing": dict(self.timing),
             "keys": {name: keys.to_bytes().hex() for name, keys in state.keys.items()},
-            "sessions": {name: session.hex() for name, session in self.signed.sessions.items()},
+            "sessions": self._processes,
             "serial": self.kit.membership.serial,
             "federation": self.kit.membership.file,
         }
+        self._sessions = self._processes
         self.recorder.checkpoint.save(state.round, meta, saved_state.groups(state, {}, ()))
 
     def _on_reply(self, name: str, reply: Reply) -> None:
@@ -268,8 +322,7 @@ class DeployedRun:
 
     def _same_processes(self, keys: Mapping[str, SignedKeys]) -> dict[str, SignedKeys]:
         """The keys of departments that still are the process which made them; others' secrets are gone."""
-        now = {name: session.hex() for name, session in self.signed.sessions.items()}
-        before, self._sessions = self._sessions, now
+        now, before = self._processes, self._sessions
         return {name: one for name, one in keys.items() if name in now and before.get(name, now[name]) == now[name]}
 
     def _require_enough(self, state: State) -> None:
@@ -301,6 +354,7 @@ class DeployedRun:
                 raise RoundError(
                     f"{'、'.join(missing)} did not connect within {seconds:g} seconds; start them, then submit again"
                 )
+            self.between()
             self._look()
             time.sleep(LOOK)
 
@@ -336,6 +390,8 @@ class Journalled:
     def exchange(self, messages: Mapping[str, Message], on_reply: OnReply | None = None) -> Iterator[tuple[str, Reply]]:
         due = self.journal.due()
         asked = messages if due is None else {name: m for name, m in messages.items() if name in due}
+        if any(_gives(message) for message in asked.values()):
+            self.journal.gives()
         started, answered = time.monotonic(), []
         for name, reply in self.transport.exchange(asked, on_reply):
             answered.append(name)
@@ -343,6 +399,11 @@ class Journalled:
             del reply  # The next update is made while this loop waits; hold no other meanwhile.
         self.journal.over(answered)
         self.watcher.exchange(time.monotonic() - started)
+
+
+def _gives(message: Message) -> bool:
+    """Whether a department answers with numbers, which it gives to one question only."""
+    return isinstance(message, Work) or (isinstance(message, Sum) and isinstance(message.request, Delivery))
 
 
 def _keys_in(text: str) -> SignedKeys:

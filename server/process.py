@@ -105,6 +105,12 @@ class Coordinator:
             self.conductor.said(f"the membership of serial {newer.membership.serial} holds from now on")
 
     def _look(self) -> None:
+        """In a round: it is played to its end, or else departments, once they were started anew, could not go on."""
+        if self.stop.is_set():
+            self.conductor.shut_down()
+        self.conductor.require_patience()
+
+    def _between(self) -> None:
         if self.stop.is_set():
             self.conductor.shut_down()
         self.conductor.require_going_on()
@@ -126,7 +132,15 @@ class Coordinator:
         kit = self.conductor.kit
         with _recorder(kit) as recorder:
             run = DeployedRun(
-                kit, self.link, recorder, journal_in(kit.state), self.patience, self.conductor, self._look, self.code
+                kit,
+                self.link,
+                recorder,
+                journal_in(kit.state),
+                self.patience,
+                self.conductor,
+                self._look,
+                self._between,
+                self.code,
             )
             try:
                 result = run.play()

@@ -73,8 +73,14 @@ when there is a message, so the pauses are for one that answers at once."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 5.0
 """Seconds between attempts to reach a coordinator that is away."""
 
+LINGER = 30.0
+"""Seconds that a department which is to end stays for a secure sum under way."""
+
 REFUSED_FOR = 75.0
 """Seconds for which the SuperLink may say no: it takes a killed node for connected for a while."""
+
+AT_ONCE = 4
+"""Objects of a reply that are written and sent together, two at a time."""
 
 _log = logging.getLogger("lepton_fed.flower.resident")
 
@@ -113,6 +119,12 @@ class Desk:
     def answer(self, message: FlowerMessage, node: int) -> FlowerMessage:
         """The signed reply to a message that reached this node."""
         return self.side.reply(self._said(message, node), message, node)
+
+    @property
+    def busy(self) -> bool:
+        """Whether this department is in the middle of a secure sum."""
+        member = self.department.member
+        return member is not None and member.busy
 
     def refuse(self, message: FlowerMessage, node: int, reason: str) -> FlowerMessage:
         return self.side.reply(record_of(Refused(reason)), message, node)
@@ -186,6 +198,7 @@ class Resident:
     wait: Callable[[float], object]
     _reply: tuple[FlowerMessage, float] | None = field(default=None, init=False)
     _denied_since: float | None = field(default=None, init=False)
+    _asked_to_stop: float | None = field(default=None, init=False)
 
     def reside(self) -> None:
         """Returns when `stop` is set; PeerError if the SuperLink goes on saying no."""
@@ -203,12 +216,22 @@ class Resident:
     def _attend(self, link: Link) -> None:
         """Answers messages while the connection lasts. A short break does not end it: the node stays active."""
         last = time.monotonic()
-        while not self.stop.is_set():
+        while self._staying():
             self._patiently(lambda: self._deliver(link))
             if self._patiently(lambda: self._take(link)):
                 last = time.monotonic()
             elif not self.stop.is_set():
                 self.wait(min(max((time.monotonic() - last) / PATIENCE, SHORTEST), LONGEST))
+
+    def _staying(self) -> bool:
+        """Until `stop` is set; and where a secure sum is under way then, until it is over, or for a while.
+
+        Its secrets go with this process, and nobody's numbers can be given a second time.
+        """
+        if not self.stop.is_set():
+            return True
+        self._asked_to_stop = self._asked_to_stop or time.monotonic()
+        return self.desk.busy and time.monotonic() - self._asked_to_stop < LINGER
 
     def _take(self, link: Link) -> bool:
         """Receives and answers one message, if there is one."""
@@ -266,12 +289,16 @@ class Resident:
     def _patiently(self, act: Callable[[], Done]) -> Done | None:
         """Does it, as soon as the coordinator can be reached; None if `stop` comes first."""
         pause = FIRST_PAUSE
-        while not self.stop.is_set():
+        while self._staying():
             try:
                 return act()
             except UnreachableError as error:
+                if self.stop.is_set():
+                    # There is nobody to end the secure sum with.
+                    self._asked_to_stop = time.monotonic() - LINGER
+                    break
                 if pause == FIRST_PAUSE:
-                    _log.warning("the coordinator cannot be reached (%s); trying again", error)
+                    _log.warning("the coordinator cannot be reached (%s); trying again", str(error))
                 # Departments that lost one coordinator together do not come back in step.
                 self.wait(pause * (0.75 + secrets.randbelow(500) / 1000))
                 pause = min(2 * pause, LONGEST_PAUSE)
@@ -282,7 +309,7 @@ class Resident:
         now = time.monotonic()
         if self._denied_since is None:
             self._denied_since = now
-            _log.warning("the coordinator does not let this node in (%s); trying again", error)
+            _log.warning("the coordinator does not let this node in (%s); trying again", str(error))
         if now - self._denied_since >= REFUSED_FOR:
             raise PeerError(COORDINATOR, _REASONS.get(error.status, f"it refuses this node ({error})")) from None
         self.wait(min(FIRST_PAUSE + (now - self._denied_since) / 4, 5.0))
@@ -303,7 +330,12 @@ def send(link: Link, reply: FlowerMessage, seconds: float) -> None:
     reply.metadata.__dict__["_message_id"] = reply.object_id
     with no_object_id_recompute():
         missing, upload = link.send(remove_content_from_message(reply), get_object_tree(reply), seconds)
-        push_objects(get_all_nested_objects(reply), partial(link.push_object, run, upload), object_ids_to_push=missing)
+        objects = {number: one for number, one in get_all_nested_objects(reply).items() if number in missing}
+        # Flower writes all that it is given before it sends the first of it.
+        waiting = list(objects)
+        while waiting:
+            now, waiting = waiting[:AT_ONCE], waiting[AT_ONCE:]
+            push_objects({number: objects[number] for number in now}, partial(link.push_object, run, upload))
 
 
 def _without_content(head: FlowerMessage) -> FlowerMessage:
