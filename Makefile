@@ -48,6 +48,10 @@ test-all: $(ALL)  ## all tests, with Ray, MLflow and TensorBoard; those for a GP
 	$(PYTEST) -m "not ray and not flower" -n $(WORKERS) $(PYTEST_ARGS)
 	$(PYTEST) -m "ray or flower" $(PYTEST_ARGS)
 
+.PHONY: chaos
+chaos: $(DEV)  ## 200 processes of deployed federations killed at random moments; takes most of an hour
+	$(BIN)/python -m tests.chaos.run --kills 200 --seed 7
+
 .PHONY: lint
 lint: $(DEV)  ## ruff and mypy, changing nothing
 	$(BIN)/ruff check .

@@ -65,10 +65,11 @@ class DepartmentHome:
     def taken(self, update: bytes, department: Department) -> tuple[Department, Members, int]:
         """Goes by this membership; rows stay loaded, and what was learnt is kept."""
         if update != self.kit.update:
-            self.kit = self.kit.take(update)
-            kept = department.state()
-            department = department_of(self.kit, disclose=self.disclose, own=self.own)
-            department.restore(kept)
+            before, self.kit = self.kit.membership, self.kit.take(update)
+            if not self.kit.membership.alike(before):
+                kept = department.state()
+                department = department_of(self.kit, disclose=self.disclose, own=self.own)
+                department.restore(kept)
         return department, Members.of(self.kit.membership), self.kit.membership.serial
 
     def worked(self, department: Department, message: Message) -> None:

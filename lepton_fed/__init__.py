@@ -13,6 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from lepton_fed.collaboration import DataSharing, Graph
     from lepton_fed.config import Federation
     from lepton_fed.department import Department
     from lepton_fed.errors import LeptonError
@@ -22,8 +23,10 @@ if TYPE_CHECKING:
     from lepton_fed.simulation import simulate
 
 _HOMES = {
+    "DataSharing": "collaboration",
     "Department": "department",
     "Federation": "config",
+    "Graph": "collaboration",
     "LeptonError": "errors",
     "Measurement": "history",
     "RunResult": "result",
@@ -33,7 +36,18 @@ _HOMES = {
 
 __version__ = "0.1.0"
 
-__all__ = ["Department", "Federation", "LeptonError", "Measurement", "RunResult", "Settings", "__version__", "simulate"]
+__all__ = [
+    "DataSharing",
+    "Department",
+    "Federation",
+    "Graph",
+    "LeptonError",
+    "Measurement",
+    "RunResult",
+    "Settings",
+    "__version__",
+    "simulate",
+]
 
 
 def __getattr__(name: str) -> object:

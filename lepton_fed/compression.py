@@ -36,7 +36,7 @@ class Packed:
     """A vector on its way: `kind` is float32, float16 or int8; `code` has its bytes."""
 
     kind: str
-    code: bytes = field(repr=False)
+    code: bytes | memoryview = field(repr=False)
 
 
 def pack(vector: Floats, kind: str) -> Packed:
@@ -62,7 +62,8 @@ def unpack(packed: Packed) -> Floats:
     if packed.kind == "float32":
         if len(packed.code) % BYTES_OF_SCALE:
             raise ValueError("ends within a number")
-        return np.frombuffer(packed.code, "<f4").astype(np.float32)
+        vector = np.frombuffer(packed.code, "<f4").astype(np.float32, copy=False)
+        return vector if vector.flags.writeable else vector.copy()
     form = _FORMS[packed.kind]
     blocks, size = _sizes(len(packed.code), form.entry.itemsize)
     scales = np.frombuffer(packed.code, "<f4", blocks)

@@ -14,16 +14,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+import torch
 
 from lepton_fed.cohorts import HubPlan, home, hubs
-from lepton_fed.department import bench, first_hub, reference
+from lepton_fed.department import hub_of, reference
 from lepton_fed.digests import hub_digest
 from lepton_fed.errors import ConfigError, PolicyError, RoundError
 from lepton_fed.history import FEDERATION, Measurement
 from lepton_fed.hub import Hub, advanced
 from lepton_fed.messages import Declare, Declared, HubState, Join, Joined, Message, Refused, Vector, Work
 from lepton_fed.models import build
-from lepton_fed.parameters import FlatModel
+from lepton_fed.parameters import shared_of
 from lepton_fed.secagg.messages import SignedKeys
 from lepton_fed.secagg.roster import Roster
 from lepton_fed.secure import gather
@@ -31,6 +32,7 @@ from lepton_fed.seeds import derive, draw
 from lepton_fed.settings import Settings
 from lepton_fed.sums import Scheme, Turnout
 from lepton_fed.tally import Gathered, Tally
+from lepton_fed.training.losses import loss
 from lepton_fed.transport import Flow, Replies, in_order
 from lepton_fed.weighting import beta
 
@@ -97,11 +99,15 @@ def begin(settings: Settings, code: tuple[str, ...] = (), fingerprint: str = "",
 
 
 def _initial(settings: Settings, place: int, code: tuple[str, ...]) -> Hub:
-    if settings.coupling.kind == "clusters" and place:
-        seed = derive(settings.federation.seed, "model", place)
-        module = build(settings.model, settings.data, seed, code)
-        return first_hub(settings, FlatModel(module, settings.model.shared, settings.model.private))
-    return first_hub(settings, bench(settings, code=code).model)
+    """The hub of this place as everybody builds it from the seed. No bench is made: nobody trains here."""
+    another = settings.coupling.kind == "clusters" and place
+    seed = derive(settings.federation.seed, "model", *((place,) if another else ()))
+    module = build(settings.model, settings.data, seed, code)
+    loss(settings.training.loss, settings.data, code)  # Complains where there is none of that name.
+    initial, layout = shared_of(module, settings.model.shared, settings.model.private)
+    if settings.coupling.kind == "distill":
+        return Hub(HubState(np.zeros(0, np.float32)))
+    return hub_of(initial.to(torch.float32), layout)
 
 
 def join(settings: Settings, state: State, absent: bool = False) -> Flow[State]:
@@ -109,8 +115,9 @@ def join(settings: Settings, state: State, absent: bool = False) -> Flow[State]:
 
     `absent`: departments may be away, and come to a later round; otherwise RoundError names the first.
     """
-    replies = dict((yield {name: Join(state.fingerprint) for name in settings.names if _present(state, name)}))
-    for name in settings.names:
+    asked = [name for name in settings.names if _present(state, name)]
+    replies = dict((yield {name: Join(state.fingerprint) for name in asked}))
+    for name in asked:
         reply = replies.get(name)
         if isinstance(reply, Refused):
             raise PolicyError(name, reply.reason)
@@ -123,7 +130,7 @@ def join(settings: Settings, state: State, absent: bool = False) -> Flow[State]:
         raise RoundError("departments have built different models from the same file; do their versions differ?")
     if not settings.aggregation.secure:
         return state
-    lengths = {joined[n].length for n in settings.names if any(n in p.may_write for p in state.plans)}
+    lengths = {reply.length for n, reply in joined.items() if any(n in p.may_write for p in state.plans)}
     if len(lengths) > 1:
         raise RoundError("departments would add vectors of different lengths; do their versions or common sets differ?")
     if not lengths:

@@ -39,7 +39,7 @@ from lepton_fed.messages import (
 )
 from lepton_fed.models import build
 from lepton_fed.order import Order, SeededOrder
-from lepton_fed.parameters import FlatModel
+from lepton_fed.parameters import FlatModel, Layout
 from lepton_fed.resident import Examples
 from lepton_fed.secagg.client import Party
 from lepton_fed.secagg.plan import Plan
@@ -89,7 +89,12 @@ def first_hub(settings: Settings, model: FlatModel) -> Hub:
     if settings.coupling.kind == "distill":
         return Hub(HubState(np.zeros(0, np.float32)))
     initial = model.initial[: model.layout.shared_size]
-    return Hub(HubState(initial.to("cpu", torch.float32, copy=True).numpy()), buffers=model.layout.trained.start)
+    return hub_of(initial.to("cpu", torch.float32, copy=True), model.layout)
+
+
+def hub_of(initial: Tensor, layout: Layout) -> Hub:
+    """A hub whose model begins as this (float32, on the CPU), of which it takes the memory."""
+    return Hub(HubState(initial.numpy()), buffers=layout.trained.start)
 
 
 def reference(settings: Settings, plans: tuple[HubPlan, ...], first: Hub) -> Vector | None:

@@ -71,10 +71,10 @@ def advanced(settings: Settings, hub: Hub, release: Release | None, share: float
     update, control = release.mean[:size], hub.state.control
     if settings.training.correction == "scaffold":
         change = release.mean[size:] * np.float32(share)
-        control = change if control is None else control + change
+        control = change if control is None else np.add(control, change, out=change)
     if settings.coupling.kind == "proximal" and settings.coupling.method == "pfedme":
         update = update * np.float32(settings.coupling.server_mix)
-    averaged = hub.state.model[: hub.buffers] + update[: hub.buffers]
-    stepped, moments = advance(settings.server, hub.state.model[hub.buffers :], update[hub.buffers :], hub.moments)
-    model = np.concatenate([averaged, stepped]) if hub.buffers else stepped
+    model, before, buffers = np.empty_like(hub.state.model), hub.state.model, hub.buffers
+    np.add(before[:buffers], update[:buffers], out=model[:buffers])
+    _, moments = advance(settings.server, before[buffers:], update[buffers:], hub.moments, out=model[buffers:])
     return Hub(HubState(model, replace(release, mean=release.mean[:size]), control), moments, hub.buffers)

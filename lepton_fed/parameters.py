@@ -116,6 +116,13 @@ class FlatModel:
         return {name: tensor.detach().clone() for name, tensor in self.module.state_dict().items()}
 
 
+def shared_of(module: nn.Module, shared: Iterable[str] = ("*",), private: Iterable[str] = ()) -> tuple[Tensor, Layout]:
+    """What a FlatModel of this module begins with and shares, (layout.shared_size,), for whoever only sums it."""
+    tensors = _tensors(module)
+    layout = _layout(module, tensors, tuple(shared), tuple(private))
+    return torch.cat([tensors[s.name].detach().reshape(-1) for s in layout.slots if s.shared]), layout
+
+
 def _tensors(module: nn.Module) -> dict[str, Tensor]:
     """Floating-point parameters and buffers by name; a parameter used twice counts once."""
     found: dict[str, Tensor] = dict(module.named_parameters())

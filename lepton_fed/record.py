@@ -20,6 +20,7 @@ from lepton_fed.history import Measurement
 if TYPE_CHECKING:
     # SQLAlchemy takes 0.3 s to import; a simulation that keeps nothing does not wait for it.
     from lepton_fed.storage import RunFolder, RunRecord, RunStore, Saved
+    from lepton_fed.storage.tensors import MappedTensors
 
 DATABASE = "lepton-fed.sqlite"
 
@@ -79,8 +80,17 @@ class Recorder:
     def saved(self) -> Saved | None:
         """The last completed round, if any; rows of later rounds are forgotten."""
         saved = self.checkpoint.latest()
-        self.store.forget_after(self.record.id, saved.round - 1 if saved is not None else -1)
+        self._forget_after(saved)
         return saved
+
+    def mapped(self) -> tuple[Saved, tuple[MappedTensors, ...]] | None:
+        """Likewise, with arrays that are views of the checkpoint's files, and these."""
+        found = self.checkpoint.mapped()
+        self._forget_after(found[0] if found is not None else None)
+        return found
+
+    def _forget_after(self, saved: Saved | None) -> None:
+        self.store.forget_after(self.record.id, saved.round - 1 if saved is not None else -1)
 
     def history(self) -> list[Measurement]:
         """What was measured before this process took over."""

@@ -50,5 +50,21 @@ def restore(
     return replace(fresh, round=round, hubs=hubs, declared=dict(values["declared"]), models=models)
 
 
+def largest(state: State) -> int:
+    """Bytes of the largest array of the hubs."""
+    return max((array.nbytes for array in arrays_of(state.hubs).values()), default=0)
+
+
+def placed(state: State, held: Mapping[str, Arrays], least: int) -> State:
+    """The same state with those of its arrays that have `least` bytes or more as they are in `held`."""
+    hubs = {}
+    for name, hub in state.hubs.items():
+        own = arrays_of({name: hub})
+        hubs[name] = hub_in(
+            name, {key: held[COORDINATOR][key] if a.nbytes >= least else a for key, a in own.items()}, hub
+        )
+    return replace(state, hubs=hubs)
+
+
 def _group(department: str) -> str:
     return f"department {department}"

@@ -26,11 +26,42 @@ class Moments:
     second: Vector | None = None
 
 
-def advance(settings: ServerOptimiser, model: Vector, update: Vector, moments: Moments) -> tuple[Vector, Moments]:
-    """The hub's next model and moments; nothing is changed in place."""
+BLOCK = 1 << 18
+"""Entries that are worked on at once, so that intermediate values stay small beside a large model."""
+
+
+def advance(
+    settings: ServerOptimiser, model: Vector, update: Vector, moments: Moments, out: Vector | None = None
+) -> tuple[Vector, Moments]:
+    """The hub's next model and moments; nothing is changed in place. `out`: where the model is to be."""
+    out = np.empty_like(model) if out is None else out
+    after = _fresh(settings, model, moments)
+    for low in range(0, model.size, BLOCK):
+        piece = slice(low, low + BLOCK)
+        out[piece], stepped = _stepped(settings, model[piece], update[piece], _each(moments, piece))
+        for whole, part in ((after.first, stepped.first), (after.second, stepped.second)):
+            if whole is not None and part is not None:
+                whole[piece] = part
+    return out, after
+
+
+def _fresh(settings: ServerOptimiser, model: Vector, moments: Moments) -> Moments:
+    """Room for the moments that this optimiser changes; those that it leaves alone stay what they are."""
+    if settings.optimiser == "none":
+        return moments
+    second = None if settings.optimiser == "momentum" else np.empty_like(model)
+    return Moments(np.empty_like(model), second)
+
+
+def _each(moments: Moments, piece: slice) -> Moments:
+    first, second = moments.first, moments.second
+    return Moments(None if first is None else first[piece], None if second is None else second[piece])
+
+
+def _stepped(settings: ServerOptimiser, model: Vector, update: Vector, moments: Moments) -> tuple[Vector, Moments]:
     rate = np.float32(settings.learning_rate)
     if settings.optimiser == "none":
-        return model + update if settings.learning_rate == 1.0 else model + rate * update, moments
+        return model + update if settings.learning_rate == 1.0 else model + rate * update, Moments()
     first = moments.first if moments.first is not None else np.zeros_like(model)
     if settings.optimiser == "momentum":
         first = np.float32(settings.momentum) * first + update

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -99,11 +99,13 @@ class Tally:
             self.refusals[name] = reply.reason
         elif isinstance(reply, Done):
             try:
-                self._check(name, reply)
+                # Long updates are joined here, and let go at the end: others may hold the reply for longer.
+                done = replace(reply, addends=dict(reply.addends))
+                self._check(name, done)
             except PeerError as error:
                 self.refusals[name] = str(error).removeprefix(f"{name}: ")
             else:
-                self._add(name, reply)
+                self._add(name, done)
 
     def _check(self, name: str, done: Done) -> None:
         """PeerError where an addend may not go to its hub, or cannot be summed."""

@@ -63,8 +63,9 @@ class RunningConductor(Watcher):
     # ------------------------------------------------------------ an operator's wishes
 
     def submit(self, federation: str) -> Json:
+        # Not under the lock: a strange file may take long to read, and the run would wait for its next line of log.
+        given = Federation.parse(federation, Path("federation.toml"))
         with self._lock:
-            given = Federation.parse(federation, Path("federation.toml"))
             if given.fingerprint != self.kit.membership.fingerprint:
                 raise ConfigError(
                     "this is not the federation file that the kits were made with, and every department would refuse; "

@@ -18,6 +18,7 @@ from lepton_fed import saved_state
 from lepton_fed.config import Federation
 from lepton_fed.coordinator import News, State, begin, close, join, play, readmitted
 from lepton_fed.deploy.kit import CoordinatorKit
+from lepton_fed.deploy.membership import Membership, read_membership
 from lepton_fed.errors import LeptonError, RoundError
 from lepton_fed.flower.link_grid import LinkGrid
 from lepton_fed.flower.link_transport import LinkTransport
@@ -25,14 +26,15 @@ from lepton_fed.flower.records import Updated
 from lepton_fed.flower.signed import Members, SignedGrid
 from lepton_fed.flower.superlink import Link, nodes_of
 from lepton_fed.history import Measurement
-from lepton_fed.messages import Message, Reply, Sum, Work
+from lepton_fed.messages import Message, Refused, Reply, Sum, Summed, Work
 from lepton_fed.record import Recorder
 from lepton_fed.result import RunResult
 from lepton_fed.secagg.canonical import Wire
-from lepton_fed.secagg.messages import Delivery, SignedKeys
+from lepton_fed.secagg.messages import Delivery, GroupConsent, GroupOffer, MaskedInput, SealedShares, SignedKeys
 from lepton_fed.secure import ATTEMPTS
 from lepton_fed.settings import Settings
 from lepton_fed.storage.exchange_journal import ExchangeJournal, Played
+from lepton_fed.storage.tensors import MappedTensors
 from lepton_fed.sums import fewest
 from lepton_fed.transport import OnReply, drive
 
@@ -47,6 +49,10 @@ RETURN = 30.0
 
 NEWER = 2.0
 """Seconds between two looks for a newer membership in the kit's state folder."""
+
+
+LARGE = 1 << 20
+"""Bytes from which an array of the state stays in the checkpoint's file, and in memory only while it is in use."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,6 +115,8 @@ class DeployedRun:
     """Which process each department was when its keys were made."""
     _greeted: dict[str, int] = field(default_factory=dict, init=False)
     """How often each department had connected when it was last told the membership."""
+    _files: tuple[MappedTensors, ...] = field(default=(), init=False)
+    """Of the last checkpoint, where the state's large arrays are."""
     _newest: CoordinatorKit | None = field(default=None, init=False)
     _looked: float = field(default=0.0, init=False)
 
@@ -119,10 +127,11 @@ class DeployedRun:
         began = time.monotonic()
         with ExitStack() as stack:
             grid = stack.enter_context(self.link.run())
+            self._go_by_the_round_under_way()
             self._open(grid)
             state = self._begun()
             # Whoever was there before a kill comes back within seconds; who was away need not be waited for again.
-            begun = state.round or self.journal.known.serial
+            begun = state.round or self.journal.known.membership
             self._gather(self.names, min(RETURN, self.patience.wait) if begun else self.patience.wait, least=1)
             self._greet()
             state = drive(join(self.settings, state, absent=True), self.transport)
@@ -140,7 +149,22 @@ class DeployedRun:
 
     @property
     def names(self) -> tuple[str, ...]:
-        return self.kit.membership.roster.names
+        """Departments that may take part."""
+        return tuple(name for name in self.kit.membership.roster.names if name in self.link.members.numbers)
+
+    def _go_by_the_round_under_way(self) -> None:
+        """A round in which departments have given numbers is ended by the membership that it was begun with.
+
+        Who has left since is away, and who has joined takes part from the next round on.
+        """
+        known, now, done = self.journal.known, self.kit.membership, self.recorder.checkpoint.last_round()
+        if not known.membership:
+            return
+        update = bytes.fromhex(known.membership)
+        began = read_membership(update, self.kit.administrator)
+        under_way = known.given and known.round == done + 1 and not began.alike(now)
+        if began.coordinator == now.coordinator and (under_way or _closed(done, began, now)):
+            self._newest, self.kit = self.kit, replace(self.kit, membership=began, update=update)
 
     def _open(self, grid: LinkGrid) -> None:
         numbers = self.link.members.numbers
@@ -156,17 +180,20 @@ class DeployedRun:
     def _begun(self) -> State:
         """The state before the first round, or after the last one that was completed."""
         state = self._fresh()
-        saved = self.recorder.saved()
-        if saved is None:
-            return state
+        found = self.recorder.mapped()
+        if found is None:
+            # A large model waits on the disk for the first updates, too.
+            return self._kept(state) if saved_state.largest(state) >= LARGE else state
+        saved, self._files = found
         self.history = self.recorder.history()
         values: dict[str, Any] = dict(saved.meta)
         self.timing = dict(values["timing"])
         self._sessions = dict(values["sessions"])
         self.watcher.said(f"going on after round {saved.round}")
-        if values["serial"] != self.kit.membership.serial:
+        membership = read_membership(bytes.fromhex(values["membership"]), self.kit.administrator)
+        if not membership.alike(self.kit.membership):
             # Departments joined or left between two processes of the coordinator.
-            before = self._fresh(Federation.parse(values["federation"], self.recorder.folder.federation))
+            before = self._fresh(Federation.parse(membership.file, self.recorder.folder.federation))
             return readmitted(self.settings, saved_state.restore(before, {}, saved.round, values, saved.groups), state)
         keys = {name: _keys_in(text) for name, text in values["keys"].items()}
         return replace(saved_state.restore(state, {}, saved.round, values, saved.groups), keys=keys)
@@ -201,7 +228,7 @@ class DeployedRun:
                 self._anew()
         spent = time.monotonic() - started
         self._take(state.round, before, news)
-        self._keep(after)
+        after = self._kept(after)
         self.watcher.round(after.round, spent)
         return after, spent
 
@@ -213,10 +240,10 @@ class DeployedRun:
         state = self._readmitted(state)
         self._greet()
         known = self.journal.known
-        if known.serial and not known.given and self._others(known):
+        if known.membership and not known.given and self._others(known):
             self._anew()
-        if not self.journal.replaying:
-            self.journal.head(self.kit.membership.serial, self._processes, self.journal.known.attempt)
+        if not self.journal.replaying and not known.given:
+            self.journal.head(self.kit.update.hex(), self._processes, self.journal.known.attempt)
             # The keys of an attempt that came to nothing are used up.
             keys = {} if self.journal.known.attempt else self._same_processes(state.keys)
             state = replace(state, keys=keys)
@@ -226,13 +253,13 @@ class DeployedRun:
     def _anew(self) -> None:
         """Further attempts at the round, with whoever is there now."""
         attempt = self.journal.known.attempt + ATTEMPTS
-        self.journal.head(self.kit.membership.serial, self._processes, attempt)
+        self.journal.head(self.kit.update.hex(), self._processes, attempt)
 
     def _others(self, known: Played) -> bool:
         """Whether departments were started anew since, or the membership has changed: then keys are gone."""
         now = self._processes
         started = any(now.get(name, session) != session for name, session in known.sessions.items())
-        return started or known.serial != self.kit.membership.serial
+        return started or known.membership != self.kit.update.hex()
 
     @property
     def _processes(self) -> dict[str, str]:
@@ -252,20 +279,30 @@ class DeployedRun:
                 self.timing[f"{phase} ({department})"] = self.timing.get(f"{phase} ({department})", 0.0) + value
         missing = (f"{name} took no part in a round: {why}" for name, why in news.refusals.items())
         for line in (*news.warnings, *missing):
-            if line not in self.warnings:
-                self.watcher.said(line)
-            self.warnings[line] = None
+            self._say_once(line)
 
-    def _keep(self, state: State) -> None:
+    def _say_once(self, line: str) -> None:
+        """To whoever looks on, and in the report."""
+        if line not in self.warnings:
+            self.watcher.said(line)
+        self.warnings[line] = None
+
+    def _kept(self, state: State) -> State:
+        """The state after its checkpoint, in whose file its large arrays are from then on."""
         meta = saved_state.meta(state) | {
             "timing": dict(self.timing),
             "keys": {name: keys.to_bytes().hex() for name, keys in state.keys.items()},
             "sessions": self._processes,
-            "serial": self.kit.membership.serial,
-            "federation": self.kit.membership.file,
+            "membership": self.kit.update.hex(),
         }
         self._sessions = self._processes
         self.recorder.checkpoint.save(state.round, meta, saved_state.groups(state, {}, ()))
+        if saved_state.largest(state) < LARGE:
+            return state
+        found = self.recorder.checkpoint.mapped()
+        assert found is not None
+        saved, self._files = found
+        return saved_state.placed(state, saved.groups, LARGE)
 
     def _on_reply(self, name: str, reply: Reply) -> None:
         self.watcher.answered(name, reply)
@@ -276,6 +313,8 @@ class DeployedRun:
         """Called while anybody is waited for: is the run to end, and is there a newer membership?"""
         self.look()
         self.link.check()
+        for file in self._files:
+            file.give_back()
         now = time.monotonic()
         if now - self._looked >= NEWER:
             self._looked = now
@@ -297,7 +336,10 @@ class DeployedRun:
     def _readmitted(self, state: State) -> State:
         """The state under the newest membership, which everybody has been told."""
         self._notice()
-        if self._newest is None:
+        if self._newest is None or self.journal.known.given:
+            return state
+        if _closed(state.round, self.kit.membership, self._newest.membership):
+            self._say_once("who was added takes no part in this run: its sums are sealed, the model is at the others")
             return state
         self.kit, self._newest = self._newest, None
         self.watcher.said(f"the membership of serial {self.kit.membership.serial} holds from now on")
@@ -312,7 +354,7 @@ class DeployedRun:
     def _greet(self) -> None:
         """Tells everybody who has connected since the membership, and hears which process it is."""
         arrivals = self.link.members.arrivals
-        online = set(self.link.members.online)
+        online = set(self.link.members.online).intersection(self.names)
         new = {name for name in online if arrivals.get(name, 0) != self._greeted.get(name, 0)}
         for name, reply in self.transport.update(self.kit.update, new).items() if new else ():
             if isinstance(reply, Updated):
@@ -392,18 +434,43 @@ class Journalled:
         asked = messages if due is None else {name: m for name, m in messages.items() if name in due}
         if any(_gives(message) for message in asked.values()):
             self.journal.gives()
-        started, answered = time.monotonic(), []
+        started, before, said = time.monotonic(), self.journal.said(), dict[str, bytes]()
+        answered = []
         for name, reply in self.transport.exchange(asked, on_reply):
+            if name in before and isinstance(reply, Refused):
+                continue  # Started anew; it has answered before, and what it said then counts.
             answered.append(name)
+            said |= _lasting(name, reply)
             yield name, reply
             del reply  # The next update is made while this loop waits; hold no other meanwhile.
-        self.journal.over(answered)
+        for name in sorted(before.keys() & asked.keys() - set(answered)):
+            answered.append(name)
+            yield name, Summed(Wire.from_bytes(before[name]))
+        self.journal.over(answered, said)
         self.watcher.exchange(time.monotonic() - started)
+
+
+def _closed(round: int, old: Membership, new: Membership) -> bool:
+    """Whether nobody can join after so many rounds: the coordinator does not have the model that they would need."""
+    return round > 0 and old.settings.aggregation.sealed and new.fingerprint != old.fingerprint
 
 
 def _gives(message: Message) -> bool:
     """Whether a department answers with numbers, which it gives to one question only."""
     return isinstance(message, Work) or (isinstance(message, Sum) and isinstance(message.request, Delivery))
+
+
+def _lasting(name: str, reply: Reply) -> dict[str, bytes]:
+    """What nobody could say again if this department were killed with the coordinator: sealed shares, masked numbers.
+
+    They cannot be read here. Long vectors are not kept: a round would cost another write of each.
+    """
+    match reply:
+        case Summed(SealedShares() | GroupOffer() | GroupConsent() as sealed):
+            return {name: sealed.to_bytes()}
+        case Summed(MaskedInput(vectors=vectors) as masked) if sum(one.nbytes for _, one in vectors) < LARGE:
+            return {name: masked.to_bytes()}
+    return {}
 
 
 def _keys_in(text: str) -> SignedKeys:

@@ -14,6 +14,7 @@ from contextlib import ExitStack
 from lepton_fed.deploy.claim import claimed
 from lepton_fed.deploy.kit import COORDINATOR, CoordinatorKit
 from lepton_fed.errors import LeptonError
+from lepton_fed.flower.heap import give_large_blocks_back
 from lepton_fed.flower.link_audit import AuditEvent, Outcome
 from lepton_fed.flower.link_control import control
 from lepton_fed.flower.link_metrics import LinkMetrics
@@ -49,6 +50,7 @@ def serve(
 
     StorageError: another process works from the kit, or the port is taken.
     """
+    give_large_blocks_back()
     with ExitStack() as stack:
         stack.enter_context(claimed(kit.state))
         stop = stack.enter_context(stopped_by_signals())

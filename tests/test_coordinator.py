@@ -11,13 +11,23 @@ import numpy as np
 import pytest
 import torch
 
-from lepton_fed.coordinator import begin, join
-from lepton_fed.errors import PolicyError, RoundError
+from lepton_fed.coordinator import State, begin, join, readmitted
+from lepton_fed.errors import ConfigError, PolicyError, RoundError
 from lepton_fed.hub import Hub, advanced
 from lepton_fed.messages import Addend, Done, HubState, Joined, Message, Refused, Release, Reply, Work
 from lepton_fed.models import build
+from lepton_fed.secagg.roster import Roster
 from lepton_fed.seeds import derive
-from lepton_fed.settings import Coupling, DepartmentSettings, Grant, Rounds, ServerOptimiser, Settings, Weights
+from lepton_fed.settings import (
+    Aggregation,
+    Coupling,
+    DepartmentSettings,
+    Grant,
+    Rounds,
+    ServerOptimiser,
+    Settings,
+    Weights,
+)
 from lepton_fed.tally import Mean
 from lepton_fed.transport import drive
 from tests.couplings.small import (
@@ -32,8 +42,16 @@ from tests.couplings.small import (
     proximal,
     settings,
 )
+from tests.secure.builder import FOUR as SECURE_NAMES
+from tests.secure.builder import federation as secured
+from tests.secure.builder import secure
 
 Bend = Callable[[str, Message, Reply], Reply | None]
+
+
+def secure_federation(**tables: Any) -> Any:
+    """Four departments whose sums are secure, and whatever the tables say."""
+    return secured(secure(SECURE_NAMES, **tables))
 
 
 def disturbed(ours: Small, bend: Bend) -> Small:
@@ -98,6 +116,132 @@ def test_joining_needs_every_answer_and_one_model(bend: Bend, message: str) -> N
     ours = disturbed(federation(settings()), bend)
     with pytest.raises(RoundError, match=message):
         drive(join(ours.settings, ours.state), ours.transport)
+
+
+def test_who_is_absent_when_a_deployed_run_begins_comes_to_a_later_round() -> None:
+    ours = disturbed(federation(settings()), lambda n, m, r: None if n == "儿科" else r)
+    assert drive(join(ours.settings, ours.state, absent=True), ours.transport) == ours.state
+
+
+@pytest.mark.parametrize(
+    ("bend", "error", "message"),
+    [
+        (lambda n, m, r: None, RoundError, "no department answered"),
+        (lambda n, m, r: Refused("not today") if n == "外科" else None, PolicyError, "外科 refused: not today"),
+        (lambda n, m, r: Joined(n) if n != "儿科" else None, RoundError, "departments have built different models"),
+    ],
+)
+def test_absence_excuses_nobody_who_is_there(bend: Bend, error: type[Exception], message: str) -> None:
+    ours = disturbed(federation(settings()), bend)
+    with pytest.raises(error, match=message):
+        drive(join(ours.settings, ours.state, absent=True), ours.transport)
+
+
+@pytest.mark.parametrize("away", SECURE_NAMES)
+def test_secure_sums_are_laid_out_without_whoever_is_absent(away: str) -> None:
+    ours = secure_federation()
+    ours.transport.lost = lambda name, message: name == away
+    state = drive(join(ours.settings, ours.state, absent=True), ours.transport)
+    assert state.scheme is not None
+    assert state.scheme.length == ours.departments[away].length
+
+
+def test_secure_sums_need_one_source_that_says_how_long_they_are() -> None:
+    departments = (
+        *(DepartmentSettings(name=n) for n in SECURE_NAMES),
+        DepartmentSettings(name="研发", roles=("target",)),
+    )
+    ours = secure_federation(departments=departments)
+    ours.transport.lost = lambda name, message: name != "研发"
+    with pytest.raises(RoundError, match="no source answered whether it takes part"):
+        drive(join(ours.settings, ours.state, absent=True), ours.transport)
+
+
+# ---------------------------------------------------------------- a newer membership
+
+
+def roster(names: tuple[str, ...]) -> Roster:
+    """Of these departments, with some keys."""
+    return Roster.of("三科", {name: bytes([k]) * 32 for k, name in enumerate(names)}, 0)
+
+
+def marked(state: State) -> State:
+    """After three rounds, each hub with a model by which it is known again."""
+    hubs = {n: replace(h, state=HubState(np.full(31, k, np.float32))) for k, (n, h) in enumerate(state.hubs.items(), 1)}
+    return replace(state, round=3, hubs=hubs)
+
+
+def models(state: State) -> dict[str, float]:
+    return {name: float(hub.state.model[0]) for name, hub in state.hubs.items()}
+
+
+FORBID = Grant(what="更新", who=("外科",), action="train", owner=("儿科",), effect="forbid")
+"""外科 reads another hub then: 内科、外科, where the others read 内科、外科、儿科."""
+
+
+def test_a_hub_that_the_file_still_has_keeps_its_model_and_the_round() -> None:
+    state = marked(begin(settings(), roster=roster(NAMES)))
+    after = readmitted(settings(), state, begin(settings(), roster=roster(NAMES[:2])))
+    assert (after.round, after.hubs) == (3, state.hubs)
+    assert after.roster == roster(NAMES[:2])
+    assert (after.keys, after.scheme) == ({}, None)
+
+
+def test_a_hub_that_gains_a_reader_is_the_one_that_most_of_its_readers_had() -> None:
+    state = marked(begin(settings(access=(*PERMIT, FORBID))))
+    assert models(state) == {"内科、儿科": 1.0, "外科": 2.0}
+    chosen = settings((*NAMES, "药房"), access=(*PERMIT, FORBID))
+    fresh = begin(chosen)
+    assert set(fresh.hubs) == {"内科、儿科、药房", "外科"}
+    assert models(readmitted(chosen, state, fresh)) == {"内科、儿科、药房": 1.0, "外科": 2.0}
+
+
+def test_a_hub_that_nobody_read_before_begins_anew() -> None:
+    state = marked(begin(settings(access=(*PERMIT, FORBID))))
+    alone = Grant(what="更新", who=("药房",), action="train", owner=("儿科",), effect="forbid")
+    both = Grant(what="更新", who=("药房",), action="train", owner=("内科",), effect="forbid")
+    chosen = settings((*NAMES, "药房"), access=(*PERMIT, FORBID, alone, both))
+    fresh = begin(chosen)
+    after = readmitted(chosen, state, fresh)
+    (own,) = [plan.name for plan in after.plans if plan.may_read == {"药房"}]
+    assert after.hubs[own] is fresh.hubs[own]
+    assert {name for name in after.hubs if name != own} == {"内科、儿科", "外科"}
+
+
+def test_declarations_of_who_left_are_gone_and_the_others_stay() -> None:
+    chosen = settings(coupling=Coupling(kind="clusters", hubs=2))
+    state = begin(chosen, roster=roster(NAMES))
+    first, second = state.hubs
+    state = replace(state, round=1, declared={"内科": first, "外科": second, "儿科": second})
+    after = readmitted(chosen, state, begin(chosen, roster=roster(NAMES[:2])))
+    assert after.declared == {"内科": first, "外科": second}
+
+
+def test_who_was_revoked_is_asked_for_nothing_in_plain_rounds() -> None:
+    ours = federation(settings()).play()
+    fresh = begin(ours.settings, fingerprint=ours.state.fingerprint, roster=roster(NAMES[:2]))
+    ours.state = readmitted(ours.settings, ours.state, fresh)
+    ours.state = drive(join(ours.settings, ours.state, absent=True), ours.transport)
+    ours.play()
+    assert all(set(messages) == set(NAMES[:2]) for messages, _ in ours.transport.heard[-2:])
+    assert ours.news[-1].answered == NAMES[:2]
+    assert ours.news[-1].refusals == {}
+
+
+def test_nobody_joins_under_way_where_departments_hold_the_model_themselves() -> None:
+    sealed = settings(
+        SECURE_NAMES, aggregation=Aggregation(coordinator_sees="nothing"), weights=Weights(alpha="uniform")
+    )
+    members = roster(SECURE_NAMES)
+    state, fresh = begin(sealed, (), "old", members), begin(sealed, (), "new", members)
+    assert readmitted(sealed, state, fresh).fingerprint == "new"
+    with pytest.raises(ConfigError, match="cannot join while sealed sums are under way"):
+        readmitted(sealed, replace(state, round=1), fresh)
+    # Whoever leaves changes no file.
+    left = begin(sealed, (), "old", roster(SECURE_NAMES[:3]))
+    digests = dict.fromkeys(state.hubs, b"d" * 32)
+    after = readmitted(sealed, replace(state, round=1, models=digests), left)
+    assert (after.round, after.models) == (1, digests)
 
 
 # ---------------------------------------------------------------- one round

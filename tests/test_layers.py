@@ -24,6 +24,7 @@ LAYERS: dict[int, tuple[str, ...]] = {
         "history",
         "order",
         "parameters",
+        "policies",
         "policy",
         "redaction",
         "resident",
@@ -49,7 +50,9 @@ LAYERS: dict[int, tuple[str, ...]] = {
     4: ("coordinator", "secure"),
     5: (
         "assembly",
+        "audit",
         "baselines",
+        "collaboration",
         "config",
         "data",
         "deploy",

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 import torch
 from torch import Tensor, nn
 
 from lepton_fed.errors import ConfigError
-from lepton_fed.parameters import FlatModel, Layout
+from lepton_fed.parameters import FlatModel, Layout, shared_of
 
 
 class Net(nn.Module):
@@ -210,3 +212,13 @@ def test_the_digest_is_of_what_is_shared_alone() -> None:
     private = ("1.*",)
     assert FlatModel(wide, private=private).layout.digest == FlatModel(narrow, private=private).layout.digest
     assert FlatModel(nn.Linear(3, 4)).layout.digest != FlatModel(nn.Linear(4, 3)).layout.digest
+
+
+def test_what_a_coordinator_begins_with_is_what_a_department_shares() -> None:
+    torch.manual_seed(1)
+    module = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.Linear(4, 2))
+    for private in ((), ("2.*",), ("1.*",)):
+        vector, layout = shared_of(copy.deepcopy(module), ("*",), private)
+        flat = FlatModel(copy.deepcopy(module), ("*",), private)
+        assert layout == flat.layout
+        assert torch.equal(vector, flat.initial[: flat.layout.shared_size])

@@ -6,6 +6,7 @@ import contextlib
 import importlib.metadata
 import re
 import shlex
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -59,7 +60,7 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
 def test_the_commands_of_a_readme_run_in_their_order(
     readme: str, workplace: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    found = commands(readme, "lepton-fed")
+    found = [words for words in commands(readme, "lepton-fed") if words[0] != "local"]
     assert found
     for words in found:
         code = 0
@@ -70,6 +71,37 @@ def test_the_commands_of_a_readme_run_in_their_order(
         said = capsys.readouterr()
         assert code == 0, (words, said.err)
         assert said.out.strip(), words
+
+
+@pytest.mark.long
+@pytest.mark.flower
+def test_the_federation_of_the_readme_runs_deployed(workplace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    ((words), *others) = [one for readme in READMES for one in commands(readme, "lepton-fed") if one[0] == "local"]
+    assert others == [words]
+    source = ROOT / words[1]
+    shutil.copytree(source.with_suffix(""), workplace / source.stem)
+    (workplace / source.name).write_text(re.sub("(?m)^count = 80", "count = 2", source.read_text("utf-8")), "utf-8")
+    with pytest.raises(SystemExit) as end:
+        main([words[0], source.name])
+    assert not end.value.code
+    said = capsys.readouterr().out
+    shown = next(text for text in blocks("README.md", "text") if "/kits/" in text)
+    assert shape(said) == shape(shown)
+
+
+def shape(text: str) -> list[str]:
+    """What stands in a table whatever the numbers and the hour."""
+    return [re.sub(r"[\d.]+|local-[\d-]+", "0", line) for line in text.splitlines()]
+
+
+def test_the_deployed_numbers_in_the_readme_are_the_simulations() -> None:
+    simulated, deployed = (text for text in blocks("README.md", "text") if "joint loss" in text)
+    rows = [
+        {line.split()[0]: line.split()[k] for line in text.splitlines() if line.startswith("生产车间")}
+        for k, text in ((2, simulated), (1, deployed))
+    ]
+    assert rows[0] == rows[1]
+    assert re.findall(r"L: ([\d.]+)", simulated) == re.findall(r"L: ([\d.]+)", deployed)
 
 
 @pytest.mark.parametrize("readme", READMES)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lepton_fed.config import Federation
-from lepton_fed.errors import RoundError, StorageError
+from lepton_fed.errors import RoundError, StoppedError, StorageError
 from lepton_fed.history import FEDERATION, Measurement
 from lepton_fed.record import DATABASE, Recorder, recorded_rounds
 from lepton_fed.storage import RunFolder, RunStore, sqlite_url
@@ -48,6 +48,7 @@ def test_a_run_that_is_finished_says_so(federation: Federation, folder: Path) ->
     ("error", "expected"),
     [
         (KeyboardInterrupt(), ("stopped", "stopped by hand")),
+        (StoppedError("somebody stopped it"), ("stopped", "somebody stopped it")),
         (RoundError("round 3 has no update"), ("failed", "round 3 has no update")),
         # Another program's message may quote a row.
         (ValueError("could not convert '4711.0815'"), ("failed", "ValueError")),
@@ -121,6 +122,24 @@ def test_only_the_number_of_rounds_may_change_between_the_parts_of_a_run(
         with pytest.raises(StorageError, match="another federation file"):
             Recorder.reopen(folder, other, None)
     assert recorded_rounds(folder) == 9
+
+
+def test_a_membership_may_change_the_file_between_the_parts_of_a_run(
+    federation: Federation, folder: Path, tmp_path: Path
+) -> None:
+    with Recorder.create(folder, federation, None, 0) as recorder:
+        recorder.keep_round(0, 0.1, [measured(0, 0.5)])
+        recorder.keep_round(1, 0.1, [])
+        recorder.checkpoint.save(1, {}, {})
+    other = written(tmp_path / "other", quick({"weights": {"alpha": "uniform"}}, 5))
+    with Recorder.reopen(folder, other, None, changed=True) as recorder:
+        assert recorder.saved() is not None
+        assert recorder.history() == [measured(0, 0.5)]
+        assert recorder.record.fingerprint == other.fingerprint
+    assert RunFolder.open(folder, writing=False).record().fingerprint == other.fingerprint
+    assert Federation.load(folder / "federation.toml").fingerprint == other.fingerprint
+    with RunStore(sqlite_url(folder.parent / DATABASE)) as store:
+        assert [run.fingerprint for run in store.runs()] == [other.fingerprint]
 
 
 def test_a_run_that_another_process_holds_is_not_opened(federation: Federation, folder: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from lepton_fed import saved_state
 from lepton_fed.assembly import build_departments, read_own, throw_away_parties
 from lepton_fed.coordinator import State, begin, close, join, play
 from lepton_fed.department import Department
+from lepton_fed.hub import arrays_of
 from lepton_fed.secagg.client import Advertised
 from lepton_fed.storage import Checkpoint
 from lepton_fed.transport import InProcess, drive
@@ -20,8 +22,10 @@ from tests.federations import COUPLINGS, quick, written
 SEALED = "sealed sums with adam at the coordinator's place"
 
 
-def run(tmp_path: Path, coupling: str, rounds: int) -> tuple[State, dict[str, Department]]:
-    """State and departments after some rounds."""
+def run(
+    tmp_path: Path, coupling: str, rounds: int, after: Callable[[State], State] = lambda state: state
+) -> tuple[State, dict[str, Department]]:
+    """State and departments after some rounds. `after`: each of them, and before the first."""
     federation = written(tmp_path, quick(COUPLINGS[coupling], 5))
     settings = federation.settings
     owns = {n: read_own(federation, n) for n in settings.names}
@@ -30,10 +34,34 @@ def run(tmp_path: Path, coupling: str, rounds: int) -> tuple[State, dict[str, De
     transport = InProcess(departments)
     roster = next(iter(parties.values())).roster if parties else None
     state = begin(settings, fingerprint=federation.fingerprint, roster=roster)
-    state = drive(join(settings, state), transport)
+    state = after(drive(join(settings, state), transport))
     for _ in range(rounds):
         state, _ = drive(play(settings, state), transport)
+        state = after(state)
     return state, departments
+
+
+# Departments in one process are handed the coordinator's own arrays; over a network they have copies.
+@pytest.mark.filterwarnings("ignore:The given NumPy array is not writable")
+@pytest.mark.parametrize("coupling", COUPLINGS)
+def test_a_run_whose_arrays_are_in_its_checkpoints_file_goes_on_as_if_they_were_in_memory(
+    tmp_path: Path, coupling: str
+) -> None:
+    checkpoint = Checkpoint(tmp_path / "checkpoint", durable=False)
+
+    def kept(state: State) -> State:
+        checkpoint.save(state.round, saved_state.meta(state), saved_state.groups(state, {}, ()))
+        found = checkpoint.mapped()
+        assert found is not None
+        placed = saved_state.placed(state, found[0].groups, 1)
+        large = {key: array for key, array in arrays_of(placed.hubs).items() if array.size > 2}
+        assert not any(array.flags.writeable for array in large.values())
+        return placed
+
+    mapped, _ = run(tmp_path / "one", coupling, 3, kept)
+    plain, _ = run(tmp_path / "other", coupling, 3)
+    assert as_bytes(saved_state.groups(mapped, {}, ())) == as_bytes(saved_state.groups(plain, {}, ()))
+    assert saved_state.largest(mapped) == saved_state.largest(plain) > 0
 
 
 def as_bytes(groups: dict[str, saved_state.Arrays]) -> dict[str, dict[str, bytes]]:

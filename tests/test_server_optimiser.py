@@ -69,3 +69,22 @@ def test_without_memory_momentum_is_the_plain_update() -> None:
 def test_no_update_moves_nothing_at_the_start(name: Any) -> None:
     zero = np.zeros(7, np.float32)
     assert np.array_equal(advance(ServerOptimiser(optimiser=name), START, zero, Moments())[0], START)
+
+
+@pytest.mark.parametrize("name", ["none", "momentum", "adam", "yogi", "adagrad"])
+@pytest.mark.parametrize("rate", [1.0, 0.3])
+def test_a_large_model_is_stepped_in_blocks_to_the_same_bits(
+    name: Any, rate: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = ServerOptimiser(optimiser=name, learning_rate=rate, momentum=0.8, beta2=0.95, tau=1e-2)
+    draw = np.random.default_rng(4)
+    model, update, first, second = (draw.normal(size=1000).astype(np.float32) for _ in range(4))
+    moments = Moments(first, second**2)
+    whole, after = advance(settings, model, update, moments)
+    monkeypatch.setattr("lepton_fed.server_optimiser.BLOCK", 77)
+    room = np.empty_like(model)
+    stepped, later = advance(settings, model, update, moments, out=room)
+    assert stepped is room
+    assert np.array_equal(stepped, whole)
+    for one, other in ((after.first, later.first), (after.second, later.second)):
+        assert (one is None and other is None) or np.array_equal(one, other)  # type: ignore[arg-type]

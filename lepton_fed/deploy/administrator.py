@@ -94,7 +94,7 @@ class Administrator:
     def load(cls, folder: Path) -> Administrator:
         """The folder, checked: modes, keys that belong together, every update; ConfigError or StorageError."""
         require_own_folder(folder)
-        file = load(folder / FILE, AdministratorFile, what="administrator's file")
+        file = load(folder / FILE, AdministratorFile, what="file of an administrator")
         signer = read_identity("administrator", folder / KEY)
         if read_public(folder / PUBLIC) != signer.public:
             raise ConfigError(f"{folder / PUBLIC} is not the public key of {KEY} beside it; put the right copy back")

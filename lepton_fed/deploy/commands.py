@@ -138,8 +138,9 @@ def renew(
     """Make a new kit for the coordinator: new certificate, keys and token, and a roster that is valid longer."""
     from lepton_fed.deploy.changes import renew as make
 
-    _say(make(administrator, out))
+    _list(make(administrator, out))
     typer.echo("stop the coordinator, move its state folder into the new kit, and start it from there")
+    typer.echo("departments hear of it from the coordinator, those whose roster has ended by lepton-fed update")
 
 
 def update(kit: KitFolder, update: Annotated[Path, typer.Argument(help=ARGUMENTS["update"])]) -> None:
@@ -171,16 +172,20 @@ def register(app: typer.Typer, cls: type | None = None) -> None:
 
 
 def _say(changed: Changed) -> None:
+    _list(changed)
+    if changed.told:
+        typer.echo("the coordinator's kit beside this folder has it; a copy on another machine takes it there, with")
+    else:
+        typer.echo("the coordinator's kit is not here: take the update to its machine, and there")
+    typer.echo(f"lepton-fed update KIT {changed.update.name}")
+    if changed.requested is not None:
+        _compare(changed.requested)
+
+
+def _list(changed: Changed) -> None:
     if changed.kit is not None:
         typer.echo(f"new kit        {changed.kit}")
     typer.echo(f"roster update  {changed.update}  (serial {changed.serial})")
-    if changed.told:
-        typer.echo("the coordinator's kit has it; where that kit is on another machine, put the update into its state")
-        typer.echo("folder as roster.update")
-    else:
-        typer.echo("the coordinator's kit is not here: put the update into its state folder as roster.update")
-    if changed.requested is not None:
-        _compare(changed.requested)
 
 
 def _compare(publics: Publics) -> None:

@@ -321,6 +321,8 @@ def require_own(opened: Opened, keys: OwnKeys) -> None:
 
 def _signed(folder: Path) -> tuple[KitFile, bytes]:
     """kit.toml and the administrator's public key, whose signature it has."""
+    if not (folder / KIT).exists() and not (folder / ADMINISTRATOR).exists():
+        raise ConfigError(f"{folder} is no start-up kit: it has no {KIT}; give the folder that was made for a party")
     administrator = read_public(folder / ADMINISTRATOR)
     try:
         verify(administrator, read_public(folder / SIGNATURE), LABEL, read_public(folder / KIT))

@@ -107,6 +107,7 @@ class Maker:
         settings = self.signed.membership.settings
         said = {
             "name": name,
+            "rows": kind == "department" and settings.department(name).is_source,
             "federation": settings.federation.name,
             "purpose": settings.federation.purpose,
             "aggregation": settings.aggregation,

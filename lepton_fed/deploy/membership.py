@@ -102,6 +102,10 @@ class Membership(Wire):
     def end(self) -> datetime:
         return datetime.fromtimestamp(self.until, UTC)
 
+    def alike(self, other: Membership) -> bool:
+        """Whether it is the same departments by the same keys, and the same federation file."""
+        return self.roster == other.roster and self.fingerprint == other.fingerprint
+
     def node(self, name: str) -> bytes:
         """The node key of a department (PEM); Malformed if it is no member."""
         for node in self.nodes:

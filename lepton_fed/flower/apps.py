@@ -60,11 +60,11 @@ makes of the app (its simulation engine unpickles it for every message)."""
 
 
 def require_plain(settings: Settings) -> None:
-    """ConfigError where sums are to be secure: for the deployed apps, whose departments have no keys yet."""
+    """ConfigError where sums are to be secure: for Flower's apps, whose departments have no keys."""
     if settings.aggregation.secure:
         raise ConfigError(
-            "the federation file asks for secure sums, which over `flwr run` need keys, and this version makes keys "
-            "only in simulations (lepton-fed simulate --engine flower); aggregation.secure = false runs it plain"
+            "the federation file asks for secure sums, and `flwr run` has no keys for them; deploy it with lepton-fed "
+            "provision, server and client, or simulate it; aggregation.secure = false runs it plain"
         )
 
 

@@ -52,7 +52,7 @@ Answer = TypeVar("Answer")
 PASSING = (502, 503, 504)
 """HTTP statuses of a server that is on its way."""
 
-UNAUTHORISED, UNPREPARED = 401, 412
+UNAUTHORISED, FORBIDDEN, UNPREPARED = 401, 403, 412
 
 INTERVAL = 10.0
 """Seconds; twice as long after its last sign of life a node counts as gone. Flower takes no less, and says 30."""
@@ -175,4 +175,6 @@ def asked(call: Callable[[Any], Answer], request: object) -> Answer:
 def _why(error: Exception) -> str:
     if isinstance(error.__cause__, ssl.SSLError) or "CERTIFICATE_VERIFY_FAILED" in str(error):
         return "its certificate is not of this federation's authority, or for another address"
+    if isinstance(error, httpx.ConnectError):
+        return "nobody answers at its address"
     return type(error).__name__

@@ -16,6 +16,7 @@ from flwr.common.constant import ErrorCode
 from flwr.serverapp import Grid
 
 from lepton_fed.errors import PeerError, RoundError
+from lepton_fed.flower.parts import LARGEST, Cutter
 from lepton_fed.flower.records import Here, Said, Who, record_of, said_in
 from lepton_fed.messages import (
     Advertise,
@@ -57,6 +58,9 @@ AWAY = {
 }
 """Errors that Flower reports of a node in its place: it has not answered, and did not say no."""
 
+UNREADABLE = 100
+"""An error of ours in a node's place: what it uploaded is not the message that it announced."""
+
 SHORTEST, LONGEST = 0.005, 1.0
 """Seconds between two looks for replies."""
 
@@ -89,14 +93,14 @@ class GridTransport:
                 yield name, reply
 
 
-def fitting_reply(answer: FlowerMessage, name: str, node: int, message: Message) -> Reply | None:
-    """What a department's answer to a message says; None if its node is away."""
+def fitting_reply(answer: FlowerMessage, name: str, node: int, message: Message, most: int = LARGEST) -> Reply | None:
+    """What a department's answer to a message says; None if its node is away. `most`: bytes of long values in it."""
     if answer.has_error():
         return _of_error(answer.error.code)
     if answer.metadata.src_node_id != node:
         return Refused("another node answered in its name")
     try:
-        return said_in(answer.content, name, (FITTING[type(message)], Refused))
+        return said_in(answer.content, name, (FITTING[type(message)], Refused), most)
     except PeerError as error:
         return Refused("its answer cannot be used: " + str(error).removeprefix(f"{name}: "))
 
@@ -172,8 +176,10 @@ def post(grid: Grid, letters: Mapping[Key, tuple[int, str, Said]], timeout: floa
     """
     if not letters:
         return {}
+    cutter = Cutter()
     messages = {
-        key: FlowerMessage(record_of(said), node, kind, ttl=timeout) for key, (node, kind, said) in letters.items()
+        key: FlowerMessage(record_of(said, cutter), node, kind, ttl=timeout)
+        for key, (node, kind, said) in letters.items()
     }
     taken = set(grid.push_messages(list(messages.values())))
     # Not by place in the list: one of Flower's Grids leaves out what it did not take, another keeps an empty place.
@@ -205,6 +211,8 @@ def _of_error(code: int) -> Refused | None:
     """Never the text of an error: it may quote a row."""
     if code in AWAY:
         return None
+    if code == UNREADABLE:
+        return Refused("its answer cannot be read")
     return Refused(f"its Flower app failed (error {code}); its own log says why")
 
 

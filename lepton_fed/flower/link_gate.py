@@ -19,6 +19,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
@@ -39,16 +40,19 @@ def _names(words: str) -> frozenset[str]:
 
 
 FLEET = _names(
-    "activate-node deactivate-node send-node-heartbeat pull-messages push-messages get-run get-fab push-object "
-    "pull-object confirm-message-received"
+    "activate-node deactivate-node send-node-heartbeat pull-messages push-messages push-object pull-object "
+    "confirm-message-received"
 )
 CONTROL = _names("submit stop status logs")
-"""Calls that a run needs. Flower has others, for tasks, accounts, agents and for registering nodes: 404."""
+"""Calls that a run needs. Flower has others, for tasks, applications, accounts and for registering nodes: 404."""
 
 OPEN = _names("/health /metrics")
 
 BEATS = _names("send-node-heartbeat status logs health metrics")
 """Not recorded where they are accepted: they carry nothing, or are asked every second."""
+
+PROXIES = frozenset({b"forwarded", b"via", b"x-real-ip"})
+"""Headers of a call that somebody hands on, beside all that begin with X-Forwarded."""
 
 LONGEST_PATH = 120
 """Characters of an unknown path that are recorded."""
@@ -71,6 +75,7 @@ class Call:
     begun: float = 0.0
     """When it came, on the process's clock."""
     actor: str = ""
+    key: bytes = b""
     entry: Entry | None = None
     headers: dict[bytes, list[bytes]] = field(init=False)
 
@@ -101,7 +106,7 @@ class Call:
     @property
     def local(self) -> bool:
         """Whether it comes from this machine, and from nobody whom a proxy speaks for."""
-        forwarded = {b"forwarded", b"x-forwarded-for", b"x-real-ip"} & self.headers.keys()
+        forwarded = any(name in PROXIES or name.startswith(b"x-forwarded") for name in self.headers)
         return not forwarded and is_loopback(self.address)
 
     def header(self, name: str) -> str:
@@ -155,13 +160,16 @@ class Gate:
         try:
             self._admit(call)
             body = await self._body(call, receive)
-            if call.name == "pull-messages" and not await self._rung(call, receive):
-                raise Refusal(400, "the caller left while it waited for a message")
+            if call.entry is not None and call.name == "pull-messages":
+                await self._hold(call, call.entry, receive)
             scope.setdefault("state", {})[NODE] = call.entry
             app = self._app if call.api == "fleet" else self._control
             await app(scope, _again(body, receive), self._recording(call, send))
         except Refusal as refusal:
             await self._refuse(call, refusal, send)
+        finally:
+            # The connection keeps its last request, in which Flower has put what it read and what it answered.
+            scope.get("state", {}).clear()
 
     async def note(self, address: str, reason: str) -> None:
         """Record a connection that was closed before it asked for anything."""
@@ -196,16 +204,29 @@ class Gate:
         key = decoded(call.header(FLEET_HTTP_PUBLIC_KEY_HEADER))
         if not key:
             raise Refusal(401, "a node's key and signature are needed")
+        entry = self._member(key)
+        if not signed(call, key):
+            raise Refusal(401, f"the signature is not by the key of {entry.name}")
+        if not fresh(call):
+            raise Refusal(401, "the signature's time is not now: an old call, or a clock that is minutes off")
+        call.key, call.entry, call.actor = key, entry, entry.name
+
+    def _member(self, key: bytes) -> Entry:
         entry = self._members.entry(key)
         if entry is None:
             raise Refusal(403, "the node's key is not in the roster")
-        if not signed(call, key):
-            raise Refusal(401, f"the signature is not by the key of {entry.name}")
-        call.entry, call.actor = entry, entry.name
+        return entry
 
-    async def _rung(self, call: Call, receive: Receive) -> bool:
-        """Waits with a look for messages until there is one, or for a while; False if the caller has left."""
-        return call.entry is None or await self._members.doorbell.wait(call.entry.number, receive)
+    async def _hold(self, call: Call, entry: Entry, receive: Receive) -> None:
+        """Waits with a look for messages until there is one, or for a while."""
+        if not entry.arrivals.total():
+            return  # Connected to an earlier coordinator: it must hear at once that it is not to this one.
+        if entry.mailbox.lost():
+            entry.arrivals["times"] += 1
+        if not await self._members.doorbell.wait(entry.number, receive):
+            raise Refusal(400, "the caller left while it waited for a message")
+        # The roster may be another one by now.
+        self._member(call.key)
 
     async def _body(self, call: Call, receive: Receive) -> bytes:
         """The whole body, refused once it is larger or slower than the limits allow."""
@@ -320,13 +341,24 @@ def decoded(text: str) -> bytes:
 
 
 def signed(call: Call, key: bytes) -> bool:
-    """Whether the call's time is signed by this key. Flower compares that time with its clock, later."""
+    """Whether the call's time is signed by this key."""
     from flwr.common.constant import TIMESTAMP_HEADER
     from flwr.supercore.constant import FLEET_HTTP_SIGNATURE_HEADER
     from flwr.supercore.primitives.asymmetric import bytes_to_public_key, verify_signature
 
     written, signature = call.header(TIMESTAMP_HEADER), decoded(call.header(FLEET_HTTP_SIGNATURE_HEADER))
     return bool(written) and verify_signature(bytes_to_public_key(key), written.encode("latin-1"), signature)
+
+
+def fresh(call: Call) -> bool:
+    """Whether the call's time is now, as Flower counts it; it looks later, when a call may have waited for long."""
+    from flwr.common.constant import SYSTEM_TIME_TOLERANCE, TIMESTAMP_HEADER, TIMESTAMP_TOLERANCE
+
+    try:
+        age = (datetime.now(UTC) - datetime.fromisoformat(call.header(TIMESTAMP_HEADER))).total_seconds()
+    except (ValueError, TypeError):  # No time, or one without a zone.
+        return False
+    return -SYSTEM_TIME_TOLERANCE < age < TIMESTAMP_TOLERANCE
 
 
 async def respond(send: Send, status: int, reason: str) -> None:

@@ -3,9 +3,10 @@
     key of a membership --allow--> node number in Flower's registry;  a key that left is refused from then on
 
 Flower checks that a caller holds the key of the node that it names. It does not compare that node with the sender
-written in a message, nor with whom an object is for; `Members.refusal` does, and `learn` reads from Flower's answers
-which objects and upload sessions are whose. That knowledge dies with the process: a department that was fetching
-when the coordinator was killed is refused the rest, and gets the message again from the run that goes on.
+written in a message, nor with whom an object is for, and takes an answer to nothing without a word; `refusal` does
+not, and `learn` reads from Flower's answers which messages, objects and uploads are whose. That knowledge dies with
+the process: a department that was fetching when the coordinator was killed is refused the rest, and gets the message
+again from the run that goes on.
 """
 
 from __future__ import annotations
@@ -19,11 +20,14 @@ from lepton_fed.flower.doorbell import Doorbell
 
 if TYPE_CHECKING:
     from flwr.server.superlink.linkstate import LinkState
-    from starlette.types import ASGIApp, Receive, Scope, Send
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 FLEET = "/v1/fleet/"
 OUTSTANDING = 256
 """Messages and uploads of one node that are remembered; a department has one or two at a time."""
+
+MOST = 10_000
+"""Objects that one answer may have: parts of a few MiB each, and a handful around them."""
 
 EMPTY = "lepton_empty"
 REASON = "lepton_reason"
@@ -33,14 +37,43 @@ RUN = "lepton_run"
 
 
 @dataclass
+class Answer:
+    """What a node has announced as its answer to a message. `missing`: what of it was not uploaded yet."""
+
+    number: str
+    objects: frozenset[str]
+    missing: set[str]
+
+
+@dataclass
 class Mailbox:
-    """What one node was given: the objects of each message, and its uploads, the newest last."""
+    """What one node was given: the objects of each message, what it may answer, and its uploads, the newest last."""
 
     messages: OrderedDict[str, frozenset[str]] = field(default_factory=OrderedDict)
-    uploads: OrderedDict[str, None] = field(default_factory=OrderedDict)
+    unanswered: OrderedDict[str, Answer | None] = field(default_factory=OrderedDict)
+    uploads: OrderedDict[str, str] = field(default_factory=OrderedDict)
+    """Of each upload the message that it answers."""
 
     def may_pull(self, object_id: str) -> bool:
         return any(object_id in objects for objects in self.messages.values())
+
+    def lost(self) -> bool:
+        """Whether a message that was handed out has been neither confirmed nor answered; it is given up by that.
+
+        A department has one at a time, so one that looks for the next has never seen it: the answer was cut off.
+        """
+        lost = self.messages.keys() & self.unanswered.keys()
+        for message in lost:
+            del self.messages[message]
+        return bool(lost)
+
+    def uploaded(self, question: str, object_id: str) -> None:
+        """This object of an answer has arrived; after the last one the question is answered."""
+        answer = self.unanswered.get(question)
+        if answer is not None:
+            answer.missing.discard(object_id)
+            if not answer.missing:
+                del self.unanswered[question]
 
 
 @dataclass(frozen=True)
@@ -51,7 +84,7 @@ class Entry:
     number: int
     mailbox: Mailbox = field(default_factory=Mailbox, repr=False)
     arrivals: Counter[str] = field(default_factory=Counter, repr=False)
-    """How often it has connected: under the one key "times"."""
+    """How often it has connected, or missed a message: under the one key "times"; it is then asked again."""
 
 
 class Members:
@@ -71,6 +104,7 @@ class Members:
         for key, entry in before.items():
             if key not in after:
                 self.state.deactivate_node(entry.number)
+                self.doorbell.let_go(entry.number)
 
     def entry(self, key: bytes) -> Entry | None:
         """The member with this public key."""
@@ -115,7 +149,7 @@ def refusal(entry: Entry, path: str, request: Any) -> str | None:
     """Why this member may not make this call; None if it may. `request`: Flower's message, its caller authenticated."""
     match path.removeprefix(FLEET):
         case "push-messages":
-            return _foreign(entry, request)
+            return _foreign(entry, request) or _unasked(entry.mailbox, request)
         case "push-object" if request.session_id not in entry.mailbox.uploads:
             return "the upload is not its own"
         case "pull-object" if not entry.mailbox.may_pull(request.object_id):
@@ -132,18 +166,20 @@ def learn(entry: Entry, path: str, request: Any, answer: Any) -> None:
         case "pull-messages":
             for tree in answer.message_object_trees:
                 _remember(mailbox.messages, tree.object_id, frozenset(_objects(tree)))
+                _remember(mailbox.unanswered, tree.object_id, None)
         case "push-messages":
-            _remember(mailbox.uploads, answer.session_id, None)
+            question = request.messages_list[0].metadata.reply_to_message_id
+            _remember(mailbox.uploads, answer.session_id, question)
+            _announced(mailbox, question, set(answer.objects_to_push))
+        case "push-object" if answer.stored:
+            mailbox.uploaded(mailbox.uploads.get(request.session_id, ""), request.object_id)
         case "confirm-message-received":
             mailbox.messages.pop(request.message_object_id, None)
 
 
 def carries_nothing(answer: Any) -> bool:
     """Whether an answer says that there is nothing: of such polls there are many."""
-    fields = answer.DESCRIPTOR.fields_by_name
-    if "messages_list" in fields and "results" not in fields:
-        return not answer.messages_list
-    return "task" in fields and not answer.HasField("task")
+    return "messages_list" in answer.DESCRIPTOR.fields_by_name and not answer.messages_list
 
 
 def run_of(said: Any) -> int:
@@ -170,7 +206,7 @@ class OwnOnly:
             return
         if request is not None and entry is not None and scope["path"] == FLEET + "activate-node":
             self._members.arrive(entry, request.public_key)
-        await self._app(scope, receive, send)
+        await self._app(scope, receive, self._unless_full(state, request, send) if entry is not None else send)
         answer = state.get("protobuf_response")
         if request is not None and hasattr(answer, "DESCRIPTOR"):
             state[EMPTY] = carries_nothing(answer)
@@ -179,6 +215,26 @@ class OwnOnly:
                 learn(entry, scope["path"], request, answer)
                 self._tell(entry, scope["path"], state[EMPTY])
 
+    def _unless_full(self, state: dict[str, Any], request: Any, send: Send) -> Send:
+        """`send`, with a 503 for Flower's answer where the disk had no room for an object, so it comes again."""
+        unkept: set[str] = getattr(self._members.state.object_store, "unkept", set())
+        replaced = False
+
+        async def answer(message: Message) -> None:
+            nonlocal replaced
+            number = getattr(request, "object_id", "")
+            if message["type"] == "http.response.start" and number in unkept:
+                from starlette.responses import JSONResponse
+
+                replaced = True
+                unkept.discard(number)
+                state[REASON] = "the coordinator's disk is full"
+                await JSONResponse({"detail": state[REASON]}, 503)({"type": "http"}, _nothing, send)
+            elif not replaced:
+                await send(message)
+
+        return answer
+
     def _tell(self, entry: Entry, path: str, empty: bool) -> None:
         """Whoever waits for messages, or for replies, learns that there are some."""
         match path.removeprefix(FLEET):
@@ -186,6 +242,10 @@ class OwnOnly:
                 self._members.doorbell.taken(entry.number, not empty)
             case "push-messages" | "push-object":
                 self._members.doorbell.uploads.set()
+
+
+async def _nothing() -> Message:
+    return {"type": "http.disconnect"}
 
 
 def _foreign(entry: Entry, request: Any) -> str | None:
@@ -198,6 +258,29 @@ def _foreign(entry: Entry, request: Any) -> str | None:
     if request.message_object_trees[0].object_id != metadata.message_id:
         return "the tree of objects is of another message"
     return None
+
+
+def _unasked(mailbox: Mailbox, request: Any) -> str | None:
+    """A message is answered once. The same answer may be announced again until all of it has arrived."""
+    metadata, tree = request.messages_list[0].metadata, request.message_object_trees[0]
+    question = metadata.reply_to_message_id
+    if question not in mailbox.unanswered:
+        return "it answers no message that waits for its answer"
+    objects, before = frozenset(_objects(tree)), mailbox.unanswered[question]
+    if before is not None and (before.number, before.objects) != (metadata.message_id, objects):
+        return "it has announced another answer to this message"
+    if len(objects) > MOST:
+        return f"its answer has {len(objects)} objects, and {MOST} are the most"
+    mailbox.unanswered[question] = Answer(metadata.message_id, objects, set(objects))
+    return None
+
+
+def _announced(mailbox: Mailbox, question: str, missing: set[str]) -> None:
+    """Flower has taken an announcement, and wants so much of it; of what it did not take it wants nothing."""
+    answer = mailbox.unanswered.get(question)
+    if answer is not None:
+        answer.missing = missing
+        mailbox.uploaded(question, "")
 
 
 def _objects(tree: Any) -> Iterator[str]:

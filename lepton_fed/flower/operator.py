@@ -48,11 +48,7 @@ class Operator:
         try:
             answer = self._client.post(f"/v1/control/{what}", json=body or {})
         except httpx.HTTPError as error:
-            raise PeerError(
-                COORDINATOR,
-                f"it cannot be reached at {self.address} ({type(error).__name__}); start it with lepton-fed server, or "
-                "say where it is with --address",
-            ) from None
+            raise PeerError(COORDINATOR, _why(error, self.address)) from None
         if answer.status_code in (401, 403):
             raise PeerError(COORDINATOR, "it does not know this kit's token; use the newest kit of the coordinator")
         if answer.status_code == 409:
@@ -72,3 +68,15 @@ class Operator:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _why(error: httpx.HTTPError, address: str) -> str:
+    if "CERTIFICATE_VERIFY_FAILED" in str(error):
+        return (
+            f"what answers at {address} has no certificate of this federation for that name; use the name that the "
+            "kits were made with, or on the coordinator's machine localhost"
+        )
+    return (
+        f"it cannot be reached at {address} ({type(error).__name__}); start it with lepton-fed server, or say where it "
+        "is with --address"
+    )

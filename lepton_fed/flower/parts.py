@@ -2,7 +2,7 @@
 
     lepton               { ..., vectors: [b""], long fields: ["vectors"], long places: [0], long sizes: [10^9],
                            long parts: [SHA-256 SHA-256 ...] }
-    lepton part 9f86...  { part: 4 MiB }         named by its SHA-256
+    lepton part 9f86...  { part: 2 MiB }         named by its SHA-256
 
 So no object on its way is large, equal parts of what several departments are sent are stored once, and whoever signs
 the records that list the parts has signed the parts. What is sent is cut without being copied (`Cutter`); what was
@@ -14,17 +14,19 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
 import numpy as np
 from flwr.app import ConfigRecord, RecordDict
 
-from lepton_fed.errors import PeerError
+from lepton_fed.errors import PeerError, StorageError
 
-PART = 4 << 20
-"""Bytes of every part but a value's last: small enough that a slow line carries one in half a minute."""
+PART = 2 << 20
+"""Bytes of every part but a value's last. A slow line carries one in half a minute, and the coordinator, in whose
+memory each upload is several times for a moment, has room for those of many departments.
+"""
 
 LONG = 1 << 20
 """Bytes from which a value travels in parts."""
@@ -84,10 +86,6 @@ class Part(ConfigRecord):
     def __init__(self, views: tuple[memoryview, ...]) -> None:
         super().__init__()
         self.__dict__["_data"] = _Views(views)
-
-    @property
-    def nbytes(self) -> int:
-        return sum(map(len, self.__dict__["_data"].views))
 
     @property
     def is_dirty(self) -> bool:
@@ -188,13 +186,26 @@ def _place(rope: Rope) -> tuple[int, int] | None:
 
 def size_of(record: Mapping[str, object]) -> int:
     """About how many bytes a record has: what can be long in it is bytes."""
-    if isinstance(record, Part):
-        return record.nbytes
     flat = (one for value in record.values() for one in (value if isinstance(value, list) else [value]))
     return sum(len(one) for one in flat if isinstance(one, bytes))
 
 
 # ---------------------------------------------------------------- what was received
+
+
+class StoredPart(ConfigRecord):
+    """A part that lies elsewhere until it is wanted, as an object of Flower's that `read` fetches."""
+
+    def __init__(self, read: Callable[[], bytes]) -> None:
+        super().__init__()
+        self._read: Callable[[], bytes] | None = read
+
+    def fetched(self) -> ConfigRecord:
+        """The record; any exception where it is none, or was let go."""
+        return ConfigRecord.inflate(self._read()) if self._read is not None else ConfigRecord()
+
+    def let_go(self) -> None:
+        self._read = None
 
 
 @dataclass(eq=False)
@@ -257,18 +268,37 @@ class Parts:
     def taken(self, name: str, size: int) -> bytes:
         """A part, checked; it is let go where nothing else is made of it."""
         record = self._records[name]
-        content = record.get(FIELD) if isinstance(record, ConfigRecord) and list(record) == [FIELD] else None
+        content = self._fetched(record).get(FIELD)
         if not isinstance(content, bytes) or len(content) != size:
             raise self.complaint("a part of a long value is not of the size that it must have")
         if NAME + hashlib.sha256(content).hexdigest() != name:
             raise self.complaint("a part of a long value was altered")
         self._uses[name] -= 1
-        if not self._uses[name] and not isinstance(record, Part):
-            del record[FIELD]  # type: ignore[attr-defined]
+        if not self._uses[name]:
+            _let_go(record)
         return content
+
+    def _fetched(self, record: object) -> Mapping[str, object]:
+        """A part's fields where it is a record with the one field, otherwise none."""
+        if isinstance(record, StoredPart):
+            try:
+                record = record.fetched()
+            except StorageError:  # Ours, and nobody else's fault.
+                raise
+            except Exception:
+                raise self.complaint("a part of a long value cannot be read") from None
+        return record if isinstance(record, ConfigRecord) and list(record) == [FIELD] else {}
 
     def complaint(self, what: str) -> PeerError:
         return PeerError(self.sender, what)
+
+
+def _let_go(record: object) -> None:
+    """Forgets a part that was received; one that is still to be sent is somebody's memory."""
+    if isinstance(record, StoredPart):
+        record.let_go()
+    elif isinstance(record, ConfigRecord) and not isinstance(record, Part):
+        del record[FIELD]
 
 
 @dataclass(frozen=True, eq=False)
@@ -284,7 +314,7 @@ class Long:
 
         To be asked once: the parts are let go.
         """
-        buffer = memoryview(np.empty(self.size, np.uint8))
+        buffer = np.empty(self.size, np.uint8).data
         for place, name in enumerate(self.names):
             begin = place * PART
             end = min(begin + PART, self.size)

@@ -13,9 +13,11 @@ another version. Updates may come packed into fewer bytes (`lepton_fed.compressi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeVar
+from weakref import WeakValueDictionary
 
 import numpy as np
 from flwr.app import ConfigRecord, RecordDict
@@ -107,7 +109,6 @@ class Updated:
 Said = Message | Reply | Who | Here | Update | Updated
 Fields = dict[str, Any]
 Taken = TypeVar("Taken")
-Other = TypeVar("Other", default=NoReturn)
 Spelt = TypeVar("Spelt", bound=Wire)
 
 
@@ -199,17 +200,17 @@ class Reader:
 
     def vectors(self, key: str) -> list[Vector]:
         """Float32 vectors of this process's own, since a view of the message could not be written to."""
-        found = [_bytes(raw) for raw in self._list(key, bytes, Long)]
+        found = [_joined(raw) for raw in self._list_of_bytes(key)]
         if any(len(raw) % BYTES_EACH for raw in found):
             raise self.complaint(f"its field {key!r} holds a vector that ends within a number")
         return [_vector(raw) for raw in found]
 
-    def packed(self, key: str) -> list[Packed]:
-        """Vectors as they were packed, each beside what it was packed as."""
-        codes, kinds = [_bytes(raw) for raw in self._list(key, bytes, Long)], self.texts("packed as")
+    def packed(self, key: str) -> list[Packed | Later]:
+        """Vectors as they were packed, each beside what it was packed as; long ones are still in parts."""
+        codes, kinds = self._list_of_bytes(key), self.texts("packed as")
         if len(codes) != len(kinds):
             raise self.complaint(f"its lists about {key!r} differ in length")
-        return [Packed(kind, code) for kind, code in zip(kinds, codes, strict=True)]
+        return [_packed(kind, code) for kind, code in zip(kinds, codes, strict=True)]
 
     def table(self, key: str) -> dict[str, float]:
         """Numbers by name, sent as two lists."""
@@ -218,7 +219,7 @@ class Reader:
 
     def wire(self, key: str, kinds: tuple[type[Spelt], ...]) -> Spelt:
         """A value of secure sums. Its vectors are views of what was received: read-only, and nothing is copied."""
-        raw = _bytes(self._take(key, bytes, Long))
+        raw = self._bytes(key)
         try:
             value = Wire.from_bytes(raw)
         except Malformed as error:
@@ -257,18 +258,29 @@ class Reader:
     def complaint(self, what: str) -> PeerError:
         return self._parts.complaint(what)
 
-    def _take(self, key: str, type_: type[Taken], or_: type[Other] | None = None) -> Taken | Other:
+    def _take(self, key: str, type_: type[Taken]) -> Taken:
         if key not in self._fields:
             raise self.complaint(f"its message lacks the field {key!r}")
-        value: Taken | Other = self._fields.pop(key)
-        if type(value) not in (type_, or_):  # bool is an int, and neither is the other here
+        value = self._fields.pop(key)
+        if type(value) is not type_:  # bool is an int, and neither is the other here
             raise self.complaint(f"its field {key!r} is a {type(value).__name__}, not a {type_.__name__}")
         return value
 
-    def _list(self, key: str, type_: type[Taken], or_: type[Other] | None = None) -> list[Taken | Other]:
+    def _list(self, key: str, type_: type[Taken]) -> list[Taken]:
         values = self._take(key, list)
-        if any(type(value) not in (type_, or_) for value in values):
+        if any(type(value) is not type_ for value in values):
             raise self.complaint(f"its field {key!r} is not a list of {type_.__name__}")
+        return values
+
+    def _bytes(self, key: str) -> Bytes:
+        """Bytes that may have come in parts."""
+        value = self._fields.get(key)
+        return self._take(key, Long).joined() if isinstance(value, Long) else self._take(key, bytes)
+
+    def _list_of_bytes(self, key: str) -> list[Bytes | Long]:
+        values = self._take(key, list)
+        if any(type(value) not in (bytes, Long) for value in values):
+            raise self.complaint(f"its field {key!r} is not a list of bytes")
         return values
 
     def _text(self, key: str, value: str) -> str:
@@ -345,27 +357,70 @@ def _write_done(done: Done) -> Fields:
 def _read_done(reader: Reader) -> Done:
     packed, weights, spreads = reader.packed("vectors"), reader.numbers("weights"), reader.numbers("spreads")
     names = reader.names("addends", packed, weights, spreads)
-    addends = {name: _read_addend(packed[k], weights[k], spreads[k], reader) for k, name in enumerate(names)}
-    for addend in addends.values():
-        _check_addend(addend, reader)
+    made = {
+        name: partial(_read_addend, packed[k], weights[k], spreads[k], reader.complaint) for k, name in enumerate(names)
+    }
+    addends: Mapping[str, Addend] = MadeLater(made)
+    if not any(isinstance(one, Later) for one in packed):
+        addends = dict(addends)
     return Done(addends, reader.table("scores"), reader.table("disclosed"), reader.table("seconds"))
 
 
-def _read_addend(packed: Packed, weight: float, spread: float, reader: Reader) -> Addend:
+@dataclass(frozen=True)
+class Later:
+    """A long vector that is still in parts, and what it is packed as."""
+
+    kind: str
+    code: Long
+
+
+def _packed(kind: str, code: Bytes | Long) -> Packed | Later:
+    return Later(kind, code) if isinstance(code, Long) else Packed(kind, code)
+
+
+class MadeLater(Mapping[str, Addend]):
+    """Addends that are read when somebody asks for them, so that a long one costs nothing until its turn to be added.
+
+    Asking raises PeerError for one that is not as it should be. It lasts as long as whoever asked holds it, and cannot
+    be had again after that.
+    """
+
+    def __init__(self, made: Mapping[str, Callable[[], Addend]]) -> None:
+        self._made = made
+        self._known: WeakValueDictionary[str, Addend] = WeakValueDictionary()
+
+    def __getitem__(self, name: str) -> Addend:
+        addend = self._known.get(name)
+        if addend is None:
+            self._known[name] = addend = self._made[name]()
+        return addend
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._made)
+
+    def __len__(self) -> int:
+        return len(self._made)
+
+
+def _read_addend(packed: Packed | Later, weight: float, spread: float, complaint: Callable[[str], PeerError]) -> Addend:
+    if isinstance(packed, Later):
+        packed = Packed(packed.kind, packed.code.joined())
     try:
         vector = unpack(packed)
     except ValueError as error:
-        raise reader.complaint(f"its update {error}") from None
-    return Addend(vector, weight, spread, packed if packed.kind != "float32" else None)
+        raise complaint(f"its update {error}") from None
+    addend = Addend(vector, weight, spread, packed if packed.kind != "float32" else None)
+    _check_addend(addend, complaint)
+    return addend
 
 
-def _check_addend(addend: Addend, reader: Reader) -> None:
+def _check_addend(addend: Addend, complaint: Callable[[str], PeerError]) -> None:
     """One number that is not finite would spoil the sum of everybody."""
     # The squared norm is finite only if every entry is (or the vector is absurd): one pass, no temporary.
     if not np.isfinite((float(addend.vector @ addend.vector), addend.weight, addend.spread)).all():
-        raise reader.complaint("its update is not finite")
+        raise complaint("its update is not finite")
     if addend.weight < 0:
-        raise reader.complaint("its update has a negative weight")
+        raise complaint("its update has a negative weight")
 
 
 def _write_sum(message: Sum) -> Fields:
@@ -414,7 +469,7 @@ def _spelt(value: Wire) -> Rope:
     return Rope(tuple(value.to_parts()))
 
 
-def _bytes(value: bytes | Long) -> Bytes:
+def _joined(value: Bytes | Long) -> Bytes:
     return value.joined() if isinstance(value, Long) else value
 
 

@@ -17,7 +17,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -45,7 +45,15 @@ from lepton_fed.department import Department
 from lepton_fed.deploy.kit import COORDINATOR, DepartmentKit
 from lepton_fed.errors import LeptonError, PeerError, StorageError
 from lepton_fed.flower.answers import Answers
-from lepton_fed.flower.fleet import UNAUTHORISED, UNPREPARED, DeniedError, Link, UnreachableError, connected
+from lepton_fed.flower.fleet import (
+    FORBIDDEN,
+    UNAUTHORISED,
+    UNPREPARED,
+    DeniedError,
+    Link,
+    UnreachableError,
+    connected,
+)
 from lepton_fed.flower.grid import JOIN, TYPES, UPDATE, WHO
 from lepton_fed.flower.records import Here, Update, Updated, Who, record_of, said_in
 from lepton_fed.flower.signed import DepartmentSide, Members, digest, unstamped
@@ -259,7 +267,7 @@ class Resident:
             pull_and_inflate_object_from_tree,
             tree,
             partial(link.pull_object, run),
-            partial(link.confirm, run),
+            partial(_confirm, link, run),
             return_type=FlowerMessage,
             initial_backoff=SHORTEST,
         )
@@ -316,10 +324,11 @@ class Resident:
 
 
 _REASONS = {
-    UNPREPARED: "it takes this department for connected already; stop the other process that has its key, or have "
-    "the coordinator's operator register it",
-    UNAUTHORISED: "it does not know this node's key, or the two machines' clocks differ by more than five minutes; ask "
-    "the administrator whether the department is still in the roster",
+    UNPREPARED: "it takes this department for connected already; stop the other process that has its key",
+    UNAUTHORISED: "the time in this department's calls is not the coordinator's: its clock is minutes behind or some "
+    "seconds ahead; set it",
+    FORBIDDEN: "this department's key is not in the roster: it was taken out, or its keys were replaced; ask the "
+    "administrator, and start from the newest kit",
 }
 
 
@@ -336,6 +345,12 @@ def send(link: Link, reply: FlowerMessage, seconds: float) -> None:
         while waiting:
             now, waiting = waiting[:AT_ONCE], waiting[AT_ONCE:]
             push_objects({number: objects[number] for number in now}, partial(link.push_object, run, upload))
+
+
+def _confirm(link: Link, run: int, number: str) -> None:
+    """Says that a message is here. Its answer will say so, too: where this is not heard, the message is not lost."""
+    with suppress(DeniedError, UnreachableError):
+        link.confirm(run, number)
 
 
 def _without_content(head: FlowerMessage) -> FlowerMessage:

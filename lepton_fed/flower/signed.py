@@ -157,7 +157,8 @@ def digest(content: RecordDict, sender: str) -> bytes:
         record = content[name]
         if not isinstance(record, ConfigRecord):
             raise PeerError(sender, "its message is not a record of plain fields")
-        _feed(state.update, b"r", name.encode())
+        # Names of records come from JSON, which may hold half a character.
+        _feed(state.update, b"r", name.encode(errors="surrogatepass"))
         for key in sorted(record):
             _feed(state.update, b"k", key.encode())
             _feed_value(state.update, record[key])
@@ -193,8 +194,8 @@ def _over(stamp: Stamp, place: Place, content: bytes) -> tuple[object, ...]:
 
 
 def _size(content: RecordDict) -> int:
-    """About how many bytes a content has: what can be long in it is bytes."""
-    return sum(size_of(record) for record in content.values())
+    """About how many bytes a content has beside parts, which lie elsewhere."""
+    return sum(size_of(record) for name, record in content.items() if not is_part(name))
 
 
 # ---------------------------------------------------------------- the department

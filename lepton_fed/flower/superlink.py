@@ -46,6 +46,9 @@ if TYPE_CHECKING:
 HOME = "flower"
 """In the kit's state folder: Flower's own."""
 
+SPOOL = "spool"
+"""In Flower's folder: messages, while they are on their way."""
+
 STARTING = 120.0
 """Seconds until a link that does not start is given up."""
 
@@ -250,8 +253,10 @@ class NoServers:
 
 
 def flower_app(settings: LinkSettings) -> FastAPI:
-    """Flower's application on an empty message store."""
+    """Flower's application on an empty message store, whose large objects lie in a file that only we can read."""
     from flwr.superlink.main import create_app
+
+    from lepton_fed.flower.spool import Spool, SpoolFile
 
     logger = logging.getLogger("flwr")
     # On DEBUG Flower writes whole requests.
@@ -262,6 +267,8 @@ def flower_app(settings: LinkSettings) -> FastAPI:
         raise ConfigError(
             f"this release of Flower is not the one that lepton-fed needs ({error}); install that"
         ) from None
+    state = app.state.linkstate_factory.state()
+    state._object_store = Spool(SpoolFile(settings.state / HOME / SPOOL))
     # The gate has no way to them; this is the second lock.
     app.docs_url = app.openapi_url = None
     return app

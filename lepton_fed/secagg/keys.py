@@ -36,17 +36,17 @@ class Identity:
         """32 bytes, what goes into the roster."""
         return Ed25519PrivateKey.from_private_bytes(self.seed).public_key().public_bytes_raw()
 
-    def sign(self, label: str, *values: object) -> bytes:
-        """64 bytes over (protocol, label, values)."""
-        return Ed25519PrivateKey.from_private_bytes(self.seed).sign(encode((PROTOCOL, label, *values)))
+    def sign(self, label: str, *values: object, protocol: str = PROTOCOL) -> bytes:
+        """64 bytes over (protocol, label, values). What outlives a version of the protocol names its own."""
+        return Ed25519PrivateKey.from_private_bytes(self.seed).sign(encode((protocol, label, *values)))
 
 
-def verify(public: bytes, signature: bytes, label: str, *values: object) -> None:
+def verify(public: bytes, signature: bytes, label: str, *values: object, protocol: str = PROTOCOL) -> None:
     """Return quietly if `signature` is by `public` over (protocol, label, values); raise `Malformed` if
     not.
     """
     try:
-        Ed25519PublicKey.from_public_bytes(public).verify(signature, encode((PROTOCOL, label, *values)))
+        Ed25519PublicKey.from_public_bytes(public).verify(signature, encode((protocol, label, *values)))
     except (InvalidSignature, ValueError):
         raise Malformed(f"the signature under {label!r} does not verify") from None
 

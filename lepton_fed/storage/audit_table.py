@@ -19,6 +19,7 @@ from typing import Self
 from sqlalchemy import URL, insert, make_url, select
 from sqlalchemy.exc import ArgumentError
 
+from lepton_fed.audit.commitments import storable
 from lepton_fed.errors import StorageError
 from lepton_fed.flower.link_audit import AuditEvent
 from lepton_fed.storage import schema
@@ -76,14 +77,6 @@ class AuditTable:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-
-def storable(text: str) -> str:
-    r"""The text as any database takes it: half a character, as in a path that somebody asked for, becomes `\udcff`.
-
-    So does the character 0, which PostgreSQL has no place for: `\x00`. All other text stays as it is.
-    """
-    return text.encode(errors="backslashreplace").decode().replace("\0", r"\x00")
 
 
 def _event(id: int, **fields: object) -> StoredEvent:  # noqa: A002

@@ -28,14 +28,16 @@ from lepton_fed.storage.atomic import (
     write_new,
 )
 from lepton_fed.storage.manifest import JSON, File, Group, Manifest, damaged, read_manifest
-from lepton_fed.storage.tensors import Array, tensor_chunks, tensors
+from lepton_fed.storage.tensors import Array, MappedTensors, tensor_chunks, tensors
 
 _FILE = re.compile(r"[0-9]{6,}\.safetensors")
 
 
 @dataclass(frozen=True)
 class Saved:
-    """A completed save: the round it follows, the caller's values, group -> name -> array (writable)."""
+    """A completed save: the round it follows, the caller's values, group -> name -> array (its owner's to write to,
+    unless it is mapped).
+    """
 
     round: int
     meta: dict[str, JSON]
@@ -93,6 +95,30 @@ class Checkpoint:
             group, name = json.loads(key)
             groups[group][name] = array
         return Saved(manifest.round, dict(manifest.meta), groups)
+
+    def mapped(self) -> tuple[Saved, tuple[MappedTensors, ...]] | None:
+        """The last completed save with arrays that are views of its files, and these files; None if there is none.
+
+        What another process wrote is compared with its checksums, as by `latest`. A later save leaves the views as
+        they are.
+        """
+        manifest = self._read_manifest()
+        if manifest is None:
+            return None
+        trusted = self._current is not None and manifest == self._current
+        files = {serial: self._map(serial, expected, trusted) for serial, expected in manifest.files.items()}
+        groups: dict[str, dict[str, Array]] = {name: {} for name in manifest.groups}
+        for serial, file in files.items():
+            for key, array in file.arrays.items():
+                group, name = json.loads(key)
+                if group in groups and manifest.groups[group].file == serial:
+                    groups[group][name] = array
+        return Saved(manifest.round, dict(manifest.meta), groups), tuple(files.values())
+
+    def last_round(self) -> int:
+        """Of the last completed save, whose arrays are not read; 0 if there is none."""
+        manifest = self._read_manifest()
+        return 0 if manifest is None else manifest.round
 
     @property
     def _manifest(self) -> Path:
@@ -157,6 +183,16 @@ class Checkpoint:
         if File(len(content), zlib.crc32(content)) != expected:
             raise damaged(path)
         return content
+
+    def _map(self, serial: int, expected: File, trusted: bool) -> MappedTensors:
+        path = self._file(serial)
+        try:
+            found = MappedTensors(path)
+        except OSError as error:
+            raise unreadable(error, path) from error
+        if found.size != expected.size or not (trusted or found.crc32() == expected.crc32):
+            raise damaged(path)
+        return found
 
     def _remove(self, serials: Iterable[int]) -> None:
         # The save is complete; a file that cannot be removed now is removed at the next opening.

@@ -1,7 +1,8 @@
-"""The tables: runs, their rounds, what was measured in them, the models that came out; and calls, by the side.
+"""The tables: runs, their rounds, what was measured in them, the models that came out; calls and the audit log beside.
 
-    run 1 --- n round 1 --- n measurement
-     \\------- n model                          audit_event
+    run 1 --- n round 1 --- n measurement       audit_log 1 --- n audit_entry        audit_event
+     \\------- n model                             |   \\------- n audit_opening
+                                                  \\------- n audit_head 1 --- n audit_countersignature
 
 Arrays stay in the run folder; a model's row holds the digest of its file. Every name of a constraint follows
 from NAMING, so that a later migration can refer to it on any database.
@@ -21,6 +22,7 @@ from sqlalchemy import (
     ForeignKey,
     ForeignKeyConstraint,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Text,
@@ -168,3 +170,57 @@ class AuditEventRow(Base):
     outcome: Mapped[str] = mapped_column(String(16))
     reason: Mapped[str] = mapped_column(Text)
     run: Mapped[str] = mapped_column(Text)
+
+
+class AuditLogRow(Base):
+    """A log: how many entries it has, and the hashes (32 bytes each) that the next is appended to. Locked meanwhile."""
+
+    __tablename__ = "audit_log"
+
+    log: Mapped[str] = mapped_column(Text, primary_key=True)
+    size: Mapped[int] = mapped_column(BigInteger)
+    frontier: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class AuditEntryRow(Base):
+    """An entry: its bytes, the hashes of its leaf and of the subtrees that it completes. Triggers keep it as it is."""
+
+    __tablename__ = "audit_entry"
+
+    log: Mapped[str] = mapped_column(ForeignKey("audit_log.log"), primary_key=True)
+    number: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    body: Mapped[bytes] = mapped_column(LargeBinary)
+    nodes: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class AuditHeadRow(Base):
+    """A signed head in its canonical bytes. Triggers keep it as it is."""
+
+    __tablename__ = "audit_head"
+
+    log: Mapped[str] = mapped_column(ForeignKey("audit_log.log"), primary_key=True)
+    number: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    body: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class AuditCounterSignatureRow(Base):
+    """A department's signature on a head. Triggers keep it as it is."""
+
+    __tablename__ = "audit_countersignature"
+    __table_args__ = (ForeignKeyConstraint(["log", "number"], ["audit_head.log", "audit_head.number"]),)
+
+    log: Mapped[str] = mapped_column(Text, primary_key=True)
+    number: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    department: Mapped[str] = mapped_column(Text, primary_key=True)
+    signature: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class AuditOpeningRow(Base):
+    """The text behind a commitment of an entry, and its salt; may be erased, and nothing else may be done to it."""
+
+    __tablename__ = "audit_opening"
+
+    log: Mapped[str] = mapped_column(ForeignKey("audit_log.log"), primary_key=True)
+    commitment: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
+    salt: Mapped[bytes] = mapped_column(LargeBinary)
+    text: Mapped[str] = mapped_column(Text)

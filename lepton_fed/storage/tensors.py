@@ -10,7 +10,10 @@ through one descriptor, and sees the operating system's own error.
 from __future__ import annotations
 
 import json
+import mmap
+import zlib
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -34,6 +37,8 @@ _DTYPES = {
     "uint8": "U8",
     "bool": "BOOL",
 }
+
+_NAMES = {stored: name for name, stored in _DTYPES.items()}
 
 
 def tensor_chunks(arrays: Mapping[str, Array], metadata: Mapping[str, str] | None = None) -> list[Chunk]:
@@ -63,9 +68,58 @@ def tensors(content: bytes, where: object) -> dict[str, Array]:
     try:
         return load(content)
     except (SafetensorError, KeyError) as error:
-        raise StorageError(
-            f"{where} is no readable safetensors file; it was damaged or is another kind of file"
-        ) from error
+        raise _unreadable(where) from error
+
+
+class MappedTensors:
+    """The arrays of a safetensors file as read-only views of it, of which memory holds only what is in use.
+
+    They stay what they are when the file is replaced or removed. It must not be changed in place.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """OSError if it cannot be mapped; StorageError if it is no safetensors file."""
+        try:
+            with path.open("rb") as file:
+                self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+            size = int.from_bytes(self._map[:8], "little")
+            header: dict[str, Any] = json.loads(self._map[8 : 8 + size])
+            header.pop("__metadata__", None)
+            self.arrays = {name: self._array(8 + size, **entry) for name, entry in header.items()}
+        except (ValueError, KeyError, TypeError) as error:
+            raise _unreadable(path) from error
+
+    def _array(self, start: int, dtype: str, shape: list[int], data_offsets: list[int]) -> Array:
+        kind = np.dtype(_NAMES[dtype]).newbyteorder("<")
+        begin, end = data_offsets
+        if begin == end:
+            return np.empty(shape, kind)
+        return np.frombuffer(self._map, kind, (end - begin) // kind.itemsize, start + begin).reshape(shape)
+
+    def crc32(self) -> int:
+        """Of the whole file."""
+        found = 0
+        with memoryview(self._map) as view:
+            for begin in range(0, len(view), _STEP):
+                found = zlib.crc32(view[begin : begin + _STEP], found)
+                self.give_back()
+        return found
+
+    @property
+    def size(self) -> int:
+        """Bytes of the file."""
+        return len(self._map)
+
+    def give_back(self) -> None:
+        """Lets the memory go that reading has filled; what is read again is read from the file."""
+        self._map.madvise(mmap.MADV_DONTNEED)
+
+
+_STEP = 1 << 24
+
+
+def _unreadable(where: object) -> StorageError:
+    return StorageError(f"{where} is no readable safetensors file; it was damaged or is another kind of file")
 
 
 def _little_endian(name: str, array: Array) -> Array:

@@ -30,6 +30,7 @@ import numpy as np
 import tomli_w
 
 from lepton_fed.config import Federation
+from lepton_fed.deploy.changes import revoke
 from lepton_fed.deploy.kit import CoordinatorKit, DepartmentKit
 from lepton_fed.deploy.provisioning import provision
 from lepton_fed.errors import ConfigError, PeerError
@@ -46,7 +47,9 @@ SURVIVORS = 4
 
 ROWS = 24
 POLL = 0.05
-STARTING = 120.0
+STARTING, ENDING = 120.0, 45.0
+"""Seconds until a coordinator must answer, and that a process is given to say goodbye."""
+
 GRACE, WAIT, DEADLINE = 3, 60, 40
 """Seconds: for late answers at least, for departments to come, and of one exchange."""
 
@@ -76,9 +79,9 @@ class Nursery:
             process.stdin.close()
             process.wait(30)
 
-    def start(self, arguments: list[str], log: Path, *, moment: str = "", twice: bool = False) -> int:
-        """The number of a new process that runs `lepton-fed ARGUMENTS`."""
-        asked = {"arguments": arguments, "log": str(log), "cwd": str(log.parent), "moment": moment, "twice": twice}
+    def start(self, arguments: list[str], log: Path, **bent: object) -> int:
+        """The number of a new process that runs `lepton-fed ARGUMENTS`. `bent`: `moment`, `twice`, `lossy`, `told`."""
+        asked = {"arguments": arguments, "log": str(log), "cwd": str(log.parent), **bent}
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         self.process.stdin.write(json.dumps(asked) + "\n")
@@ -111,11 +114,15 @@ class Made:
         proxied: bool = False,
         moments: Mapping[str, str] | None = None,
         twice: tuple[str, ...] = (),
+        lossy: float = 0.0,
+        told: Path | None = None,
     ) -> Iterator[Parties]:
         """Every party's process on a copy of the kits; all are gone after the block."""
         folder.mkdir(parents=True)
         shutil.copytree(self.folder / "kits", folder / "kits")
-        parties = Parties(self, folder, nursery, self.behind if proxied else self.port, dict(moments or {}), twice)
+        parties = Parties(
+            self, folder, nursery, self.behind if proxied else self.port, dict(moments or {}), twice, lossy, told
+        )
         try:
             for name in (COORDINATOR, *NAMES):
                 parties.start(name)
@@ -134,6 +141,15 @@ class Parties:
     port: int
     moments: dict[str, str] = field(default_factory=dict)
     twice: tuple[str, ...] = ()
+    """Who sends every request twice."""
+    lossy: float = 0.0
+    """Of how many of departments' requests the answer is lost."""
+    told: Path | None = None
+    """A folder outside: departments' processes write there what nobody else may know."""
+    struck: set[str] = field(default_factory=set)
+    """Who was started with a moment at which it dies."""
+    gone: set[str] = field(default_factory=set)
+    """Departments that left the federation."""
     processes: dict[str, int] = field(default_factory=dict)
     numbers: list[int] = field(default_factory=list)
     """Of every process that ever was."""
@@ -148,7 +164,16 @@ class Parties:
             own = self.made.federation.department_file(name)
             arguments = ["client", str(self.kit_of(name)), "--data", str(own), "--disclose"]
         moment = self.moments.pop(name, "")
-        number = self.nursery.start(arguments, self.log_of(name), moment=moment, twice=name in self.twice)
+        if moment:
+            self.struck.add(name)
+        told = str(self.told / f"{file_name(name)}.txt") if self.told is not None and name != COORDINATOR else ""
+        bent = {
+            "moment": moment,
+            "twice": name in self.twice,
+            "lossy": self.lossy * (name != COORDINATOR),
+            "told": told,
+        }
+        number = self.nursery.start(arguments, self.log_of(name), **bent)
         self.processes[name] = number
         self.numbers.append(number)
 
@@ -161,6 +186,17 @@ class Parties:
             while self.alive(name):
                 time.sleep(0.001)
 
+    @property
+    def present(self) -> tuple[str, ...]:
+        """Who should have a process."""
+        return tuple(name for name in (COORDINATOR, *NAMES) if name not in self.gone)
+
+    def revoke(self, name: str) -> None:
+        """The administrator takes a department out, and its process is ended."""
+        revoke(self.folder / "kits" / "administrator", name, coordinator=self.kit_of(COORDINATOR))
+        self.gone.add(name)
+        self.kill(name)
+
     def alive(self, name: str) -> bool:
         return name in self.processes and lives(self.processes[name])
 
@@ -169,7 +205,7 @@ class Parties:
         for name in self.processes:
             if self.alive(name):
                 os.kill(self.processes[name], signal.SIGTERM)
-        until = time.monotonic() + 20
+        until = time.monotonic() + ENDING
         while any(map(self.alive, self.processes)) and time.monotonic() < until:
             time.sleep(POLL)
         stubborn = [name for name in self.processes if self.alive(name)]
@@ -210,6 +246,7 @@ class Parties:
         while True:
             assert time.monotonic() < until, self.last_words()
             if not self.alive(COORDINATOR):
+                self.struck.discard(COORDINATOR)
                 self.start(COORDINATOR)
             try:
                 with self.operator() as operator:

@@ -35,9 +35,11 @@ COORDINATOR_MOMENTS = {
 """Where a coordinator of four rounds dies: the same departments answer in every round, so the models are the same."""
 
 DEPARTMENT_MOMENTS = {
-    "after its ledger, before its shares": "lepton_fed.storage.ledger_file:LedgerFile.replace after 3",
-    "before what it learnt is kept": "clients.home:DepartmentHome.worked before 3",
-    "after what it learnt is kept": "clients.home:DepartmentHome.worked after 3",
+    "after its ledger, before its shares": "lepton_fed.storage.ledger_file:LedgerFile.replace after 2",
+    "after its ledger, before its masked numbers": "lepton_fed.storage.ledger_file:LedgerFile.replace after 3",
+    "after its ledger, before its signature": "lepton_fed.storage.ledger_file:LedgerFile.replace after 4",
+    "before what it learnt is kept": "lepton_fed.clients.home:DepartmentHome.worked before 3",
+    "after what it learnt is kept": "lepton_fed.clients.home:DepartmentHome.worked after 3",
     "after its masked numbers are announced": "lepton_fed.flower.fleet:FleetLink.send after 5",
     "after its reply was sent": "lepton_fed.flower.resident:send after 6",
     "with a message fetched and not confirmed": "lepton_fed.flower.fleet:FleetLink.confirm before 6",
@@ -67,24 +69,43 @@ def die_at(moment: str) -> None:
 
 
 def ask_twice() -> None:
-    """Every request over HTTP is sent twice with the same bytes; its sender sees the first answer.
+    """Every request over HTTP is sent twice, with the same bytes: as if the first answer had been lost on its way.
 
-    Looks for messages are not: the second would wait at the coordinator's door.
+    Looks for messages are not: the second would wait at the coordinator's door. Of an object that comes twice the
+    SuperLink takes the first and says so once; whoever sends it again begins with the announcement.
     """
     import httpx
 
     original = httpx.Client.send
 
     def doubled(self: httpx.Client, request: httpx.Request, **options: Any) -> httpx.Response:
-        answer = original(self, request, **options)
-        if not request.url.path.endswith("pull-messages"):
-            try:
-                original(self, request, **options)
-            except httpx.HTTPError:
-                pass
-        return answer
+        first = original(self, request, **options)
+        if request.url.path.endswith("pull-messages"):
+            return first
+        second = original(self, request, **options)
+        return first if request.url.path.endswith("push-object") else second
 
     httpx.Client.send = doubled  # type: ignore[method-assign]
+
+
+def lose_answers(seed: int, share: float) -> None:
+    """Of so many requests the answer is lost: what was asked has been done, and who asked does not know.
+
+    That is what a connection is like that is cut at its worst moments.
+    """
+    import random
+
+    import httpx
+
+    original, draw = httpx.Client.send, random.Random(seed)
+
+    def lossy(self: httpx.Client, request: httpx.Request, **options: Any) -> httpx.Response:
+        answer = original(self, request, **options)
+        if draw.random() < share:
+            raise httpx.ReadError("the connection was cut before the answer came", request=request)
+        return answer
+
+    httpx.Client.send = lossy  # type: ignore[method-assign]
 
 
 def _die() -> None:

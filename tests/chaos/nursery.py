@@ -1,6 +1,6 @@
 """A process that has everything imported and forks a party's process for whoever asks: 200 starts in minutes.
 
-    {"arguments": ["client", KIT], "log": PATH, "cwd": PATH, "moment": "", "twice": false}  ->  {"pid": 4711}
+    {"arguments": ["client", KIT], "log": PATH, "cwd": PATH, "moment": "", ...}  ->  {"pid": 4711}
 
 A line of JSON each way, over standard input and output. A fork runs the same `main` as `lepton-fed` does, in a session
 of its own; it ends with this process at the latest, and nobody has to wait for it.
@@ -37,12 +37,12 @@ def _import_everything(home: Path) -> None:
     import matplotlib.figure
     import uvicorn
 
-    import clients.process
     import lepton_fed.cli
+    import lepton_fed.clients.process
     import lepton_fed.outcome
-    import server.process
+    import lepton_fed.server.process
 
-    del flwr, matplotlib, uvicorn, clients, lepton_fed, server
+    del flwr, matplotlib, uvicorn, lepton_fed
 
 
 def _forked(asked: dict[str, Any]) -> int:
@@ -73,12 +73,17 @@ def _become(asked: dict[str, Any], mother: int) -> None:
 
 def _ran(asked: dict[str, Any]) -> int:
     from lepton_fed.cli import main as lepton_fed
-    from tests.chaos.moments import ask_twice, die_at
+    from tests.chaos.confession import confess
+    from tests.chaos.moments import ask_twice, die_at, lose_answers
 
     if asked["moment"]:
         die_at(asked["moment"])
     if asked["twice"]:
         ask_twice()
+    if asked["lossy"]:
+        lose_answers(os.getpid(), asked["lossy"])
+    if asked["told"]:
+        confess(Path(asked["told"]))
     try:
         lepton_fed(list(asked["arguments"]))
     except SystemExit as end:

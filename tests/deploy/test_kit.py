@@ -24,7 +24,7 @@ DEPARTMENT = {
 }  # fmt: skip
 COORDINATOR = {
     "README.md", "administrator.pub", "ca.crt", "compose.yaml", "control.token", "federation.toml", "identity.key",
-    "kit.sig", "kit.toml", "lepton-fed-coordinator.service", "roster", "runtime.secret", "server.crt", "server.key",
+    "kit.sig", "kit.toml", "lepton-fed-coordinator.service", "roster", "server.crt", "server.key",
 }  # fmt: skip
 SECRET = (".key", ".token", ".secret")
 
@@ -81,7 +81,6 @@ def test_the_coordinator_loads_its_kit(made: Provisioned) -> None:
     assert found.permits(found.token)
     assert not found.permits(found.token[:-1])
     assert not found.permits("令牌\ud800")
-    assert found.runtime == (made.coordinator / "runtime.secret").read_bytes()
     assert found.identity.public == found.membership.coordinator
 
 
@@ -193,7 +192,7 @@ def test_a_clock_that_is_behind_is_named(kit: Path) -> None:
 def test_no_secret_shows_in_a_repr(made: Provisioned, kit: Path) -> None:
     department, coordinator = DepartmentKit.load(kit, now=NOW), CoordinatorKit.load(made.coordinator, now=NOW)
     said = f"{department!r} {department.keys!r} {coordinator!r} {vars(coordinator)['identity']!r}"
-    secrets = (department.identity.seed, department.keys.node, department.keys.rounding, coordinator.runtime)
+    secrets = (department.identity.seed, department.keys.node, department.keys.rounding)
     for secret in (*secrets, coordinator.identity.seed):
         assert repr(secret)[2:-1] not in said
         assert secret.hex() not in said
@@ -229,3 +228,6 @@ def test_something_that_is_no_kit_is_said_to_be_none(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(ConfigError, match="give the kit's folder"):
         Kit.load(tmp_path / "file")
+    (tmp_path / "folder").mkdir(mode=0o700)
+    with pytest.raises(ConfigError, match=r"folder is no start-up kit: it has no kit.toml"):
+        Kit.load(tmp_path / "folder")

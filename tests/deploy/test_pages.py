@@ -13,7 +13,7 @@ import yaml
 from lepton_fed.deploy.keys import fingerprint
 from lepton_fed.deploy.provisioning import Provisioned
 from tests.deploy.conftest import federation_with
-from tests.federations import FOUR
+from tests.federations import FOUR, TARGET
 
 
 def kits(made: Provisioned) -> dict[str, Path]:
@@ -62,6 +62,24 @@ def test_the_readme_is_one_page_in_two_languages_with_what_to_compare(original: 
     command = {"department": "lepton-fed client ", "coordinator": "lepton-fed server "}[kind]
     for said in (command, "revoke" if kind == "department" else "renew", "stolen", "被盗", "leaves the building"):
         assert said in text
+
+
+def test_a_department_without_rows_is_started_without_a_file_of_its_own(original: Provisioned) -> None:
+    page, unit, compose = "README.md", "lepton-fed-department.service", "compose.yaml"
+    for name, has in ((FOUR[0], True), (TARGET, False)):
+        kit = original.departments[name]
+        command = yaml.safe_load((kit / compose).read_text("utf-8"))["services"]["department"]["command"]
+        assert ("--data" in command) == has
+        assert (" --data /opt/lepton-fed/department.toml\nRestart=" in (kit / unit).read_text("utf-8")) == has
+        assert ("THIS-FOLDER --data YOUR-FILE.toml`\n" in (kit / page).read_text("utf-8")) == has
+        assert ("本文件夹 --data 本部门文件.toml`\n" in (kit / page).read_text("utf-8")) == has
+
+
+def test_the_container_of_the_coordinator_asks_itself_how_it_is(original: Provisioned) -> None:
+    service = yaml.safe_load((original.coordinator / "compose.yaml").read_text("utf-8"))["services"]["coordinator"]
+    (port,) = service["ports"]
+    asked = ["CMD", "lepton-fed", "status", "/kit", "--address", f"localhost:{port.split(':')[0]}"]
+    assert service["healthcheck"]["test"] == asked
 
 
 def test_a_percent_sign_in_a_name_stays_one_in_the_unit(tmp_path: Path) -> None:

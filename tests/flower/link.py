@@ -2,45 +2,48 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 import threading
-from collections.abc import Iterator, Mapping
+import time
+from base64 import b64encode
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import httpx
-from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+import pytest
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from flwr.app import ConfigRecord, Message, RecordDict
+from flwr.app.message import remove_content_from_message
+from flwr.common.serde import message_to_proto
+from flwr.proto.fleet_pb2 import ActivateNodeRequest, PullMessagesRequest, PushMessagesRequest
+from flwr.proto.message_pb2 import ConfirmMessageReceivedRequest, PullObjectRequest, PushObjectRequest
+from flwr.proto.node_pb2 import Node
+from flwr.supercore.inflatable.inflatable_object import get_all_nested_objects, get_object_tree
+from flwr.supercore.inflatable.inflatable_utils import pull_and_inflate_object_from_tree
 
 from lepton_fed.config import Federation
 from lepton_fed.deploy.kit import CoordinatorKit, DepartmentKit
 from lepton_fed.deploy.provisioning import Provisioned, provision
+from lepton_fed.errors import ConfigError
 from lepton_fed.flower.link_audit import AuditEvent
+from lepton_fed.flower.link_control import Json, control
 from lepton_fed.flower.link_limits import Limits
+from lepton_fed.flower.link_members import Entry
 from lepton_fed.flower.superlink import Link, LinkSettings, quieten
 from tests.federations import FOUR, SECURE, quick, write
 
 PROTOBUF = {"content-type": "application/protobuf"}
 ONE, OTHER = FOUR[:2]
+STATUS = "/v1/control/status"
 
 PATIENT = Limits(body=2**20, head=1.0, stall=0.3, calls=(1e6, 1e6), refusals=(1e6, 1e6))
 """Small bodies, short deadlines, any number of calls."""
-
-BUNDLE: Mapping[str, bytes] = {
-    "pyproject.toml": b"""
-[project]
-name = "nothing"
-version = "1.0.0"
-[tool.flwr.app]
-publisher = "lepton"
-fab-include = ["nothing.py"]
-[tool.flwr.app.components]
-serverapp = "nothing:app"
-clientapp = "nothing:app"
-""",
-    "nothing.py": b"app = None\n",
-}
 
 
 @dataclass
@@ -59,6 +62,39 @@ class Kept:
 
 
 @dataclass
+class Conducting:
+    """In place of what conducts runs: keeps what it is asked; `no`: it cannot do it, for this reason."""
+
+    asked: list[object] = field(default_factory=list)
+    no: str = ""
+    well: bool = True
+
+    def submit(self, federation: str) -> Json:
+        return self._said("submit", federation)
+
+    def stop(self) -> Json:
+        return self._said("stop")
+
+    def status(self) -> Json:
+        return self._said("status")
+
+    def logs(self, after: int) -> Json:
+        return self._said("logs", after)
+
+    def healthy(self) -> bool:
+        return self.well
+
+    def metrics(self) -> tuple[bytes, str]:
+        return b"rounds 3\n", "text/plain; version=1.0.0"
+
+    def _said(self, *asked: object) -> Json:
+        self.asked.append(asked)
+        if self.no:
+            raise ConfigError(self.no)
+        return {"state": "运行", "lines": [[1, "一行"]]}
+
+
+@dataclass
 class Place:
     """A link that runs, its kits, what it recorded. `at`: host:port, as the certificate has it."""
 
@@ -66,6 +102,7 @@ class Place:
     kit: CoordinatorKit
     made: Provisioned
     sink: Kept
+    conductor: Conducting
 
     @property
     def at(self) -> str:
@@ -75,8 +112,18 @@ class Place:
     def authority(self) -> bytes:
         return self.kit.authority
 
-    def key(self, department: str) -> EllipticCurvePrivateKey:
+    @property
+    def token(self) -> dict[str, str]:
+        """The header of who starts and stops runs."""
+        return {"authorization": f"Bearer {self.kit.token}"}
+
+    def key(self, department: str) -> ec.EllipticCurvePrivateKey:
         return DepartmentKit.load(self.made.departments[department]).keys.node_key
+
+    def entry(self, department: str) -> Entry:
+        found = self.link.members.entry(self.kit.membership.node(department))
+        assert found is not None
+        return found
 
     def tls(self) -> ssl.SSLContext:
         """What an outsider has who was given the authority's certificate."""
@@ -84,8 +131,11 @@ class Place:
         context.load_verify_locations(cadata=self.authority.decode())
         return context
 
+    def client(self, **options: Any) -> httpx.Client:
+        return httpx.Client(verify=self.tls(), base_url=f"https://{self.at}", trust_env=False, **options)
+
     def ask(self, method: str, path: str, **options: Any) -> httpx.Response:
-        with httpx.Client(verify=self.tls(), base_url=f"https://{self.at}", trust_env=False) as client:
+        with self.client() as client:
             return client.request(method, path, **options)
 
     def last(self) -> AuditEvent:
@@ -100,13 +150,59 @@ def provisioned(folder: Path) -> Provisioned:
 
 @contextmanager
 def started(made: Provisioned, limits: Limits = PATIENT, **other: Any) -> Iterator[Place]:
-    kit, sink = CoordinatorKit.load(made.coordinator), Kept()
-    with Link.start(LinkSettings.of(kit, host="127.0.0.1", port=0, limits=limits, **other), sink) as link:
-        yield Place(link, kit, made, sink)
+    kit, sink, conductor = CoordinatorKit.load(made.coordinator), Kept(), Conducting()
+    settings = LinkSettings.of(kit, host="127.0.0.1", port=0, limits=limits, **other)
+    with Link.start(settings, sink, control(conductor)) as link:
+        yield Place(link, kit, made, sink, conductor)
 
 
 @contextmanager
-def node(place: Any, key: EllipticCurvePrivateKey) -> Iterator[Any]:
+def refused(place: Place, status: int, action: str, reason: str, actor: str | None = None) -> Iterator[None]:
+    """The block's one call is answered with the status, and is the last one recorded, with its reason."""
+    before = len(place.sink.events)
+    with pytest.raises(httpx.HTTPStatusError) as caught:
+        yield
+    assert caught.value.response.status_code == status
+    (event,) = place.sink.events[before:]
+    assert (event.outcome, event.action) == ("refused", action)
+    assert reason in event.reason
+    assert event.address == "127.0.0.1"
+    assert actor is None or event.actor == actor
+
+
+@contextmanager
+def connected(place: Place) -> Iterator[ssl.SSLSocket]:
+    """A connection on which anything can be said."""
+    with (
+        socket.create_connection(("127.0.0.1", place.link.port), timeout=10) as plain,
+        place.tls().wrap_socket(plain, server_hostname="localhost") as peer,
+    ):
+        yield peer
+
+
+def received(peer: ssl.SSLSocket) -> bytes:
+    """All until the other side closes."""
+    parts = []
+    try:
+        while part := peer.recv(4096):
+            parts.append(part)
+    except (ConnectionError, ssl.SSLEOFError):
+        pass
+    return b"".join(parts)
+
+
+def until(holds: Callable[[], object], seconds: float = 60.0) -> None:
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+# ---------------------------------------------------------------- departments
+
+
+@contextmanager
+def node(place: Any, key: ec.EllipticCurvePrivateKey) -> Iterator[Any]:
     """Flower's own client of a department that holds this key. `place`: anything with its `at`, `authority`, `kit`."""
     quieten(place.kit.state / "flower")
     from flwr.supernode.fleet_http_client import FleetHttpClient
@@ -117,78 +213,78 @@ def node(place: Any, key: EllipticCurvePrivateKey) -> Iterator[Any]:
         yield client
 
 
-@contextmanager
-def operator(place: Place, token: str | None = None) -> Iterator[Any]:
-    """Flower's own client of who starts runs, with the kit's token or another."""
-    from flwr.supercore.control import ControlHttpClient
-    from flwr.supercore.interceptors import RuntimeVersionHttpInterceptor
-
-    interceptors: list[Any] = [
-        RuntimeVersionHttpInterceptor(component_name="flwr CLI"),
-        Bearer(token or place.kit.token),
-    ]
-    with ControlHttpClient.from_server_address(place.at, False, place.authority, interceptors) as client:
-        yield client
+def signature(public: bytes, key: ec.EllipticCurvePrivateKey, at: datetime | None = None) -> dict[str, str]:
+    """The headers of a node: a key, and a time signed by a key."""
+    written = (at or datetime.now(UTC)).isoformat()
+    signed = key.sign(written.encode(), ec.ECDSA(hashes.SHA256()))
+    return {
+        **PROTOBUF,
+        "flwr-public-key": b64encode(public).decode(),
+        "flwr-timestamp": written,
+        "flwr-signature": b64encode(signed).decode(),
+    }
 
 
-@contextmanager
-def executor(place: Place, secret: bytes) -> Iterator[Any]:
-    """Flower's own client of who takes a run's task, with this runtime secret."""
-    from flwr.supercore.interceptors import RuntimeVersionHttpInterceptor, SuperExecAuthHttpInterceptor
-    from flwr.supercore.runtime import RuntimeHttpClient
-
-    protected = frozenset({"/flwr.proto.Runtime/AcquireTask"})
-    interceptors: list[Any] = [
-        RuntimeVersionHttpInterceptor(component_name="SuperExec"),
-        SuperExecAuthHttpInterceptor(master_secret=secret, protected_methods=protected),
-    ]
-    with RuntimeHttpClient.from_server_address(place.at, False, place.authority, interceptors) as client:
-        yield client
+def activated(place: Place, client: Any, department: str) -> int:
+    """The node's number; it is online afterwards."""
+    key = place.kit.membership.node(department)
+    number: int = client.ActivateNode(ActivateNodeRequest(public_key=key, heartbeat_interval=30)).node_id
+    assert number == place.entry(department).number
+    return number
 
 
-@dataclass
-class Bearer:
-    """Puts a token on every request, as Flower's command line does."""
-
-    token: str
-
-    def intercept(self, context: Any, call_next: Any) -> Any:
-        from flwr.supercore.interceptors.http.utils import add_headers
-
-        add_headers(context.request, {"authorization": f"Bearer {self.token}"})
-        return call_next(context)
+def letter(number: int, text: bytes = b"a question") -> Message:
+    """A message to a node, that lapses after a minute."""
+    return Message(RecordDict({"m": ConfigRecord({"b": text})}), dst_node_id=number, message_type="train", ttl=60.0)
 
 
-@contextmanager
-def run(place: Place) -> Iterator[Any]:
-    """A run that has begun, as Flower's Grid that its coordinator would hold."""
-    from flwr.cli.build import build_fab_from_files
-    from flwr.common.serde import fab_to_proto, run_from_proto
-    from flwr.proto.control_pb2 import StartRunRequest, StopRunRequest
-    from flwr.proto.runtime_pb2 import AcquireTaskRequest, PullTaskInputRequest
-    from flwr.supercore.fab import Fab
-    from flwr.supercore.task_identity import TaskIdentity
-    from flwr.superlink.grid import HttpGrid
+def pulled(client: Any, number: int, *, confirmed: bool = True) -> tuple[Message, Any]:
+    """The message for a node, with its content, and the tree of its objects. `confirmed`: the node says so."""
+    found = client.PullMessages(PullMessagesRequest(node=Node(node_id=number)))
+    tree, run_id = found.message_object_trees[0], found.messages_list[0].metadata.run_id
 
-    content, _ = build_fab_from_files(BUNDLE)
-    with operator(place) as control, executor(place, place.kit.runtime) as tasks:
-        number = control.StartRun(StartRunRequest(fab=fab_to_proto(Fab(sha256(content), content, {})))).run_id
-        taken = tasks.AcquireTask(AcquireTaskRequest(supported_task_types=["flwr-serverapp"]))
-        grid = HttpGrid(
-            runtime_api_address=place.at, insecure=False, root_certificates=place.authority, token=taken.token
+    def pull(object_id: str) -> bytes:
+        content: bytes = client.PullObject(
+            PullObjectRequest(node=Node(node_id=number), run_id=run_id, object_id=object_id)
+        ).object_content
+        return content
+
+    def confirm(object_id: str) -> None:
+        if not confirmed:
+            return
+        client.ConfirmMessageReceived(
+            ConfirmMessageReceivedRequest(node=Node(node_id=number), run_id=run_id, message_object_id=object_id)
         )
-        began = grid._runtime_client.PullTaskInput(PullTaskInputRequest())
-        grid.set_run(run_from_proto(began.run))
-        # Of the whole process; the fixture around every test of this folder puts it back.
-        TaskIdentity.run_id, TaskIdentity.node_id, TaskIdentity.task_id = number, began.context.node_id, began.task_id
-        try:
-            yield grid
-        finally:
-            control.StopRun(StopRunRequest(run_id=number))
-            grid.close()
+
+    message = pull_and_inflate_object_from_tree(tree, pull, confirm, return_type=Message)
+    message.metadata.__dict__["_message_id"] = tree.object_id
+    return message, tree
 
 
-def sha256(content: bytes) -> str:
-    import hashlib
+def answer_to(
+    message: Message, source: int | None = None, reply: Message | None = None
+) -> tuple[PushMessagesRequest, dict[str, bytes]]:
+    """The request that announces a reply, which may say that it is another node's, and the objects to upload."""
+    reply = reply or Message(RecordDict({"m": ConfigRecord({"b": b"answer"})}), reply_to=message)
+    node_id = reply.metadata.src_node_id
+    if source is not None:
+        reply.metadata.__dict__["_src_node_id"] = source
+    reply.metadata.__dict__["_message_id"] = reply.object_id
+    request = PushMessagesRequest(
+        node=Node(node_id=node_id),
+        messages_list=[message_to_proto(remove_content_from_message(reply))],
+        message_object_trees=[get_object_tree(reply)],
+    )
+    return request, {one: found.deflate() for one, found in get_all_nested_objects(reply).items()}
 
-    return hashlib.sha256(content).hexdigest()
+
+def upload(client: Any, request: PushMessagesRequest, objects: dict[str, bytes]) -> None:
+    """Announces a reply and uploads what is wanted of it."""
+    pushed = client.PushMessages(request)
+    run_id = request.messages_list[0].metadata.run_id
+    for object_id in pushed.objects_to_push:
+        assert client.PushObject(piece(request.node, run_id, pushed.session_id, object_id, objects[object_id])).stored
+
+
+def piece(node: Node, run_id: int, session: str, object_id: str, content: bytes) -> PushObjectRequest:
+    return PushObjectRequest(node=node, run_id=run_id, session_id=session, object_id=object_id, object_content=content)

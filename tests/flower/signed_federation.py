@@ -28,6 +28,8 @@ class Listening:
     name: str
     heard: list[Message] = field(default_factory=list)
     reply: Callable[[Message], Reply] = lambda message: Joined("layout", 3)
+    member: None = None
+    """It takes part in no secure sum."""
 
     def handle(self, message: Message) -> Reply:
         self.heard.append(message)

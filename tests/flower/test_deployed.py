@@ -127,7 +127,7 @@ def test_both_apps_refuse_secure_sums_in_one_sentence_before_anything_is_read_or
     path.write_text(plain.replace("secure = false", "secure = true"), encoding="utf-8")
     for file in (tmp_path / "federation").iterdir():
         file.unlink()
-    with pytest.raises(ConfigError, match=r"only in simulations .* aggregation.secure = false") as raised:
+    with pytest.raises(ConfigError, match=r"no keys for them; deploy it .* aggregation.secure = false") as raised:
         coordinate(simulated_nodes(path), federation=str(path), out=str(tmp_path / "run"))
     assert not (tmp_path / "run").exists()
     grid = simulated_nodes(path)

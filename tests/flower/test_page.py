@@ -12,7 +12,7 @@ import pytest
 
 from clients import app as client
 from lepton_fed.flower import records
-from lepton_fed.flower.grid import TYPES, WHO
+from lepton_fed.flower.grid import TYPES, UPDATE, WHO
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "flower.md").read_text(encoding="utf-8")
@@ -30,7 +30,7 @@ def test_every_key_of_the_node_configuration_is_described(key: str) -> None:
 
 
 def test_every_kind_of_message_is_described_with_its_fields() -> None:
-    for kind in {*TYPES.values(), WHO}:
+    for kind in {*TYPES.values(), UPDATE, WHO}:
         assert f"| `{kind}` |" in PAGE
     for type_, (kind, _, _) in records._KINDS.items():
         described = re.search(rf"`{kind}`(?:: ([a-z, ]+))?", PAGE)

@@ -6,41 +6,51 @@ import inspect
 import logging
 import signal
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from flwr.app import Message as FlowerMessage
 from flwr.app import RecordDict
 from flwr.common.constant import HEARTBEAT_DEFAULT_INTERVAL, HEARTBEAT_MIN_INTERVAL
-from flwr.supercore.inflatable import inflatable_utils
 from flwr.supercore.protobuf.client import ProtobufClient
-from flwr.supercore.runtime import RuntimeHttpClient
-from flwr.superlink.grid import HttpGrid
 from flwr.supernode.fleet_http_client import FleetHttpClient
 
 from lepton_fed.assembly import build_department, read_own
 from lepton_fed.config import Federation
 from lepton_fed.coordinator import State
-from lepton_fed.deploy.kit import COORDINATOR, DepartmentKit
-from lepton_fed.deploy.provisioning import provision
+from lepton_fed.department import Department
+from lepton_fed.deploy.changes import Changed, renew
+from lepton_fed.deploy.kit import COORDINATOR, CoordinatorKit, DepartmentKit
+from lepton_fed.deploy.membership import newer
+from lepton_fed.deploy.provisioning import Provisioned, provision
 from lepton_fed.errors import DataError, PeerError, StorageError
 from lepton_fed.flower import resident
 from lepton_fed.flower.apps import coordinate
 from lepton_fed.flower.fleet import INTERVAL, DeniedError, FleetLink, UnreachableError
-from lepton_fed.flower.grid import JOIN, WHO, GridTransport, find_departments
-from lepton_fed.flower.records import Here, Who, record_of, said_in
+from lepton_fed.flower.grid import JOIN, UPDATE, WHO
+from lepton_fed.flower.records import Here, Update, Updated, Who, record_of, said_in
 from lepton_fed.flower.resident import Desk, Resident, department_of, party_of
-from lepton_fed.signals import stopped_by_signals
-from lepton_fed.flower.signed import REQUEST, DepartmentSide, Members, Place, SignedGrid, Stamp, stamped, unstamped
-from lepton_fed.flower.taken_run import ask_quickly, taken_run
+from lepton_fed.flower.signed import (
+    REQUEST,
+    DepartmentSide,
+    Members,
+    Stamp,
+    place_of,
+    stamped,
+    unstamped,
+)
 from lepton_fed.messages import Join, Joined, Message, Refused, Reply
+from lepton_fed.secagg.keys import Identity
 from lepton_fed.secagg.review import Terms
+from lepton_fed.signals import stopped_by_signals
+from lepton_fed.storage import RunFolder
 from lepton_fed.transport import InProcess
+from tests.deployed import COORDINATOR as PROCESS
+from tests.deployed import Deployed, deployed
 from tests.federations import FOUR, SECURE, quick, write
-from tests.flower.deployment import Deployment, deployed, end, until
 from tests.flower.grid_double import RUN
 from tests.flower.link_double import NODE, LinkDouble
 from tests.flower.signed_federation import FINGERPRINT, NAMES, Listening, identity
@@ -72,7 +82,7 @@ class Site:
             "process": b"p" * 16,
             "number": self.number,
         }
-        place = Place(FINGERPRINT, RUN, NODE, type_)
+        place = place_of(self.members, RUN, NODE, type_)
         signed = stamped(content, Stamp(**(given | stamp)), place, REQUEST, self.coordinator)
         return FlowerMessage(signed, NODE, type_, ttl=60.0)
 
@@ -212,12 +222,20 @@ def test_a_lost_connection_costs_time_and_nothing_else(there: Site, where: str) 
     assert there.link.visits == there.link.goodbyes == 1
 
 
+@pytest.mark.parametrize("error", [DeniedError(403), UnreachableError("ReadError")])
+def test_a_message_that_could_not_be_confirmed_is_answered(there: Site, error: Exception) -> None:
+    """The answer to the confirmation was lost, and a second one is refused: the message is here, all the same."""
+    there.link.before = failing(9, "confirm", error)
+    there.put()
+    assert there.reside()[-1:] == [YES]
+
+
 def test_attempts_come_further_and_further_apart(there: Site) -> None:
     there.link.before = failing(12, "receive", UnreachableError("ConnectError"))
     there.reside()
     attempts = there.waited[:12]
     assert attempts[0] < 0.3
-    assert all(15 <= pause <= 25 for pause in attempts[-3:])
+    assert all(3 <= pause <= 7 for pause in attempts[-3:])
 
 
 def test_a_lost_connection_is_told_once(there: Site, caplog: pytest.LogCaptureFixture) -> None:
@@ -239,7 +257,10 @@ def test_a_node_that_still_counts_as_connected_is_waited_for(there: Site) -> Non
     assert there.reside() == [YES]
 
 
-@pytest.mark.parametrize(("status", "advice"), [(412, "other process"), (401, "clocks"), (400, "refuses this node")])
+@pytest.mark.parametrize(
+    ("status", "advice"),
+    [(412, "other process"), (401, "its clock"), (403, "not in the roster"), (400, "refuses this node")],
+)
 def test_who_is_never_let_in_is_told_why(
     there: Site, monkeypatch: pytest.MonkeyPatch, status: int, advice: str
 ) -> None:
@@ -328,23 +349,6 @@ def test_the_client_of_flowers_supernode_is_as_expected() -> None:
     assert made[:4] == ["server_address", "insecure", "root_certificates", "interceptors"]
 
 
-def test_the_runtime_interface_of_flower_is_as_expected() -> None:
-    for name in ("AcquireTask", "PullTaskInput", "PushTaskOutput", "SendTaskHeartbeat"):
-        assert parameters(getattr(RuntimeHttpClient, name)) == ["request"], name
-    grid = HttpGrid("localhost:1", token="a token")
-    assert isinstance(grid._runtime_client, RuntimeHttpClient)
-    assert hasattr(grid._retry_invoker, "max_tries")
-    grid.close()
-
-
-def test_flowers_grid_can_be_told_to_ask_again_soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    defaults = inflatable_utils.pull_objects.__kwdefaults__
-    monkeypatch.setitem(defaults, "initial_backoff", 1)
-    ask_quickly()
-    assert inspect.signature(inflatable_utils.pull_objects).parameters["initial_backoff"].default == 0.02
-    assert "pull_objects" in HttpGrid.pull_messages.__code__.co_names
-
-
 def test_a_reply_needs_nothing_that_only_flowers_own_processes_know() -> None:
     from flwr.supercore.task_identity import TaskIdentity
 
@@ -389,21 +393,219 @@ def test_a_department_from_its_kit_has_the_kits_keys_and_a_ledger_that_lasts(tmp
     assert party_of(kit, Terms()).ledger.read().serial == 1
 
 
-# ---------------------------------------------------------------- processes, TLS, a real SuperLink
+# ---------------------------------------------------------------- the same question again
 
 
-def coordinated(there: Deployment, transport: Callable[[GridTransport], Any] = lambda over: over) -> State:
-    """A submitted run, played by the resident coordinator."""
-    kit, settings = there.kit, there.federation.settings
-    there.submit()
-    with taken_run(str(kit.address), kit.authority, kit.runtime, 60.0) as grid:
-        signed = SignedGrid(grid, kit.identity, Members.of(kit.membership))
-        nodes = find_departments(signed, settings.names, 120.0)
-        over = transport(GridTransport(signed, nodes, 60.0))
-        return coordinate(settings, there.federation.fingerprint, over, roster=kit.membership.roster)
+def answer(there: Site, content: RecordDict, **stamp: Any) -> RecordDict:
+    """What the desk says to a question, without its signature."""
+    reply = desk_of(there).answer(there.ask(content, **stamp), NODE)
+    return unstamped(reply.content, FIRST)[0]
 
 
-def in_process(there: Deployment) -> State:
+def desk_of(there: Site) -> Desk:
+    """One desk for the whole test."""
+    found: Desk = there.__dict__.setdefault("desk", Desk(there.department, there.side))  # type: ignore[arg-type]
+    return found
+
+
+def test_the_same_question_gets_the_same_answer_and_the_department_is_not_asked_again(there: Site) -> None:
+    layouts = iter(["first", "second"])
+    there.department.reply = lambda message: Joined(next(layouts), 3)
+    first = answer(there, record_of(Join(FINGERPRINT)))
+    # A coordinator that was killed asks again: another process of it, which counts from one.
+    again = answer(there, record_of(Join(FINGERPRINT)), process=b"q" * 16, number=1)
+    assert again == first == record_of(Joined("first", 3))
+    assert there.department.heard == [Join(FINGERPRINT)]
+    assert answer(there, record_of(Join("another file"))) == record_of(Joined("second", 3))
+
+
+def test_a_failure_is_no_answer_that_is_given_again(there: Site) -> None:
+    def fail(message: Message) -> Reply:
+        raise StorageError("the disk is full")
+
+    there.department.reply = fail
+    refused = answer(there, record_of(Join(FINGERPRINT)))
+    assert isinstance(said_in(refused, FIRST, (Refused,)), Refused)
+    there.department.reply = lambda message: YES
+    assert answer(there, record_of(Join(FINGERPRINT))) == record_of(YES)
+
+
+def test_what_the_coordinator_did_not_sign_is_not_answered_again_either(there: Site) -> None:
+    answer(there, record_of(Join(FINGERPRINT)))
+    there.coordinator = identity(COORDINATOR)
+    said = said_in(answer(there, record_of(Join(FINGERPRINT))), FIRST, (Refused,))
+    assert "does not fit" in said.reason
+
+
+@dataclass
+class Keeping:
+    """A home that keeps nothing, and notes when it is told; `full`: as on a full disk."""
+
+    worked_on: list[Message] = field(default_factory=list)
+    full: bool = False
+
+    def considered(self, update: bytes) -> Members:
+        raise NotImplementedError
+
+    def taken(self, update: bytes, department: Department) -> tuple[Department, Members, int]:
+        raise NotImplementedError
+
+    def worked(self, department: Department, message: Message) -> None:
+        self.worked_on.append(message)
+        if self.full:
+            raise StorageError("no room in /srv/state")
+
+
+def test_what_was_learnt_is_kept_before_the_answer_leaves_and_once(there: Site) -> None:
+    home = desk_of(there).home = Keeping()
+    for _ in range(2):
+        answer(there, record_of(Join(FINGERPRINT)))
+    assert home.worked_on == [Join(FINGERPRINT)]
+
+
+def test_an_answer_whose_work_cannot_be_kept_does_not_leave(there: Site) -> None:
+    desk_of(there).home = Keeping(full=True)
+    said = said_in(answer(there, record_of(Join(FINGERPRINT))), FIRST, (Refused,))
+    assert said.reason == "joining failed at this department; its own log says why"
+    desk_of(there).home = Keeping()
+    assert answer(there, record_of(Join(FINGERPRINT))) == record_of(YES)
+
+
+# ---------------------------------------------------------------- a newer membership
+
+
+@dataclass
+class KitHome(Keeping):
+    """A home that follows its kit, without rows."""
+
+    kit: DepartmentKit = field(kw_only=True)
+
+    def considered(self, update: bytes) -> Members:
+        if update == self.kit.update:
+            return Members.of(self.kit.membership)
+        return Members.of(newer(self.kit.membership, update, self.kit.administrator))
+
+    def taken(self, update: bytes, department: Department) -> tuple[Department, Members, int]:
+        self.kit = self.kit.take(update)
+        return department, Members.of(self.kit.membership), self.kit.membership.serial
+
+
+@dataclass
+class Following:
+    """A department from its kit, the coordinator's kit, and a newer membership with another coordinator's key."""
+
+    made: Provisioned
+    changed: Changed
+    old: CoordinatorKit
+    new: CoordinatorKit
+    desk: Desk
+    number: int = 0
+
+    @classmethod
+    def begun(cls, folder: Path) -> Following:
+        made = provision(federation_in(folder / "files"), folder / "kits")
+        changed = renew(made.administrator, folder / "new")
+        kit = DepartmentKit.load(made.departments[FOUR[0]])
+        side = DepartmentSide(kit.keys.identity, Members.of(kit.membership))
+        desk = Desk(Listening(FOUR[0]), side, KitHome(kit=kit))  # type: ignore[arg-type]
+        return cls(made, changed, CoordinatorKit.load(made.coordinator), CoordinatorKit.load(folder / "new"), desk)
+
+    def told(self, update: bytes, signer: Identity) -> Updated | Refused:
+        """What the department says to a membership, handed on by this coordinator."""
+        return said_in(self.asked(record_of(Update(update)), signer, UPDATE), FOUR[0], (Updated, Refused))
+
+    def joined(self, signer: Identity, kit: CoordinatorKit) -> Joined | Refused:
+        content = record_of(Join(kit.membership.fingerprint))
+        return said_in(self.asked(content, signer, JOIN, self.desk.side.session), FOUR[0], (Joined, Refused))
+
+    def asked(self, content: RecordDict, signer: Identity, type_: str, session: bytes = b"") -> RecordDict:
+        self.number += 1
+        stamp = Stamp(COORDINATOR, FOUR[0], session, b"p" * 16, self.number)
+        place = place_of(Members.of(self.old.membership), RUN, NODE, type_)
+        message = FlowerMessage(stamped(content, stamp, place, REQUEST, signer), NODE, type_, ttl=60.0)
+        return unstamped(self.desk.answer(message, NODE).content, FOUR[0])[0]
+
+
+@pytest.fixture
+def following(tmp_path: Path) -> Following:
+    return Following.begun(tmp_path)
+
+
+def test_the_membership_that_is_in_use_is_taken_again(following: Following) -> None:
+    assert following.told(following.old.update, following.old.identity) == Updated(1)
+    assert following.joined(following.old.identity, following.old) == YES
+
+
+def test_a_newer_membership_says_who_the_coordinator_is_from_then_on(following: Following) -> None:
+    assert following.told(following.changed.update.read_bytes(), following.new.identity) == Updated(2)
+    assert following.joined(following.new.identity, following.new) == YES
+    refused = following.joined(following.old.identity, following.new)
+    assert isinstance(refused, Refused)
+    assert "does not fit" in refused.reason
+    # It outlives the process.
+    assert DepartmentKit.load(following.made.departments[FOUR[0]]).membership.serial == 2
+
+
+def test_the_key_that_a_newer_membership_replaces_hands_on_nothing(following: Following) -> None:
+    before = following.desk.side.members
+    refused = following.told(following.changed.update.read_bytes(), following.old.identity)
+    assert isinstance(refused, Refused)
+    assert "does not fit" in refused.reason
+    assert following.desk.side.members == before
+    assert DepartmentKit.load(following.made.departments[FOUR[0]]).membership.serial == 1
+    assert following.joined(following.old.identity, following.old) == YES
+
+
+def test_the_new_coordinator_is_nobody_before_its_membership_is_known(following: Following) -> None:
+    assert isinstance(following.told(following.old.update, following.new.identity), Refused)
+    assert isinstance(following.joined(following.new.identity, following.new), Refused)
+
+
+def test_a_membership_of_another_administrator_is_refused_whoever_hands_it_on(
+    following: Following, tmp_path: Path
+) -> None:
+    other = provision(federation_in(tmp_path / "others"), tmp_path / "others" / "kits")
+    theirs = CoordinatorKit.load(other.coordinator)
+    before = following.desk.side.members
+    for signer in (theirs.identity, following.old.identity):
+        assert isinstance(following.told(theirs.update, signer), Refused)
+    assert following.desk.side.members == before
+
+
+@pytest.mark.parametrize(
+    "spoil", [lambda raw: raw[:-1], lambda raw: raw[:-1] + bytes([raw[-1] ^ 1]), lambda raw: b"", lambda raw: b"x"]
+)
+def test_a_membership_that_was_altered_is_refused(following: Following, spoil: Callable[[bytes], bytes]) -> None:
+    update = spoil(following.changed.update.read_bytes())
+    for signer in (following.old.identity, following.new.identity):
+        assert isinstance(following.told(update, signer), Refused)
+    assert following.joined(following.old.identity, following.old) == YES
+
+
+def test_an_earlier_membership_does_not_come_back(following: Following) -> None:
+    following.told(following.changed.update.read_bytes(), following.new.identity)
+    for signer in (following.old.identity, following.new.identity):
+        assert isinstance(following.told(following.old.update, signer), Refused)
+    assert following.joined(following.new.identity, following.new) == YES
+
+
+def test_a_membership_is_for_the_department_that_it_was_sent_to(following: Following) -> None:
+    following.desk.side.identity = replace(following.desk.side.identity, name=FOUR[1])
+    refused = following.told(following.old.update, following.old.identity)
+    assert isinstance(refused, Refused)
+    assert "for somebody else" in refused.reason
+
+
+def test_without_a_home_the_membership_does_not_change(following: Following) -> None:
+    following.desk.home = None
+    refused = following.told(following.changed.update.read_bytes(), following.new.identity)
+    assert refused == Refused(f"{COORDINATOR}: this department's membership does not change")
+
+
+# ---------------------------------------------------------------- processes, TLS, the commands of an operator
+
+
+def in_process(there: Deployed) -> State:
     """The same run in this process: the same rounding keys, other masks."""
     federation, departments = there.federation, {}
     for name, folder in there.made.departments.items():
@@ -416,68 +618,25 @@ def in_process(there: Deployment) -> State:
     return coordinate(federation.settings, federation.fingerprint, InProcess(departments), roster=roster)
 
 
-def models(state: State) -> dict[str, bytes]:
-    return {name: hub.state.model.tobytes() for name, hub in state.hubs.items()}
-
-
-@pytest.fixture
-def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+@pytest.mark.flower
+@pytest.mark.long
+def test_a_deployed_federation_trains_the_models_of_one_process(tmp_path_factory: pytest.TempPathFactory) -> None:
     folder = tmp_path_factory.mktemp("部署")
     with deployed(folder, federation_in(folder / "files")) as there:
-        yield there
-
-
-class Killing:
-    """A transport that, once, has something killed after the exchange of `kind`, or in the middle of it."""
-
-    def __init__(self, over: GridTransport, kind: str, kill: Callable[[], None], *, during: bool = False) -> None:
-        self.over, self.kind, self.kill, self.during = over, kind, kill, during
-
-    def exchange(self, messages: Mapping[str, Message], on_reply: Any = None) -> Iterator[tuple[str, Reply]]:
-        message = next(iter(messages.values()))
-        due = type(getattr(message, "request", message)).__name__ == self.kind
-        if due:
-            self.kind = ""
-        thread = threading.Thread(target=self.kill)
-        if due and self.during:
-            thread.start()
-        yield from self.over.exchange(messages, on_reply)
-        if due and not self.during:
-            thread.start()
-        if due:
-            thread.join()
-
-
-@pytest.mark.flower
-@pytest.mark.long
-def test_a_deployed_federation_trains_the_models_of_one_process(deployment: Deployment) -> None:
-    name = FOUR[0]
-
-    def kill() -> None:
-        deployment.kill(name)
-        deployment.start_department(name)
-        until(lambda: deployment.log(name).count("connected as node") == 2)
-
-    # A department that is killed between joining and the first round comes back under its node and is asked again.
-    over = coordinated(deployment, lambda transport: Killing(transport, "Join", kill))
-    assert over.round == 2
-    for department in FOUR[:3]:
-        assert end(deployment.processes[department]) == 0, deployment.log(department)
-    assert models(over) == models(in_process(deployment))
-    assert np.isfinite(np.concatenate([hub.state.model for hub in over.hubs.values()])).all()
-    assert not list(deployment.folder.rglob("the bundle was run"))
-    assert "Traceback" not in "".join(deployment.log(department) for department in FOUR[:3])
-
-
-@pytest.mark.flower
-@pytest.mark.long
-def test_a_superlink_that_is_killed_in_a_round_costs_time_and_nothing_else(deployment: Deployment) -> None:
-    def kill() -> None:
-        deployment.kill("link")
-        deployment.start_link()
-
-    over = coordinated(deployment, lambda transport: Killing(transport, "Survivors", kill, during=True))
-    assert over.round == 2
-    for department in FOUR[:3]:
-        assert end(deployment.processes[department]) == 0, deployment.log(department)
-    assert models(over) == models(in_process(deployment))
+        there.wait_online()
+        there.kill(FOUR[0])
+        there.start(FOUR[0])
+        there.submit()
+        there.wait_until(round=1)
+        there.kill(PROCESS)
+        there.start(PROCESS)
+        assert there.wait_until("finished")["round"] == 2
+        logs = {name: there.log(name) for name in there.processes}
+        assert {name: there.end(name) for name in there.processes} == dict.fromkeys(there.processes, 0), logs
+    assert not [name for name, log in logs.items() if "Traceback" in log]
+    saved = RunFolder.open(there.made.coordinator / "state" / "run", writing=False).checkpoint().latest()
+    assert saved is not None
+    here = in_process(there)
+    assert saved.round == here.round == 2
+    for name, hub in here.hubs.items():
+        assert saved.groups["coordinator"][f"model {name}"].tobytes() == hub.state.model.tobytes()

@@ -8,15 +8,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from lepton_fed.coordinator import begin, join
 from lepton_fed.department import Department
 from lepton_fed.errors import RoundError, StorageError
 from lepton_fed.messages import Advertise, Done, Message, Summed
 from lepton_fed.secagg.ledger import Entries, MemoryLedger
 from lepton_fed.secagg.messages import MaskedInput
 from lepton_fed.secagg.review import Terms
-from lepton_fed.settings import Aggregation, Settings
+from lepton_fed.settings import Aggregation, Settings, Weights
+from lepton_fed.transport import drive
 from tests.couplings.small import proximal
 from tests.secure.builder import (
+    FILE,
     FIVE,
     THREE,
     VICTIM,
@@ -64,6 +67,16 @@ def test_one_of_five_is_lost(step: str, how: str) -> None:
     survivors_sum_is_exact(ours, done, set(FIVE))
 
 
+def test_a_source_that_was_away_when_departments_joined_takes_part_later() -> None:
+    ours = federation(secure(FIVE))
+    done = contributions(ours)
+    ours.transport.lost = loses("Join", VICTIM)
+    first = begin(ours.settings, fingerprint=FILE, roster=ours.state.roster)
+    ours.state = drive(join(ours.settings, first, absent=True), ours.transport)
+    ours.play()
+    survivors_sum_is_exact(ours, done, set(FIVE))
+
+
 @pytest.mark.parametrize("step", EXCHANGES)
 def test_one_of_three_is_lost(step: str) -> None:
     """Three are as few as can hide each other: the round gives nothing, and says who was missing."""
@@ -101,6 +114,17 @@ def test_keys_that_do_not_come_are_done_without_as_well() -> None:
     ours.play()
     assert ours.refusals == dict.fromkeys(FIVE[:2], "did not answer")
     survivors_sum_is_exact(ours, done, set(FIVE[2:]))
+
+
+def test_where_those_who_are_there_would_not_do_everybody_is_asked_once_more() -> None:
+    """Counts may be three times each other's: of three, one may be most of a sum, so all would refuse that plan."""
+    counted = Weights(alpha="examples", counts=(8.0, 24.0))
+    ours = federation(secure(FIVE, weights=counted, aggregation=Aggregation(colluders=1)))
+    lost = loses("Advertise", *FIVE[:2])
+    ours.transport.lost = lambda name, message: lost(name, message) and getattr(message, "attempt", 1) == 0
+    ours.play()
+    assert ours.transport.plans[-1].attempt == 1
+    assert set(ours.news[-1].answered) == set(FIVE)
 
 
 def test_what_fails_after_masked_numbers_is_not_tried_again_and_the_model_is_spent() -> None:

@@ -11,28 +11,34 @@ from __future__ import annotations
 
 import shutil
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from clients.home import DepartmentHome
 from lepton_fed.config import Federation
+from lepton_fed.department import Department
+from lepton_fed.deploy.changes import renew
 from lepton_fed.deploy.kit import CoordinatorKit, DepartmentKit
 from lepton_fed.deploy.provisioning import Provisioned, provision
 from lepton_fed.flower.link_audit import AuditEvent
 from lepton_fed.flower.resident import run_department
+from lepton_fed.flower.signed import Members
 from lepton_fed.flower.superlink import HOME, Link, LinkSettings, quieten
+from lepton_fed.history import Measurement
 from lepton_fed.local import free_port
 from lepton_fed.messages import Reply, Summed
-from lepton_fed.record import Recorder
+from lepton_fed.record import DATABASE, Recorder
 from lepton_fed.result import RunResult
-from lepton_fed.storage import RunFolder
-from clients.home import DepartmentHome
+from lepton_fed.storage import RunFolder, RunStore, sqlite_url
 from server.conductor import RUN, journal_in, recorded
 from server.deployed_run import DeployedRun, Patience, Watcher
+from tests.federations import FOUR, SECURE, quick, table, write, write_own, write_rows
 
 PATIENT = Patience(wait=60.0, grace=5.0)
 
@@ -43,9 +49,13 @@ class Killed(BaseException):
 
 @dataclass(eq=False)
 class Killing(Watcher):
-    """Ends the coordinator at the `at`-th of its moments; without, it notes them. `lines`: what a person would see."""
+    """Ends the coordinator at the `at`-th of its moments, or of those that are called `where`; notes them all.
+
+    `lines`: what a person would see. `before`: told of each moment.
+    """
 
     at: int | None = None
+    where: str = ""
     moments: list[str] = field(default_factory=list)
     lines: list[str] = field(default_factory=list)
     rounds: list[int] = field(default_factory=list)
@@ -54,7 +64,8 @@ class Killing(Watcher):
     def pass_by(self, moment: str) -> None:
         self.moments.append(moment)
         self.before(moment)
-        if self.at is not None and len(self.moments) >= self.at:
+        passed = self.moments if not self.where else [one for one in self.moments if one == self.where]
+        if self.at is not None and len(passed) >= self.at and self.where in ("", moment):
             raise Killed(moment)
 
     def asked(self, number: int, names: int) -> None:
@@ -77,6 +88,22 @@ class Killing(Watcher):
         self.lines.append(line)
 
 
+BUILDING = threading.Lock()
+"""Models are drawn with the process's generator: two departments of one process build one after the other."""
+
+
+class Home(DepartmentHome):
+    """A department's home in a process that it shares."""
+
+    def department(self) -> Department:
+        with BUILDING:
+            return super().department()
+
+    def taken(self, update: bytes, department: Department) -> tuple[Department, Members, int]:
+        with BUILDING:
+            return super().taken(update, department)
+
+
 class Nowhere:
     """Keeps no events."""
 
@@ -93,7 +120,7 @@ class Resident:
     own: Path
     stop: threading.Event = field(default_factory=threading.Event)
     failure: BaseException | None = None
-    home: DepartmentHome | None = None
+    home: Home | None = None
     thread: threading.Thread = field(init=False)
 
     def __post_init__(self) -> None:
@@ -103,7 +130,7 @@ class Resident:
     def _live(self) -> None:
         try:
             kit = DepartmentKit.load(self.kit)
-            self.home = DepartmentHome.opened(kit, self.own if self.own.exists() else None, disclose=True)
+            self.home = Home.opened(kit, self.own if self.own.exists() else None, disclose=True)
             run_department(kit, self.home.department(), self.stop, self.home)
         except BaseException as error:
             self.failure = error
@@ -123,6 +150,7 @@ class Together:
     patience: Patience = PATIENT
     residents: dict[str, Resident] = field(default_factory=dict)
     kits: dict[str, Path] = field(default_factory=dict)
+    run: DeployedRun | None = None
 
     @property
     def state(self) -> Path:
@@ -136,7 +164,7 @@ class Together:
         for name in names or tuple(self.residents):
             self.residents.pop(name).end()
 
-    def play(self, watcher: Killing | None = None, look: Callable[[], None] = lambda: None) -> RunResult:
+    def play(self, watcher: Killing | None = None, between: Callable[[], None] = lambda: None) -> RunResult:
         """One coordinator from its start to the end of the run, or until it is Killed."""
         with ExitStack() as stack:
             kit = CoordinatorKit.load(self.made.coordinator)
@@ -146,18 +174,74 @@ class Together:
             stack.callback(recorder.store.close)
             watcher = watcher or Killing()
             _watched(recorder, watcher)
-            run = DeployedRun(kit, link, recorder, journal_in(kit.state), self.patience, watcher, look)
+            journal = journal_in(kit.state)
+            self.run = DeployedRun(kit, link, recorder, journal, self.patience, watcher, lambda: None, between)
             try:
-                result = run.play()
+                result = self.run.play()
             except Exception as error:
                 recorder._end("failed", str(error))
                 raise
             recorder.finish()
             return result
 
+    def killed(self, **when: Any) -> Killing:
+        """A coordinator that is killed at a moment which comes for certain."""
+        watcher = Killing(**when)
+        with suppress(Killed):
+            self.play(watcher)
+            raise AssertionError(f"the run was over before: {watcher.moments}")
+        return watcher
+
+    def arrived(self, name: str) -> None:
+        """The coordinator that plays looks for a newer membership, and the department is there."""
+        assert self.run is not None
+        self.run._notice()
+        end = time.monotonic() + self.patience.wait
+        while name not in self.run.link.members.online:
+            assert time.monotonic() < end, name
+            time.sleep(0.05)
+
+    def lasted(self, name: str) -> int:
+        """The last round that a department has worked in, as its disk says; the last report counts as one."""
+        home = self.residents[name].home
+        assert home is not None
+        return home._kept.last_round()
+
+    def renew(self, out: Path) -> None:
+        """As the operator does: a new kit, with the state of the old one."""
+        renew(self.made.administrator, out)
+        (out / "state").rmdir()
+        self.state.rename(out / "state")
+        self.made = replace(self.made, coordinator=out)
+
+    def history(self) -> list[Measurement]:
+        """What the coordinator's database holds, without how long anything took."""
+        with RunStore(sqlite_url(self.state / DATABASE)) as store:
+            (run,) = store.runs()
+            return store.history(run.id)
+
     def hubs(self) -> dict[str, np.ndarray]:
         """What the coordinator's checkpoint holds."""
         return hubs_in(self.state)
+
+
+FIVE = (*FOUR, "质量部门")
+"""One may be away from a secure sum of five."""
+
+
+def five(folder: Path, *more: str, rounds: int = 3, **changes: Any) -> Federation:
+    """Five departments, and more, whose sums are secure unless the changes say otherwise."""
+    names = (*FIVE, *more)
+    everybody = {
+        "departments": [{"name": name} for name in names],
+        "graph": [],
+        "sharing": [{"what": "updates", "from": list(names), "to": ["*"]}],
+    }
+    path = write(folder, quick({**SECURE, **everybody, **changes}, rounds))
+    for k, name in enumerate(names[4:], 4):
+        write_own(path, name, {"path": f"{name}.csv"})
+        write_rows(path, name, *table(32, seed=k))
+    return Federation.load(path)
 
 
 def hubs_in(state: Path) -> dict[str, np.ndarray]:

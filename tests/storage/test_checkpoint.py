@@ -67,6 +67,7 @@ def state(serial: int, size: int = 50) -> Groups:
 def test_an_empty_folder_and_a_missing_one_have_no_checkpoint(tmp_path: Path) -> None:
     assert Checkpoint(tmp_path).latest() is None
     assert Checkpoint(tmp_path / "missing").latest() is None
+    assert Checkpoint(tmp_path / "missing").last_round() == 0
     assert not (tmp_path / "missing").exists()
 
 
@@ -75,6 +76,7 @@ def test_groups_that_are_not_mentioned_keep_what_they_had(tmp_path: Path) -> Non
     one, two = np.arange(3.0), np.array(7)
     checkpoint.save(1, {"次序": [1, 2.5, None, True]}, {"": {"model": one}, "生产车间": {"x": one, "y": two}})
     checkpoint.save(2, {"loss": 0.1}, {"生产车间": {"y": one}})
+    assert Checkpoint(tmp_path / "checkpoint").last_round() == 2
     found = Checkpoint(tmp_path / "checkpoint").latest()
     assert same(found, 2, {"": {"model": one}, "生产车间": {"y": one}})
     assert found is not None
@@ -300,3 +302,56 @@ def test_a_process_killed_at_any_moment_leaves_a_completed_save(tmp_path: Path) 
 @pytest.mark.parametrize("size", [1, 5_000, 100_000])
 def test_a_process_killed_many_times_leaves_a_completed_save(tmp_path: Path, size: int) -> None:
     assert killed_at_random_moments(tmp_path, kills=1000, size=size) > 100
+
+
+# ---------------------------------------------------------------- without reading it all
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.integers(0, 30), max_size=6))
+def test_a_mapped_checkpoint_is_the_checkpoint(tmp_path_factory: pytest.TempPathFactory, serials: list[int]) -> None:
+    folder = tmp_path_factory.mktemp("checkpoint")
+    checkpoint = Checkpoint(folder)
+    assert checkpoint.mapped() is None
+    for number, serial in enumerate(serials):
+        checkpoint.save(number, {"n": number}, changes(serial, 5))
+        for found in (checkpoint.mapped(), Checkpoint(folder).mapped()):
+            latest = checkpoint.latest()
+            assert found is not None
+            assert latest is not None
+            assert same(found[0], number, latest.groups)
+            assert found[0].meta == latest.meta
+            assert not any(a.flags.writeable for held in found[0].groups.values() for a in held.values() if a.size)
+
+
+def test_views_of_a_checkpoint_outlast_its_file_and_give_memory_back(tmp_path: Path) -> None:
+    checkpoint = Checkpoint(tmp_path)
+    vector = np.arange(100_000, dtype=np.float32)
+    checkpoint.save(1, {}, {"a": {"x": vector}})
+    found = checkpoint.mapped()
+    assert found is not None
+    saved, files = found
+    checkpoint.save(2, {}, {"a": {"x": vector + 1}})
+    assert len(list(tmp_path.glob("*.safetensors"))) == 1
+    for _ in range(2):
+        assert np.array_equal(saved.groups["a"]["x"], vector)
+        for file in files:
+            file.give_back()
+
+
+@pytest.mark.parametrize("cut", [0, 4, 60, -1])
+def test_a_damaged_file_is_noticed_before_it_is_mapped(tmp_path: Path, cut: int) -> None:
+    Checkpoint(tmp_path).save(1, {}, {"a": {"x": np.arange(50.0)}})
+    (path,) = tmp_path.glob("*.safetensors")
+    raw = bytearray(path.read_bytes())
+    raw[cut] ^= 1
+    path.write_bytes(raw)
+    with pytest.raises(StorageError):
+        Checkpoint(tmp_path).mapped()
+    for length in (len(raw) // 2, 0):
+        path.write_bytes(raw[:length])
+        with pytest.raises(StorageError):
+            Checkpoint(tmp_path).mapped()
+    path.unlink()
+    with pytest.raises(StorageError):
+        Checkpoint(tmp_path).mapped()

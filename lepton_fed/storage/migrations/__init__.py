@@ -3,7 +3,7 @@
 To add one, with `[tool.alembic]` of pyproject.toml naming this folder:
 
     alembic -x url=sqlite:////tmp/lepton-fed.sqlite upgrade head
-    alembic -x url=sqlite:////tmp/lepton-fed.sqlite revision --autogenerate -m "what changes" --rev-id 0003
+    alembic -x url=sqlite:////tmp/lepton-fed.sqlite revision --autogenerate -m "what changes" --rev-id 0004
 
 and raise HEAD in schema.py.
 """

@@ -1,0 +1,78 @@
+"""The last head that a department countersigned, in one file of mode 600 in its own folder.
+
+    <name>          canonical bytes of a SignedHead, replaced whole and forced to the disk before its signature leaves
+    <name>.lock     locked while heads are compared and replaced
+
+A file that is gone is as if no head had been seen, so keep it where the ledger is kept; one that is damaged is told.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from lepton_fed.audit.errors import Inconsistent
+from lepton_fed.audit.heads import SignedHead
+from lepton_fed.audit.witness import COORDINATOR
+from lepton_fed.errors import StorageError
+from lepton_fed.secagg.errors import Malformed
+from lepton_fed.storage.atomic import sync_folder, unreadable, unwritable, write_new
+
+
+class HeadFile:
+    """A kept head at `path`, in a folder that exists. Any number of processes may use it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = Path(path)
+
+    def read(self) -> SignedHead | None:
+        """The head, or None where there is no file; StorageError if it cannot be read or is no head."""
+        try:
+            content = self.path.read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise unreadable(error, self.path) from error
+        try:
+            return SignedHead.read(content)
+        except Malformed as error:
+            raise StorageError(
+                f"{self.path} is damaged or no kept head ({error}); put its newest copy back, because without it this "
+                "department would not notice a log that was rolled back"
+            ) from None
+
+    def replace(self, old: SignedHead | None, new: SignedHead) -> None:
+        """Keep `new` once a power cut could not undo it; Inconsistent if another process kept one meanwhile."""
+        with self._locked():
+            if self.read() != old:
+                raise Inconsistent(COORDINATOR, "two heads were shown at once; show them one after the other")
+            try:
+                _replace(self.path, new.written)
+            except OSError as error:
+                raise unwritable(error, self.path) from error
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        path = self.path.with_name(f"{self.path.name}.lock")
+        try:
+            lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise unwritable(error, path) from error
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(lock)
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Under the lock, so that one name for the new file will do: what a killed process left there goes first."""
+    part = path.with_name(f"{path.name}.part")
+    part.unlink(missing_ok=True)
+    part.touch(0o600, exist_ok=False)
+    write_new(part, (content,), durable=True)
+    part.replace(path)
+    sync_folder(path.parent)

@@ -1,0 +1,81 @@
+"""Reads a whole log out of a database, as one state of it, to be verified or exported."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, select
+
+from lepton_fed.audit import merkle
+from lepton_fed.audit.errors import Unproven
+from lepton_fed.audit.heads import CounterSignature, SignedHead
+from lepton_fed.audit.log import hashes
+from lepton_fed.audit.record import Record, Sealed, Written
+from lepton_fed.errors import StorageError
+from lepton_fed.secagg.errors import Malformed
+from lepton_fed.storage.database import Database
+from lepton_fed.storage.models import AuditCounterSignatureRow, AuditEntryRow, AuditHeadRow, AuditLogRow
+
+
+def written(database: Database, log: str) -> Written:
+    """The log with all its entries and heads; StorageError if the database has none of that name."""
+    with database.reading() as connection:
+        if connection.dialect.name == "postgresql":
+            # By default every statement sees a state of its own, and entries would not fit heads.
+            connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        wanted = select(AuditLogRow.size, AuditLogRow.frontier).where(AuditLogRow.log == log)
+        row = connection.execute(wanted).first()
+        if row is None:
+            raise StorageError(f"the database has no log {log!r}; use the database that it was written in")
+        records, (heads, faults) = _records(connection, log), _heads(connection, log)
+        return Written(log, records, heads, (*_end(row.size, hashes(row.frontier), records), *faults))
+
+
+def _end(size: int, frontier: tuple[bytes, ...], records: tuple[Record, ...]) -> tuple[str, ...]:
+    """A sentence if the row that the next entry would be appended to does not fit the entries."""
+    if size != len(records):
+        return (f"the log's row says {size} entries and {len(records)} are here: entries were dropped or added",)
+    try:
+        fits = merkle.frontier(size, lambda level, place: records[(place + 1 << level) - 1].nodes[level]).hashes
+    except (IndexError, Unproven):
+        fits = ()
+    if fits != frontier:
+        return ("the log's row was edited: its frontier is not that of the entries",)
+    return ()
+
+
+def _records(connection: Connection, log: str) -> tuple[Record, ...]:
+    table = AuditEntryRow
+    wanted = select(table.number, table.body, table.nodes).where(table.log == log).order_by(table.number)
+    return tuple(Record(row.number, row.body, hashes(row.nodes)) for row in connection.execute(wanted))
+
+
+def _heads(connection: Connection, log: str) -> tuple[tuple[Sealed, ...], tuple[str, ...]]:
+    """Heads in their order, and a sentence for each that cannot be read."""
+    table = AuditHeadRow
+    signatures, faults = _signatures(connection, log)
+    heads = []
+    wanted = select(table.number, table.body).where(table.log == log).order_by(table.number)
+    for row in connection.execute(wanted):
+        try:
+            signed = SignedHead.read(row.body)
+        except Malformed as error:
+            faults.append(f"head {row.number} was edited: it cannot be read any more ({error})")
+        else:
+            heads.append(Sealed(row.number, signed, tuple(signatures.pop(row.number, []))))
+    faults += [f"head {number} was dropped: countersignatures on it are here" for number in sorted(signatures)]
+    return tuple(heads), tuple(faults)
+
+
+def _signatures(connection: Connection, log: str) -> tuple[dict[int, list[CounterSignature]], list[str]]:
+    table = AuditCounterSignatureRow
+    found: dict[int, list[CounterSignature]] = {}
+    faults = []
+    wanted = select(table.number, table.department, table.signature).where(table.log == log)
+    # Sorted here: databases order Chinese text each in their own way.
+    for row in sorted(connection.execute(wanted), key=lambda row: (row.number, row.department)):
+        try:
+            one = CounterSignature(row.department, row.signature)
+        except Malformed as error:
+            faults.append(f"a countersignature on head {row.number} was edited: it cannot be read any more ({error})")
+        else:
+            found.setdefault(row.number, []).append(one)
+    return found, faults

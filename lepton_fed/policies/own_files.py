@@ -1,0 +1,93 @@
+"""A department's own .cedar files as rules about what is its own, and about nothing else.
+
+A file is used whole or not at all: one policy that does not parse, does not fit the schema or names somebody who
+is not there, and everything that the department owns is denied until the file is mended. A forbid with a slip of
+the pen in it forbids nothing, and nobody would notice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+
+from lepton_fed.policies.engine import Unusable, translated
+from lepton_fed.policies.request import KINDS, said
+from lepton_fed.policies.rules import Line, Rule
+
+
+@dataclass(frozen=True)
+class CedarFile:
+    """A file of policies: what it is called (`night.cedar`) and its text."""
+
+    name: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Own:
+    """What a department's files came to: its rules, which count only where there are no problems."""
+
+    files: tuple[CedarFile, ...] = ()
+    rules: tuple[Rule, ...] = ()
+    problems: tuple[str, ...] = ()
+
+
+def read(owner: str, files: Sequence[CedarFile], departments: Collection[str]) -> Own:
+    """The rules of the department `owner`, and what is wrong with files that cannot be used."""
+    rules: list[Rule] = []
+    problems = list(_names(files))
+    for file in files:
+        try:
+            rules += _rules(owner, file, departments)
+        except Unusable as error:
+            problems.append(f"{said(file.name)}: {said(' '.join(str(error).split()))}")
+    return Own(tuple(files), tuple(rules), tuple(problems))
+
+
+def _names(files: Sequence[CedarFile]) -> Iterator[str]:
+    seen = [file.name for file in files]
+    for name in dict.fromkeys(seen):
+        if not name.endswith(".cedar"):
+            yield f"{said(name)}: a file of policies is called something.cedar"
+        if seen.count(name) > 1:
+            yield f"{said(name)}: two files are called so; give each its own name"
+
+
+def _rules(owner: str, file: CedarFile, departments: Collection[str]) -> Iterator[Rule]:
+    policies = translated(file.text)
+    if not policies:
+        raise Unusable("it holds no policy; write one, or take the file away")
+    seen: set[str] = set()
+    for number, policy in enumerate(policies, 1):
+        annotations = policy.get("annotations", {})
+        called = said(annotations.get("id") or f"policy {number}")
+        if called in seen:
+            raise Unusable(f"two policies are called {called}; give each its own @id")
+        seen.add(called)
+        _require_known(policy, owner, departments)
+        line = Line(f"{called} of {said(file.name)}", "")
+        yield Rule(policy, (owner,), (line,), reason=annotations.get("reason") or "")
+
+
+def _require_known(policy: object, owner: str, departments: Collection[str]) -> None:
+    """Unusable if the policy names what cannot be asked about, so that it would never apply."""
+    for kind, name in _literals(policy):
+        if kind == "Department" and name not in departments:
+            raise Unusable(f"it names Department::{name!r}, which is no department of this federation")
+        if kind in KINDS and not name.startswith(f"{owner}/"):
+            raise Unusable(f"it names {kind}::{name!r}; what is yours is called {kind}::'{owner}/...'")
+        if kind == "Rule":
+            raise Unusable("it names a Rule; those are the federation file's own")
+
+
+def _literals(node: object) -> Iterator[tuple[str, str]]:
+    """The type and name of every entity that a policy names."""
+    if isinstance(node, list):
+        for child in node:
+            yield from _literals(child)
+    if isinstance(node, dict):
+        kind, name = node.get("type"), node.get("id")
+        if node.keys() == {"type", "id"} and isinstance(kind, str) and isinstance(name, str):
+            yield kind, name
+        for child in node.values():
+            yield from _literals(child)

@@ -1,0 +1,1 @@
+"""The pages of docs/ that an operator follows are followed here."""
