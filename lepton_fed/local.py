@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from lepton_fed.errors import LeptonError, PeerError, RoundError
 from lepton_fed.flower.operator import Operator
 from lepton_fed.history import FEDERATION, Measurement
 from lepton_fed.progress import Progress
+from lepton_fed.signals import interrupted_by_sigterm
 from lepton_fed.storage import RunFolder, read_history
 from lepton_fed.storage.file_names import file_name
 
@@ -67,26 +68,34 @@ class Processes:
 
     def last_words(self, name: str) -> str:
         lines = (self.logs / f"{file_name(name)}.log").read_text(encoding="utf-8", errors="replace").splitlines()
-        return lines[-1] if lines else "it said nothing"
+        return lines[-1].removeprefix("lepton-fed: ") if lines else "it said nothing"
 
     def end(self) -> None:
-        """All of them, the departments first; who does not go is killed."""
+        """All of them, the departments first; who does not go is killed, and so are all at a second interrupt."""
         for process in reversed(self.started.values()):
             process.terminate()
         until = time.monotonic() + ENDING
-        for process in self.started.values():
-            try:
-                process.wait(max(0.1, until - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+        try:
+            for process in self.started.values():
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(max(0.1, until - time.monotonic()))
+        finally:
+            for process in self.started.values():
+                if process.poll() is None:
+                    process.kill()
+                    process.wait()
 
 
 def run_locally(federation: Federation, out: Path, progress: Progress) -> str:
     """The whole run; what a person wants to know at its end. LeptonError where it cannot be done."""
     made = provision(federation, out / "kits", address=f"localhost:{free_port()}")
     kit = CoordinatorKit.load(made.coordinator)
-    with _running(federation, made, out / "logs") as processes, Operator(kit) as operator, progress:
+    with (
+        interrupted_by_sigterm(),
+        _running(federation, made, out / "logs") as processes,
+        Operator(kit) as operator,
+        progress,
+    ):
         progress.phase("starting a process per party")
         _submit(operator, processes, federation)
         said = _watched(operator, processes, progress)
@@ -174,7 +183,8 @@ def _watched(operator: Operator, processes: Processes, progress: Progress) -> Ma
             processes.require_alive()
         except LeptonError as error:
             progress.phase(str(error))
-            if processes.started[COORDINATOR].poll() is not None:
+            # Later on, a department that is gone costs the rounds that department.
+            if not begun or processes.started[COORDINATOR].poll() is not None:
                 raise
         time.sleep(POLL)
 

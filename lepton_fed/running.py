@@ -155,7 +155,11 @@ def local(
     federation = Federation.load(file)
     place = out or Path("runs") / f"{file.stem}-local-{datetime.now().astimezone():%Y%m%d-%H%M%S}"
     shown = Quiet() if quiet else progress(federation.settings.report.metrics[0])
-    typer.echo(run_locally(federation, place, shown))
+    try:
+        typer.echo(run_locally(federation, place, shown))
+    except KeyboardInterrupt:
+        _tell(f"stopped; every process that was started has ended, and {place} has what they left")
+        raise typer.Exit(130) from None
 
 
 COMMANDS: dict[Callable[..., None], str] = {

@@ -26,7 +26,7 @@ class Moments:
     second: Vector | None = None
 
 
-BLOCK = 1 << 18
+BLOCK = 1 << 15
 """Entries that are worked on at once, so that intermediate values stay small beside a large model."""
 
 

@@ -20,6 +20,7 @@ from lepton_fed.coordinator import News, State, begin, close, join, play, readmi
 from lepton_fed.deploy.kit import CoordinatorKit
 from lepton_fed.deploy.membership import Membership, read_membership
 from lepton_fed.errors import LeptonError, RoundError
+from lepton_fed.flower.heap import Sweeper
 from lepton_fed.flower.link_grid import LinkGrid
 from lepton_fed.flower.link_transport import LinkTransport
 from lepton_fed.flower.records import Updated
@@ -30,7 +31,15 @@ from lepton_fed.messages import Message, Refused, Reply, Sum, Summed, Work
 from lepton_fed.record import Recorder
 from lepton_fed.result import RunResult
 from lepton_fed.secagg.canonical import Wire
-from lepton_fed.secagg.messages import Delivery, GroupConsent, GroupOffer, MaskedInput, SealedShares, SignedKeys
+from lepton_fed.secagg.messages import (
+    Delivery,
+    GroupConsent,
+    GroupOffer,
+    MaskedInput,
+    SealedShares,
+    SignedKeys,
+    SurvivorSignature,
+)
 from lepton_fed.secure import ATTEMPTS
 from lepton_fed.settings import Settings
 from lepton_fed.storage.exchange_journal import ExchangeJournal, Played
@@ -116,7 +125,8 @@ class DeployedRun:
     _greeted: dict[str, int] = field(default_factory=dict, init=False)
     """How often each department had connected when it was last told the membership."""
     _files: tuple[MappedTensors, ...] = field(default=(), init=False)
-    """Of the last checkpoint, where the state's large arrays are."""
+    """Of the last checkpoint, where the state's large arrays are; none where they are small."""
+    _sweeper: Sweeper | None = field(default=None, init=False)
     _newest: CoordinatorKit | None = field(default=None, init=False)
     _looked: float = field(default=0.0, init=False)
 
@@ -313,6 +323,9 @@ class DeployedRun:
         """Called while anybody is waited for: is the run to end, and is there a newer membership?"""
         self.look()
         self.link.check()
+        if self._files:
+            self._sweeper = self._sweeper or Sweeper()
+            self._sweeper.sweep()
         for file in self._files:
             file.give_back()
         now = time.monotonic()
@@ -461,13 +474,13 @@ def _gives(message: Message) -> bool:
 
 
 def _lasting(name: str, reply: Reply) -> dict[str, bytes]:
-    """What nobody could say again if this department were killed with the coordinator: sealed shares, masked numbers.
+    """What nobody could say again if this department were killed with the coordinator: what is sealed, masked, public.
 
-    They cannot be read here. Long vectors are not kept: a round would cost another write of each.
+    No update can be read in it. Long vectors are not kept: a round would cost another write of each.
     """
     match reply:
-        case Summed(SealedShares() | GroupOffer() | GroupConsent() as sealed):
-            return {name: sealed.to_bytes()}
+        case Summed(SealedShares() | GroupOffer() | GroupConsent() | SurvivorSignature() as said):
+            return {name: said.to_bytes()}
         case Summed(MaskedInput(vectors=vectors) as masked) if sum(one.nbytes for _, one in vectors) < LARGE:
             return {name: masked.to_bytes()}
     return {}

@@ -372,13 +372,11 @@ async def respond(send: Send, status: int, reason: str) -> None:
 
 def _again(body: bytes, receive: Receive) -> Receive:
     """A `receive` that gives the body which was read, then what comes after it."""
-    given = False
+    rest = [body]
 
     async def next_message() -> Message:
-        nonlocal given
-        if given:
+        if not rest:
             return await receive()
-        given = True
-        return {"type": "http.request", "body": body, "more_body": False}
+        return {"type": "http.request", "body": rest.pop(), "more_body": False}
 
     return next_message

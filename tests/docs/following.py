@@ -80,6 +80,11 @@ class Follower:
     users: dict[str, set[int]] = field(default_factory=dict)
     """Of each machine's long-lived processes, as the kernel says."""
 
+    @property
+    def nowhere(self) -> Path:
+        """The home of long-lived processes: a service has none, and no right to make it."""
+        return self.installation / "nowhere"
+
     def follow(self, page: str) -> None:
         for block in blocks(page):
             self._follow(block)
@@ -162,8 +167,7 @@ class Follower:
             machine.running = subprocess.Popen(
                 [self.installation / "venv" / "bin" / words[0], *words[1:]],
                 cwd=machine.folder,
-                # A service has no home.
-                env=environment(Path("/nonexistent")),
+                env=environment(self.nowhere),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -11,6 +11,7 @@ import pytest
 from lepton_fed.config import Federation
 from lepton_fed.deploy.changes import add_department, revoke, rotate
 from lepton_fed.errors import StoppedError
+from lepton_fed.flower import resident
 from lepton_fed.secagg.ledger import Entries
 from lepton_fed.storage import RunFolder
 from lepton_fed.storage.ledger_file import LedgerFile
@@ -60,11 +61,11 @@ def federation(request: pytest.FixtureRequest, tmp_path: Path) -> Federation:
 def ledgers(there: Together) -> dict[str, Entries]:
     """What departments have noted of secure sums, by name; none where sums are plain."""
     found = {}
-    for name, resident in there.residents.items():
-        assert resident.home is not None
-        ledger = resident.home.kit.ledger
-        if ledger.exists():
-            found[name] = LedgerFile(ledger, resident.home.kit.membership.roster.federation).read()
+    for name, one in there.residents.items():
+        assert one.home is not None
+        kit = one.home.kit
+        if kit.ledger.exists():
+            found[name] = LedgerFile(kit.ledger, kit.membership.roster.federation).read()
     return found
 
 
@@ -161,17 +162,35 @@ def test_a_department_that_is_started_anew_with_the_coordinator_costs_the_round_
         assert after[FIVE[1]].round == 4
 
 
-def test_a_round_that_came_to_nothing_is_played_again_by_whoever_is_there_then(tmp_path: Path) -> None:
+def test_departments_that_are_started_anew_before_anybody_gave_numbers_are_in_the_same_round(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # They do not stay for the sum under way, as if they were killed.
+    monkeypatch.setattr(resident, "LINGER", 0.0)
+
+    def anew() -> None:
+        there.end(*FIVE[:3])
+        for name in FIVE[:3]:
+            there.start(name)
+
+    with together(tmp_path, five(tmp_path / "file", rounds=2)) as there:
+        watcher = Killing(before=at("answer SealedShares", anew))
+        there.play(watcher)
+        assert watcher.rounds == [1, 2]
+        assert any(line.endswith("trying again") for line in watcher.lines)
+        assert {there.lasted(name) for name in FIVE} == {3}
+
+
+def test_a_run_that_was_stopped_while_nobody_was_there_goes_on_when_all_are(tmp_path: Path) -> None:
+    def enough() -> None:
+        if not there.residents:
+            raise StoppedError("enough")
+
     with together(tmp_path, written(tmp_path / "file", quick({}, 2))) as there:
         there.killed(at=1)
-        there.end(*LINES, TARGET)
-
-        def go_on() -> None:
-            if not there.residents:
-                raise StoppedError("enough")
-
+        there.end()
         with pytest.raises(StoppedError):
-            there.play(between=go_on)
+            there.play(between=enough)
         for name in (*LINES, TARGET):
             there.start(name)
         watcher = Killing()

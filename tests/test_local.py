@@ -1,0 +1,182 @@
+"""`lepton-fed local`: a federation of processes on one machine, none of which is left, however it ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from lepton_fed import local
+from lepton_fed.errors import RoundError
+from lepton_fed.local import Processes, free_port
+from tests.deployed import ROOT
+from tests.federations import LINES, TARGET, quick, write, write_own
+
+PATIENCE = 120.0
+OBSTINATE = (
+    "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('here', flush=True); time.sleep(600)"
+)
+
+
+def begun(file: Path, out: Path) -> subprocess.Popen[str]:
+    """The command, as somebody types it."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "lepton_fed", "local", str(file), "--out", str(out), "--quiet"],
+        env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def alive(out: Path) -> list[str]:
+    """Processes of this machine that have the folder on their command line."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            line = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:
+            continue
+        if str(out) in line and int(process.name) != os.getpid():
+            found.append(line)
+    return found
+
+
+def until(condition: object) -> None:
+    end = time.monotonic() + PATIENCE
+    while not condition():  # type: ignore[operator]
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+# ---------------------------------------------------------------- the command
+
+
+@pytest.mark.flower
+@pytest.mark.long
+def test_a_federation_of_processes_trains_and_leaves_models_a_report_and_no_process(tmp_path: Path) -> None:
+    out = tmp_path / "出"
+    process = begun(write(tmp_path / "小", quick({}, 2)), out)
+    said, complaint = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 0, complaint
+    assert not alive(out)
+    run = out / "kits" / "coordinator" / "state" / "run"
+    assert f"report: {run / 'report.html'}" in said
+    assert (run / "report.html").is_file()
+    for name in (*LINES, TARGET):
+        assert name in said
+        assert list((out / "kits" / "departments").glob(f"*/state/models/{name}.safetensors"))
+        assert "Traceback" not in (out / "logs" / f"{name}.log").read_text(encoding="utf-8")
+
+
+@pytest.mark.flower
+@pytest.mark.long
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_it_ends_every_process_and_says_so_in_a_sentence(tmp_path: Path, number: signal.Signals) -> None:
+    out = tmp_path / "out"
+    process = begun(write(tmp_path / "小", quick({}, 500)), out)
+    until(lambda: len(alive(out)) == 5 or process.poll() is not None)
+    process.send_signal(number)
+    said, complaint = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 130
+    assert said == ""
+    assert complaint == f"stopped; every process that was started has ended, and {out} has what they left\n"
+    assert not alive(out)
+
+
+@pytest.mark.flower
+@pytest.mark.long
+def test_a_department_whose_file_is_broken_ends_it_with_that_departments_sentence(tmp_path: Path) -> None:
+    file, out = write(tmp_path / "小", quick({}, 2)), tmp_path / "out"
+    write_own(file, LINES[1], {"path": "nowhere.csv"})
+    process = begun(file, out)
+    said, complaint = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 2
+    assert said == ""
+    assert complaint.count("\n") == 1
+    assert complaint.startswith(f"lepton-fed: the process of {LINES[1]} has ended: ")
+    assert "nowhere.csv" in complaint
+    assert complaint.count("lepton-fed: ") == 1
+    assert not alive(out)
+
+
+@pytest.mark.parametrize("made", ["a file that is not there", "a folder that is"])
+def test_what_cannot_begin_starts_nothing(tmp_path: Path, made: str) -> None:
+    out = tmp_path / "out"
+    file = tmp_path / "nowhere.toml"
+    if made == "a folder that is":
+        file = write(tmp_path / "小", quick({}, 1))
+        (out / "kits").mkdir(parents=True)
+        (out / "kits" / "of somebody").touch()
+    process = begun(file, out)
+    said, complaint = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 2
+    assert (said, complaint.count("\n")) == ("", 1)
+    assert not (out / "logs").exists()
+
+
+# ---------------------------------------------------------------- processes
+
+
+@pytest.fixture
+def processes(tmp_path: Path) -> Processes:
+    return Processes(tmp_path / "logs")
+
+
+def script(processes: Processes, name: str, code: str) -> subprocess.Popen[bytes]:
+    """A process of theirs that runs this instead."""
+    processes.logs.mkdir(exist_ok=True)
+    with (processes.logs / f"{name}.log").open("ab") as log:
+        started = subprocess.Popen([sys.executable, "-c", code], stdout=log, stderr=log)
+    processes.started[name] = started
+    return started
+
+
+def test_who_ends_by_itself_is_quoted(processes: Processes) -> None:
+    script(processes, LINES[0], "import time; time.sleep(600)")
+    processes.require_alive()
+    script(processes, "研发部门", "import sys; print('{}'); sys.exit('lepton-fed: its file is not there')").wait()
+    with pytest.raises(RoundError, match="the process of 研发部门 has ended: its file is not there"):
+        processes.require_alive()
+    processes.end()
+
+
+def test_who_said_nothing_is_not_quoted(processes: Processes) -> None:
+    script(processes, "研发部门", "").wait()
+    with pytest.raises(RoundError, match="it said nothing"):
+        processes.require_alive()
+
+
+def test_who_does_not_end_when_it_is_asked_to_is_killed(processes: Processes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(local, "ENDING", 0.2)
+    one = script(processes, "一", OBSTINATE)
+    other = script(processes, "二", "import time; time.sleep(600)")
+    until(lambda: processes.last_words("一") == "here")
+    processes.end()
+    assert one.returncode == -signal.SIGKILL
+    assert other.returncode == -signal.SIGTERM
+
+
+def test_a_second_interrupt_waits_for_nobody(processes: Processes) -> None:
+    one = script(processes, "一", OBSTINATE)
+    until(lambda: processes.last_words("一") == "here")
+    before = signal.signal(signal.SIGALRM, signal.default_int_handler)
+    signal.setitimer(signal.ITIMER_REAL, 0.2)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            processes.end()
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert one.returncode == -signal.SIGKILL
+
+
+def test_a_free_port_is_one_that_can_be_listened_on() -> None:
+    import socket
+
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", free_port()))
