@@ -11,6 +11,7 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -25,7 +26,7 @@ from lepton_fed.errors import LeptonError, PeerError, RoundError
 from lepton_fed.flower.operator import Operator
 from lepton_fed.history import FEDERATION, Measurement
 from lepton_fed.progress import Progress
-from lepton_fed.signals import interrupted_by_sigterm
+from lepton_fed.signals import stopped_by_signals
 from lepton_fed.storage import RunFolder, read_history
 from lepton_fed.storage.file_names import file_name
 
@@ -41,9 +42,10 @@ COORDINATOR = "coordinator"
 
 @dataclass(eq=False)
 class Processes:
-    """The parties' processes, each with a log of its own."""
+    """The parties' processes, each with a log of its own. `stop`: somebody wants all of it to end."""
 
     logs: Path
+    stop: threading.Event = field(default_factory=threading.Event)
     started: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     def start(self, name: str, *arguments: object) -> None:
@@ -59,6 +61,11 @@ class Processes:
                 start_new_session=True,
                 env={**os.environ, "PYTHONUNBUFFERED": "1"},
             )
+
+    def wait(self) -> None:
+        """Until the next look; KeyboardInterrupt where all of it is to end, which is never in the middle of a start."""
+        if self.stop.wait(POLL):
+            raise KeyboardInterrupt
 
     def require_alive(self) -> None:
         """RoundError with the last words of a process that has ended by itself."""
@@ -91,8 +98,8 @@ def run_locally(federation: Federation, out: Path, progress: Progress) -> str:
     made = provision(federation, out / "kits", address=f"localhost:{free_port()}")
     kit = CoordinatorKit.load(made.coordinator)
     with (
-        interrupted_by_sigterm(),
-        _running(federation, made, out / "logs") as processes,
+        stopped_by_signals() as stop,
+        _running(federation, made, Processes(out / "logs", stop)) as processes,
         Operator(kit) as operator,
         progress,
     ):
@@ -136,9 +143,8 @@ def free_port() -> int:
 
 
 @contextmanager
-def _running(federation: Federation, made: Provisioned, logs: Path) -> Iterator[Processes]:
+def _running(federation: Federation, made: Provisioned, processes: Processes) -> Iterator[Processes]:
     """Coordinator and departments as processes, which end with the block."""
-    processes = Processes(logs)
     try:
         processes.start(COORDINATOR, "server", made.coordinator, "--host", "127.0.0.1")
         for name, kit in made.departments.items():
@@ -161,7 +167,7 @@ def _submit(operator: Operator, processes: Processes, federation: Federation) ->
         except PeerError:
             if time.monotonic() > until:
                 raise
-            time.sleep(POLL)
+            processes.wait()
         else:
             return
 
@@ -186,7 +192,7 @@ def _watched(operator: Operator, processes: Processes, progress: Progress) -> Ma
             # Later on, a department that is gone costs the rounds that department.
             if not begun or processes.started[COORDINATOR].poll() is not None:
                 raise
-        time.sleep(POLL)
+        processes.wait()
 
 
 def _measurements(number: int, measured: Mapping[str, float]) -> tuple[Measurement, ...]:

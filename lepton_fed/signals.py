@@ -1,4 +1,4 @@
-"""Signals as wishes: a long-lived process ends what it is doing, one that has started others ends them first."""
+"""SIGTERM and SIGINT as a wish: a long-lived process ends what it is doing, and says goodbye."""
 
 from __future__ import annotations
 
@@ -25,17 +25,3 @@ def stopped_by_signals() -> Iterator[threading.Event]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-@contextmanager
-def interrupted_by_sigterm() -> Iterator[None]:
-    """SIGTERM is a KeyboardInterrupt while the block lasts, as SIGINT is: whatever was begun is ended in order."""
-
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

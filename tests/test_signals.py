@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from lepton_fed.signals import interrupted_by_sigterm, stopped_by_signals
+from lepton_fed.signals import stopped_by_signals
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -26,11 +26,3 @@ def test_signals_are_answered_afterwards_as_they_were_before_whatever_happens() 
         assert signal.getsignal(signal.SIGTERM) != before[0]
         raise ZeroDivisionError
     assert (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)) == before
-
-
-def test_who_has_started_others_is_interrupted_by_both_and_only_meanwhile() -> None:
-    before = signal.getsignal(signal.SIGTERM)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        with pytest.raises(KeyboardInterrupt), interrupted_by_sigterm():
-            signal.raise_signal(number)
-    assert signal.getsignal(signal.SIGTERM) is before

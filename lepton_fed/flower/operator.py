@@ -7,7 +7,7 @@ from typing import Any, Self
 
 import httpx
 
-from lepton_fed.deploy.certificates import client_context
+from lepton_fed.deploy.certificates import Address, client_context
 from lepton_fed.deploy.kit import COORDINATOR, CoordinatorKit
 from lepton_fed.errors import ConfigError, PeerError
 
@@ -19,7 +19,7 @@ class Operator:
     """Whoever holds the coordinator's kit. `address`: host:port, default: the kit's. Use it in a `with`."""
 
     def __init__(self, kit: CoordinatorKit, address: str | None = None) -> None:
-        self.address = address or str(kit.address)
+        self.address = str(kit.address if address is None else Address.parse(address))
         self._client = httpx.Client(
             base_url=f"https://{self.address}",
             verify=client_context(kit.folder),

@@ -55,6 +55,7 @@ from lepton_fed.flower.fleet import (
     connected,
 )
 from lepton_fed.flower.grid import JOIN, TYPES, UPDATE, WHO
+from lepton_fed.flower.heap import give_large_blocks_back
 from lepton_fed.flower.records import Here, Update, Updated, Who, record_of, said_in
 from lepton_fed.flower.signed import DepartmentSide, Members, digest, unstamped
 from lepton_fed.messages import Message, Refused
@@ -396,6 +397,7 @@ def run_department(kit: DepartmentKit, department: Department, stop: threading.E
     """The department's process, until `stop` is set. PeerError if the coordinator does not let it in."""
     # It would log a line for every look for messages.
     logging.getLogger("httpx").setLevel(logging.WARNING)
+    give_large_blocks_back()
     side = DepartmentSide(kit.keys.identity, Members.of(kit.membership))
     connect = partial(connected, str(kit.address), kit.authority, kit.keys.node_key)
     Resident(Desk(department, side, home), connect, stop, stop.wait).reside()

@@ -70,9 +70,13 @@ class SpoolFile:
         sealed = self._cipher.encrypt(nonce, content, label)
         piece = Piece(self, nonce, label, len(sealed), self._taken(-(-len(sealed) // BLOCK)))
         view = memoryview(sealed)
-        for place, length in piece.places():
-            _write_all(self._file, view[:length], place)
-            view = view[length:]
+        try:
+            for place, length in piece.places():
+                _write_all(self._file, view[:length], place)
+                view = view[length:]
+        except OSError:
+            del piece  # Or its blocks would be taken for as long as somebody looks at the error.
+            raise
         return piece
 
     def read(self, piece: Piece) -> bytes:

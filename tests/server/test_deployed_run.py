@@ -11,11 +11,12 @@ import pytest
 from lepton_fed.config import Federation
 from lepton_fed.deploy.changes import add_department, revoke, rotate
 from lepton_fed.errors import StoppedError
-from lepton_fed.flower import resident
+from lepton_fed.flower import doorbell, resident
 from lepton_fed.secagg.ledger import Entries
 from lepton_fed.storage import RunFolder
 from lepton_fed.storage.ledger_file import LedgerFile
 from server.conductor import journal_in, recorded
+from server.deployed_run import Patience
 from tests.federations import COUPLINGS, FOUR, LINES, TARGET, quick, written
 from tests.server.together import (
     FIVE,
@@ -136,6 +137,19 @@ def test_a_run_is_begun_again_where_it_was_killed_before_its_first_round(tmp_pat
         assert recorded(there.state) == ("running", "")
         there.play()
         assert recorded(there.state) == ("finished", "")
+
+
+def test_departments_hear_at_once_that_their_coordinator_is_another_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # However long a look for messages may wait at the door.
+    monkeypatch.setattr(doorbell.Doorbell.__init__, "__defaults__", (1000.0,))
+    patience = Patience(wait=15.0, grace=5.0)
+    with together(tmp_path, written(tmp_path / "file", quick({}, 1)), patience=patience) as there:
+        there.killed(at=2)
+        watcher = Killing()
+        there.play(watcher)
+        assert watcher.rounds == [1]
 
 
 # ---------------------------------------------------------------- departments are killed, too
