@@ -7,13 +7,17 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from lepton_fed import local
 from lepton_fed.errors import RoundError
 from lepton_fed.local import Processes, free_port
+from lepton_fed.progress import Quiet
 from tests.deployed import ROOT
 from tests.federations import LINES, TARGET, quick, write, write_own
 
@@ -129,8 +133,12 @@ def test_what_cannot_begin_starts_nothing(tmp_path: Path, made: str) -> None:
 
 
 @pytest.fixture
-def processes(tmp_path: Path) -> Processes:
-    return Processes(tmp_path / "logs")
+def processes(tmp_path: Path) -> Iterator[Processes]:
+    made = Processes(tmp_path / "logs")
+    yield made
+    for process in made.started.values():
+        process.kill()
+        process.wait()
 
 
 def script(processes: Processes, name: str, code: str) -> subprocess.Popen[bytes]:
@@ -178,6 +186,44 @@ def test_a_second_interrupt_waits_for_nobody(processes: Processes) -> None:
     finally:
         signal.signal(signal.SIGALRM, before)
     assert one.returncode == -signal.SIGKILL
+
+
+@dataclass
+class Told:
+    """An operator who is told one status after the other; the last one says that the run has finished."""
+
+    answered: list[bool]
+
+    def status(self) -> dict[str, Any]:
+        seen = self.answered.pop(0) if self.answered else True
+        return {
+            "state": "running" if self.answered else "finished",
+            "round": 0,
+            "rounds": 2,
+            "measured": {},
+            "measured_round": 0,
+            "departments": {"研发部门": {"online": True, "answered": seen}},
+        }
+
+
+def test_a_department_that_is_gone_before_the_first_round_ends_it_and_later_costs_that_department(
+    processes: Processes,
+) -> None:
+    script(processes, "研发部门", "import sys; sys.exit('lepton-fed: its rows do not fit')").wait()
+    coordinator = script(processes, local.COORDINATOR, "import time; time.sleep(600)")
+    with pytest.raises(RoundError, match="研发部门 has ended: its rows do not fit"):
+        local._watched(Told([False, False]), processes, Quiet())  # type: ignore[arg-type]
+    assert local._watched(Told([True, False]), processes, Quiet())["state"] == "finished"  # type: ignore[arg-type]
+    coordinator.kill()
+    coordinator.wait()
+    with pytest.raises(RoundError, match="has ended"):
+        local._watched(Told([True, False]), processes, Quiet())  # type: ignore[arg-type]
+
+
+def test_a_wish_to_end_is_heard_at_the_next_look(processes: Processes) -> None:
+    processes.stop.set()
+    with pytest.raises(KeyboardInterrupt):
+        local._watched(Told([True, True, True]), processes, Quiet())  # type: ignore[arg-type]
 
 
 def test_a_free_port_is_one_that_can_be_listened_on() -> None:

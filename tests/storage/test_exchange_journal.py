@@ -141,6 +141,20 @@ def test_killed_after_any_byte_what_was_written_whole_counts(
     assert path.read_bytes() == after
 
 
+def test_killed_after_each_byte_of_a_line_the_next_line_takes_its_place(path: Path) -> None:
+    journal = begun(path)
+    journal.over(["A"])
+    before = path.read_bytes()
+    journal.over(["A", "研发部门"], {"A": b"a long answer"})
+    after = path.read_bytes()
+    for cut in range(len(before), len(after)):
+        path.write_bytes(after[:cut])
+        found = ExchangeJournal(path)
+        assert played(found) == [(frozenset({"A"}), {})]
+        found.gives()
+        assert path.read_bytes() == before + b'{"given": true}\n'
+
+
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
 @given(content=st.binary(max_size=200))
 def test_whatever_a_file_holds_it_is_read_and_can_be_begun_anew(path: Path, content: bytes) -> None:
