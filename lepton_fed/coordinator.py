@@ -22,7 +22,7 @@ from lepton_fed.digests import hub_digest
 from lepton_fed.errors import ConfigError, PolicyError, RoundError
 from lepton_fed.history import FEDERATION, Measurement
 from lepton_fed.hub import Hub, advanced
-from lepton_fed.messages import Declare, Declared, HubState, Join, Joined, Message, Refused, Vector, Work
+from lepton_fed.messages import PARTS, Declare, Declared, HubState, Join, Joined, Message, Refused, Vector, Work
 from lepton_fed.models import build
 from lepton_fed.parameters import shared_of
 from lepton_fed.secagg.messages import SignedKeys
@@ -315,6 +315,8 @@ def _measurements(settings: Settings, state: State, gathered: Gathered) -> tuple
     for name in settings.names:  # Not in the order in which replies came, which is the network's.
         for key, value in gathered.disclosed.get(name, {}).items():
             part, _, metric = key.partition("/")
+            if part not in PARTS or metric not in settings.report.metrics:
+                continue  # Nobody asked for it, and it would be in every curve and table.
             found.append(Measurement(number, name, part, metric, value))
     for metric in settings.report.metrics:
         weight = sums.get(f"weight of {metric}", 0.0)

@@ -23,6 +23,8 @@ from lepton_fed.errors import ConfigError
 from lepton_fed.hub import Hub, advanced, arrays_of, hub_in
 from lepton_fed.member import Member
 from lepton_fed.messages import (
+    PARTS,
+    PHASES,
     Advertise,
     Declare,
     Declared,
@@ -293,7 +295,7 @@ class Department:
         if not all(abs(a.spread) < DIVERGED for a in addends.values()):
             self._undo()
             return Refused(f"its training diverged in round {work.round}; a smaller learning rate may help")
-        seconds = {"evaluating": reported - started, "training": time.perf_counter() - reported}
+        seconds = dict(zip(PHASES, (reported - started, time.perf_counter() - reported), strict=True))
         return Done(addends, scores, disclosed, seconds)
 
     def _undo(self) -> None:
@@ -315,8 +317,8 @@ class Department:
         return scores, own if self.disclose else {}
 
     def _measured_parts(self) -> list[tuple[str, Examples]]:
-        parts = {"test": self.rows.test, "validation": self.rows.validation}
-        return [(name, examples) for name, examples in parts.items() if examples is not None and len(examples)]
+        parts = zip(PARTS, (self.rows.test, self.rows.validation), strict=True)
+        return [(name, examples) for name, examples in parts if examples is not None and len(examples)]
 
     # ------------------------------------------------------------ sealed sums
 

@@ -33,8 +33,8 @@ from lepton_fed.storage.file_names import file_name
 STARTING = 120.0
 """Seconds until a coordinator must answer."""
 
-ENDING = 20.0
-"""Seconds that a process is given to say goodbye."""
+ENDING = 40.0
+"""Seconds that a process is given to say goodbye: a round under way may take thirty to its end."""
 
 POLL = 0.2
 COORDINATOR = "coordinator"

@@ -26,6 +26,12 @@ from lepton_fed.secagg.messages import SignedKeys
 
 Vector = NDArray[np.float32]
 
+PHASES = ("evaluating", "training")
+"""Of a department's work, by which it says how long that took."""
+
+PARTS = ("test", "validation")
+"""Of a department's rows, on which it measures its model."""
+
 
 @dataclass(frozen=True, eq=False)
 class Release:

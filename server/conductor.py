@@ -55,7 +55,7 @@ class RunningConductor(Watcher):
         self._lines: deque[tuple[int, str]] = deque(maxlen=LINES)
         self._count = 0
         self._state, self._reason = recorded(kit.state)
-        self._round, self._asked, self._there = rounds_done(kit.state), 0, set[str]()
+        self._round, self._there = rounds_done(kit.state), set[str]()
         self._measured: dict[str, float] = {}
         self._measured_round = 0
         self._seconds: list[float] = []
@@ -161,7 +161,7 @@ class RunningConductor(Watcher):
         self.said(f"waiting for {'、'.join(names)}")
 
     def asked(self, number: int, names: int) -> None:
-        self._asked, self._there = names, set()
+        self._there = set()
         self.metrics_kept.round_began(number)
 
     def answered(self, name: str, reply: Reply) -> None:

@@ -8,6 +8,7 @@ departments hold what they answered, so a coordinator that is killed at any mome
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
@@ -19,7 +20,7 @@ from lepton_fed.config import Federation
 from lepton_fed.coordinator import News, State, begin, close, join, play, readmitted
 from lepton_fed.deploy.kit import CoordinatorKit
 from lepton_fed.deploy.membership import Membership, read_membership
-from lepton_fed.errors import LeptonError, RoundError
+from lepton_fed.errors import ConfigError, LeptonError, RoundError
 from lepton_fed.flower.heap import Sweeper
 from lepton_fed.flower.link_grid import LinkGrid
 from lepton_fed.flower.link_transport import LinkTransport
@@ -27,7 +28,7 @@ from lepton_fed.flower.records import Updated
 from lepton_fed.flower.signed import Members, SignedGrid
 from lepton_fed.flower.superlink import Link, nodes_of
 from lepton_fed.history import Measurement
-from lepton_fed.messages import Message, Refused, Reply, Sum, Summed, Work
+from lepton_fed.messages import PHASES, Message, Refused, Reply, Sum, Summed, Work
 from lepton_fed.record import Recorder
 from lepton_fed.result import RunResult
 from lepton_fed.secagg.canonical import Wire
@@ -75,6 +76,11 @@ class Patience:
     wait: float = 600.0
     grace: float = 10.0
 
+    def __post_init__(self) -> None:
+        for name, seconds in (("--wait", self.wait), ("--grace", self.grace)):
+            if not 0 <= seconds < math.inf:
+                raise ConfigError(f"{name} must be a number of seconds from 0 up, not {seconds:g}")
+
 
 class Watcher:
     """Told what happens in a run; whoever shows it overrides what it shows."""
@@ -120,6 +126,9 @@ class DeployedRun:
     history: list[Measurement] = field(default_factory=list, init=False)
     timing: dict[str, float] = field(default_factory=dict, init=False)
     warnings: dict[str, None] = field(default_factory=dict, init=False)
+    _started: float = field(default=0.0, init=False)
+    _earlier: float = field(default=0.0, init=False)
+    """Seconds that earlier processes of the coordinator have spent on the run."""
     _sessions: dict[str, str] = field(default_factory=dict, init=False)
     """Which process each department was when its keys were made."""
     _greeted: dict[str, int] = field(default_factory=dict, init=False)
@@ -134,7 +143,7 @@ class DeployedRun:
 
     def play(self) -> RunResult:
         """To the end; LeptonError where it cannot go on."""
-        began = time.monotonic()
+        self._started = time.monotonic()
         with ExitStack() as stack:
             grid = stack.enter_context(self.link.run())
             self._go_by_the_round_under_way()
@@ -151,7 +160,7 @@ class DeployedRun:
             state = self._ready(state)
             news = drive(close(self.settings, state), self._journalled, self._on_reply)
             self._take(state.round, before, news)
-        return self._result(state, self._spent() + time.monotonic() - began)
+        return self._result(state)
 
     @property
     def settings(self) -> Settings:
@@ -197,7 +206,7 @@ class DeployedRun:
         saved, self._files = found
         self.history = self.recorder.history()
         values: dict[str, Any] = dict(saved.meta)
-        self.timing = dict(values["timing"])
+        self.timing, self._earlier = dict(values["timing"]), float(values["seconds"])
         self._sessions = dict(values["sessions"])
         self.watcher.said(f"going on after round {saved.round}")
         membership = read_membership(bytes.fromhex(values["membership"]), self.kit.administrator)
@@ -285,7 +294,8 @@ class DeployedRun:
         self.recorder.keep_round(number, seconds, news.measurements)
         self.watcher.measured(number, news.measurements)
         for department, phases in news.seconds.items():
-            for phase, value in phases.items():
+            # What else a department calls a phase, or how long it says that it took, is its own affair.
+            for phase, value in ((one, phases[one]) for one in PHASES if 0 <= phases.get(one, -1) < math.inf):
                 self.timing[f"{phase} ({department})"] = self.timing.get(f"{phase} ({department})", 0.0) + value
         missing = (f"{name} took no part in a round: {why}" for name, why in news.refusals.items())
         for line in (*news.warnings, *missing):
@@ -301,6 +311,7 @@ class DeployedRun:
         """The state after its checkpoint, in whose file its large arrays are from then on."""
         meta = saved_state.meta(state) | {
             "timing": dict(self.timing),
+            "seconds": self._seconds,
             "keys": {name: keys.to_bytes().hex() for name, keys in state.keys.items()},
             "sessions": self._processes,
             "membership": self.kit.update.hex(),
@@ -415,10 +426,12 @@ class DeployedRun:
 
     # ------------------------------------------------------------ the end
 
-    def _spent(self) -> float:
-        return sum(self.timing.values())
+    @property
+    def _seconds(self) -> float:
+        """That the run has taken, in this process of the coordinator and in earlier ones."""
+        return self._earlier + time.monotonic() - self._started
 
-    def _result(self, state: State, seconds: float) -> RunResult:
+    def _result(self, state: State) -> RunResult:
         """Departments keep their models themselves, so there are none here."""
         return RunResult(
             settings=self.settings,
@@ -428,7 +441,7 @@ class DeployedRun:
             models={},
             comparison=(),
             timing=dict(self.timing),
-            seconds=seconds,
+            seconds=self._seconds,
             folder=self.recorder.folder.path,
             code=self.code,
         )

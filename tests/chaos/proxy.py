@@ -2,8 +2,9 @@
 
     with Proxy.before(port, behind, seed=7) as proxy:      departments dial `port`, the coordinator listens on `behind`
 
-What happens to a connection is drawn when it begins: nothing, a delay for each piece, an end in the middle of a piece,
-or a piece sent twice, which to TLS is a piece that was altered: the connection ends there.
+What happens to a connection is dealt when it begins: nothing, a delay for each piece, an end in the middle of a piece,
+or a piece sent twice, which to TLS is a piece that was altered: the connection ends there. Fates are dealt from a
+shuffled pack, so that a run with few connections meets all of them, too.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ class Proxy:
         self.port, self.behind, self.faults = port, behind, faults
         self.done: Counter[str] = Counter()
         self._draw = random.Random(seed)
+        self._pack: list[str] = []
         self._loop = asyncio.new_event_loop()
         self._over: asyncio.Event | None = None
         self._ready = threading.Event()
@@ -63,7 +65,7 @@ class Proxy:
         await asyncio.gather(*others, return_exceptions=True)
 
     async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        fate = self._draw.choice(FATES[1:]) if self._draw.random() < self.faults else FATES[0]
+        fate = self._dealt()
         self.done[fate] += 1
         due, direction = self._draw.randrange(FARTHEST), self._draw.randrange(2)
         try:
@@ -81,6 +83,14 @@ class Proxy:
             await asyncio.gather(*pumps, return_exceptions=True)
             for end in (writer, back):
                 end.transport.abort()
+
+    def _dealt(self) -> str:
+        """The next fate; a pack holds each fault once, and as many connections left alone as `faults` asks for."""
+        if not self._pack:
+            left_alone = round(len(FATES[1:]) * (1 / self.faults - 1))
+            self._pack = [*FATES[1:], *FATES[:1] * left_alone]
+            self._draw.shuffle(self._pack)
+        return self._pack.pop()
 
     async def _pump(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, fate: str, due: int) -> None:
         """Bytes of one direction until it ends; `due`: the byte at which something happens, negative for none."""
