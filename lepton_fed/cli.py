@@ -20,7 +20,7 @@ import click
 import typer
 from typer.core import TyperCommand
 
-from lepton_fed import running
+from lepton_fed import auditing, running
 from lepton_fed.deploy import commands
 from lepton_fed.errors import ConfigError, LeptonError, StorageError
 
@@ -43,6 +43,9 @@ ARGUMENTS = {
     "name": "Which example; without, they are listed.",
     "folder": "Where to copy it.",
     **{name: said for name, said in commands.ARGUMENTS.items() if name != "name"},
+    "where": auditing.ARGUMENTS["where"],
+    "model": auditing.ARGUMENTS["model"],
+    "out": auditing.ARGUMENTS["out"],
 }
 """What a command's arguments mean, for its help."""
 
@@ -56,7 +59,7 @@ class Described(TyperCommand):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         for parameter in self.params:
-            if parameter.name in ARGUMENTS:
+            if isinstance(parameter, click.Argument) and parameter.name in ARGUMENTS:
                 parameter.help = ARGUMENTS[parameter.name]
 
     def format_arguments(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -214,6 +217,7 @@ def runs(database: DatabaseUrl = None) -> None:
 
 
 running.register(app, cls=Described)
+auditing.register(app, cls=Described)
 commands.register(app, cls=Described)
 
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import torch
 
+from lepton_fed.accounts import Account
 from lepton_fed.cohorts import HubPlan, home, hubs
 from lepton_fed.department import hub_of, reference
 from lepton_fed.digests import hub_digest
@@ -69,7 +70,7 @@ class State:
 
 @dataclass(frozen=True, eq=False)
 class News:
-    """What one exchange brought besides the sums. `measurements` are about the round before."""
+    """What one exchange brought besides the sums. `measurements`: of the round before; `accounts`: of the sums."""
 
     measurements: tuple[Measurement, ...] = ()
     refusals: Mapping[str, str] = field(default_factory=dict)
@@ -77,6 +78,7 @@ class News:
     asked: tuple[str, ...] = ()
     answered: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    accounts: tuple[Account, ...] = ()
 
 
 # ---------------------------------------------------------------- beginning
@@ -203,7 +205,7 @@ def _gather(settings: Settings, state: State, chosen: tuple[str, ...], report: b
         return (yield from _gather_securely(settings, state, chosen, report))
     writes = {name: _writes(settings, state, name) for name in chosen}
     replies = yield _work(settings, state, writes, report)
-    return state, _tallied(settings, state, replies).gathered()
+    return state, _tallied(settings, state, replies).gathered(state.round + 1)
 
 
 def _gather_securely(
@@ -297,7 +299,8 @@ def _after(settings: Settings, state: State, gathered: Gathered, plan: HubPlan) 
 
 def _news(settings: Settings, state: State, gathered: Gathered, report: bool, asked: tuple[str, ...] = ()) -> News:
     measured = _measurements(settings, state, gathered) if report else ()
-    return News(measured, gathered.refusals, gathered.seconds, asked, gathered.answered, gathered.warnings)
+    told = gathered.refusals, gathered.seconds, asked, gathered.answered, gathered.warnings, gathered.accounts
+    return News(measured, *told)
 
 
 def _nobody(number: int, refusals: Mapping[str, str]) -> str:

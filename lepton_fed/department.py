@@ -19,6 +19,7 @@ from lepton_fed.cohorts import HubPlan, home, hubs
 from lepton_fed.couplings import part
 from lepton_fed.couplings.feedback import fed_back
 from lepton_fed.couplings.participant import Kept, Participant
+from lepton_fed.docket import OwnLog
 from lepton_fed.errors import ConfigError
 from lepton_fed.hub import Hub, advanced, arrays_of, hub_in
 from lepton_fed.member import Member
@@ -26,6 +27,7 @@ from lepton_fed.messages import (
     PARTS,
     PHASES,
     Advertise,
+    Attest,
     Declare,
     Declared,
     Done,
@@ -54,6 +56,7 @@ from lepton_fed.training.metrics import measure
 from lepton_fed.weighting import beta, raw_weight
 
 NO_KEYS = "it has no keys for secure sums; a simulation makes them, a deployed department is given them"
+NO_LOG = "it keeps no log of its own, so it cannot countersign one"
 ANOTHER_FILE = "the coordinator's federation file differs from this department's copy"
 
 DIVERGED = 1e30
@@ -127,6 +130,8 @@ class Department:
     """Its keys, terms and ledger for secure sums."""
     threads: int = 1
     """For masking."""
+    log: OwnLog | None = None
+    """What it tells the audit log, and how it watches that."""
     last_round: int = field(default=0, init=False)
     last_declared: int = field(default=0, init=False)
     declared: str = field(default="", init=False)
@@ -198,6 +203,8 @@ class Department:
             return self.member.advertise() if self.member is not None else Refused(NO_KEYS)
         if isinstance(message, Sum):
             return self.member.answer(message) if self.member is not None else Refused(NO_KEYS)
+        if isinstance(message, Attest):
+            return self.log.answer(message) if self.log is not None else Refused(NO_LOG)
         message = replace(message, hubs=self._held) if self.own_hubs else message
         reason = self._objection(message)
         if reason is not None:

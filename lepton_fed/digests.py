@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
-from lepton_fed.messages import HubState, Vector
+from lepton_fed.messages import HubState, Release, Vector
 from lepton_fed.secagg.canonical import digest
 
 BYTES_OF_DIGEST = 64
@@ -24,6 +24,11 @@ def hub_digest(hub: HubState) -> bytes:
     numbers = () if release is None else (release.mass, release.spread)
     rest = (hub.control, release.mean if release is not None else None)
     return _hash((hub.model,)) + _hash(rest, np.array(numbers, "<f8").tobytes())
+
+
+def release_digest(release: Release) -> bytes:
+    """32 bytes that stand for a sum which the coordinator made in the clear; reads its vector once."""
+    return _hash((release.mean,), np.array((release.mass, release.spread), "<f8").tobytes())
 
 
 def _hash(vectors: Iterable[Vector | None], numbers: bytes = b"") -> bytes:

@@ -9,6 +9,10 @@ and where sums are secure (`secagg` has what is in them; Work then comes inside 
     Advertise -> Advertised | Refused   keys for the next round, where the last one brought none
     Sum       -> Summed  | Refused      one exchange of a secure sum
 
+and now and then, about the audit log (`audit` has what is in them):
+
+    Attest -> Attested | Refused        does this head of the log continue the one that you saw last?
+
 Arrays are one-dimensional float32 NumPy arrays on the host; whoever receives one treats it as read-only.
 """
 
@@ -106,7 +110,21 @@ class Sum:
     unseen: Mapping[str, bytes] = field(default_factory=dict)
 
 
-Message = Join | Declare | Work | Advertise | Sum
+@dataclass(frozen=True)
+class Attest:
+    """Countersign this head of the audit log, and say what of yours is not in the log yet.
+
+    `head`: canonical bytes of a signed head. `since`: the size from which `proof` leads to it. `told`: how many entries
+    of this department's docket the log has.
+    """
+
+    head: bytes
+    since: int = 0
+    proof: tuple[bytes, ...] = ()
+    told: int = 0
+
+
+Message = Join | Declare | Work | Advertise | Sum | Attest
 
 
 @dataclass(frozen=True)
@@ -176,10 +194,22 @@ class Summed:
 
 
 @dataclass(frozen=True)
+class Attested:
+    """`seen`: entries under the head that this department keeps now. `entries`: of its docket, those after `told`.
+
+    `countersignature`: 64 bytes; none where the proof began elsewhere than at `seen`, from where it is to begin.
+    """
+
+    seen: int
+    countersignature: bytes = b""
+    entries: tuple[bytes, ...] = ()
+
+
+@dataclass(frozen=True)
 class Refused:
     """No, and why."""
 
     reason: str
 
 
-Reply = Joined | Declared | Done | Advertised | Summed | Refused
+Reply = Joined | Declared | Done | Advertised | Summed | Attested | Refused

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from lepton_fed.cohorts import denied, edges
 from lepton_fed.config import Federation
 from lepton_fed.department import Department
 from lepton_fed.record import Recorder
-from lepton_fed.report import Comparison, Denied, ModelFile, ReportContent, Sums, model_card, write_report
+from lepton_fed.report import AuditLog, Comparison, Denied, ModelFile, ReportContent, Sums, model_card, write_report
 from lepton_fed.report.sums import sums_of
 from lepton_fed.result import RunResult
 from lepton_fed.secrecy import audit
 from lepton_fed.settings import Settings
 from lepton_fed.storage import write_atomically, write_history
 from lepton_fed.weighting import alphas, beta
+
+if TYPE_CHECKING:
+    from lepton_fed.audit.run_log import Sealing
 
 
 def keep(
@@ -26,11 +33,17 @@ def keep(
     departments: Mapping[str, Department],
     warnings: tuple[str, ...],
     engine: str,
+    conclude: Callable[[], Sealing | None] = lambda: None,
 ) -> None:
-    """Everything but the record that the run has ended, which is written last."""
+    """Everything but the record that the run has ended, which is written last.
+
+    `conclude`: has departments countersign the audit log, once the models are in it.
+    """
     folder = recorder.folder
     write_history(folder.history, result.history)
-    content = _content(result, recorder, federation, departments, warnings, engine)
+    models, sealing = _models(result, recorder, departments), conclude()
+    warned = warnings if sealing is None else tuple(dict.fromkeys((*warnings, *sealing.warnings)))
+    content = replace(_content(result, recorder, federation, models, warned, engine), log=_log(sealing))
     for model in content.models:
         card = model_card(content, model.department, _metrics(result, model.department))
         write_atomically(folder.card(model.department), card)
@@ -47,17 +60,27 @@ def _models(result: RunResult, recorder: Recorder, departments: Mapping[str, Dep
         metadata = {"department": name, "run": result.run, "federation": result.settings.federation.name}
         digest = recorder.folder.write_model(name, arrays, "", metadata)
         path = recorder.folder.model(name)
-        recorder.store.record_model(result.run, name, digest=digest, file=path)
+        recorder.keep_model(name, digest, parameters_digest(arrays), path, result.state.round)
         relative = str(path.relative_to(recorder.folder.path))
         files.append(ModelFile(name, relative, digest, shared, layout.size - shared))
     return tuple(files)
+
+
+def parameters_digest(arrays: Mapping[str, np.ndarray]) -> bytes:
+    """32 bytes that stand for a model's numbers by name, whatever file they are in."""
+    state = hashlib.sha256()
+    for name in sorted(arrays):
+        array = np.ascontiguousarray(arrays[name])
+        state.update(f"{name} {array.dtype} {array.shape}\n".encode())
+        state.update(array.data)
+    return state.digest()
 
 
 def _content(
     result: RunResult,
     recorder: Recorder,
     federation: Federation,
-    departments: Mapping[str, Department],
+    models: tuple[ModelFile, ...],
     warnings: tuple[str, ...],
     engine: str,
 ) -> ReportContent:
@@ -82,10 +105,17 @@ def _content(
             Comparison(c.department, c.metric, c.alone, c.federated, c.pooled, c.examples) for c in result.comparison
         ),
         timing=result.timing,
-        models=_models(result, recorder, departments),
+        models=models,
         sums=_sums(result),
         warnings=warnings,
     )
+
+
+def _log(sealing: Sealing | None) -> AuditLog | None:
+    """How the log stands, for the report."""
+    if sealing is None:
+        return None
+    return AuditLog(sealing.log, sealing.size, sealing.root.hex(), sealing.countersigned, tuple(sealing.refused))
 
 
 def _sums(result: RunResult) -> Sums:

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
+from lepton_fed.accounts import Account, AgreedPlan, ReleasedSum
 from lepton_fed.digests import models_hash, shown_hash
 from lepton_fed.errors import RoundError
 from lepton_fed.messages import Advertise, Advertised, Done, HubState, Message, Refused, Reply, Sum, Summed, Work
@@ -20,6 +21,7 @@ from lepton_fed.secagg.canonical import Wire
 from lepton_fed.secagg.errors import Malformed, RoundFailed
 from lepton_fed.secagg.messages import Delivery, Refusal, SignedKeys
 from lepton_fed.secagg.plan import Plan, verdicts
+from lepton_fed.secagg.results import sum_hash
 from lepton_fed.secagg.roster import Roster
 from lepton_fed.secagg.server import Outcome, secure_sum
 from lepton_fed.sums import MEASUREMENTS, UPDATES, Scheme, Turnout, scores_in
@@ -62,6 +64,7 @@ def gather(
         except Malformed as error:
             raise RoundError(f"round {round} cannot be summed securely: {error}{_said(gathered.refusals)}") from None
         except RoundFailed as failure:
+            gathered.accounts += (Account(round, attempt, _agreed(plan)),)
             gathered.refusals |= failure.reasons
             gone = {n: why for n, why in gathered.refusals.items() if n in plan.members}
             if failure.spent or attempt + 1 == first + ATTEMPTS or not gone:
@@ -71,6 +74,7 @@ def gather(
             keys = {n: k for n, k in keys.items() if n not in plan.members}
         else:
             break
+    gathered.accounts += (account_of(outcome),)
     try:
         taken_in(scheme, outcome, gathered, hubs)
     except Malformed as error:
@@ -78,6 +82,30 @@ def gather(
     gathered.models = _commonest(gathered.held.values()) or gathered.models
     used = {*plan.members, *plan.recipients}
     return {**{n: k for n, k in keys.items() if n not in used}, **outcome.next_keys}, gathered
+
+
+def account_of(outcome: Outcome) -> Account:
+    """What a secure sum came to, for the audit log. Reads each sum once."""
+    plan, there = outcome.plan, frozenset(outcome.survivors)
+    found = [
+        ReleasedSum(group.name, cohort.name, tuple(n for n in cohort.members if n in there), result)
+        for group in plan.groups
+        for cohort in group.cohorts
+        if (result := _result(outcome, group.name, cohort.name)) is not None and there.intersection(cohort.members)
+    ]
+    return Account(plan.round, plan.attempt, _agreed(plan), outcome.survivors, outcome.signed, tuple(found))
+
+
+def _agreed(plan: Plan) -> AgreedPlan:
+    return AgreedPlan(plan.instance, plan.roster_hash, plan.model_hash, plan.members, plan.threshold)
+
+
+def _result(outcome: Outcome, group: str, cohort: str) -> bytes | None:
+    """The digest of one sum; of all of them together where only departments could open them."""
+    if outcome.sums_hash is not None:
+        return outcome.sums_hash
+    found = outcome.sums.get((group, cohort))
+    return None if found is None else sum_hash(found)
 
 
 def _said(refusals: Mapping[str, str]) -> str:

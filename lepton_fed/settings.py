@@ -555,6 +555,17 @@ class Report(_Strict):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Audit(_Strict):
+    """`[audit]`: how the log of what was decided is kept."""
+
+    every: int = 10
+    """Rounds after which departments countersign the log again; they do at the end of a run anyway."""
+
+    def __post_init__(self) -> None:
+        _require(self.every >= 1, f"audit: every must be at least 1 round, not {self.every}")
+
+
+@dataclass(frozen=True, kw_only=True)
 class Settings(_Strict):
     """A whole federation file."""
 
@@ -572,6 +583,7 @@ class Settings(_Strict):
     server: ServerOptimiser = field(default_factory=ServerOptimiser)
     aggregation: Aggregation = field(default_factory=Aggregation)
     report: Report = field(default_factory=Report)
+    audit: Audit = field(default_factory=Audit)
 
     def __post_init__(self) -> None:
         _require(bool(self.departments), "departments is empty; a federation has at least two")

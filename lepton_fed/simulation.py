@@ -28,7 +28,7 @@ from lepton_fed.errors import ConfigError
 from lepton_fed.history import Measurement
 from lepton_fed.messages import Done, Reply, Summed
 from lepton_fed.progress import Progress, Quiet
-from lepton_fed.record import Recorder, recorded_rounds
+from lepton_fed.record import Logging, Recorder, folder_of, recorded_rounds
 from lepton_fed.result import Compared, RunResult
 from lepton_fed.secagg.client import Party
 from lepton_fed.secagg.messages import MaskedInput
@@ -36,6 +36,8 @@ from lepton_fed.tracking import Tracker, tracker
 from lepton_fed.transport import InProcess, OnReply, drive
 
 if TYPE_CHECKING:
+    from lepton_fed.audit.key_folder import KeyFolder
+    from lepton_fed.audit.run_log import Sealing
     from lepton_fed.storage import Saved
 
 Engine = Literal["inprocess", "flower"]
@@ -52,6 +54,10 @@ class Run:
     progress: Progress
     parties: Mapping[str, Party]
     recorder: Recorder | None = None
+    keys: KeyFolder | None = None
+    """Of the audit log."""
+    policies: Mapping[str, bytes] = field(default_factory=dict)
+    """By department: digest of the policies that it decides by."""
     trackers: list[Tracker] = field(default_factory=list)
     history: list[Measurement] = field(default_factory=list)
     timing: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
@@ -152,14 +158,47 @@ def _open_record(
         return 0.0
     if resume is None:
         assert out is not None
-        run.recorder = stack.enter_context(Recorder.create(Path(out), run.federation, database, _bytes_needed(run)))
+        place = Path(out)
+        run.recorder = stack.enter_context(
+            Recorder.create(place, run.federation, database, _bytes_needed(run), _logging(run, place, database))
+        )
+        _give_logs(run)
         return 0.0
-    run.recorder = stack.enter_context(Recorder.reopen(Path(resume), run.federation, database))
+    place = Path(resume)
+    run.recorder = stack.enter_context(
+        Recorder.reopen(place, run.federation, database, logging=_logging(run, place, database))
+    )
+    _give_logs(run)
     saved = run.recorder.saved()
     if saved is None:
         return 0.0
     run.history = run.recorder.history()
     return _go_back(run, saved)
+
+
+def _logging(run: Run, place: Path, database: str | None) -> Logging:
+    """How the run writes the audit log; its keys are beside the database."""
+    from lepton_fed.audit.beginnings import beginning, log_name
+    from lepton_fed.audit.key_folder import KeyFolder
+    from lepton_fed.audit.run_log import RunLog
+
+    settings = run.federation.settings
+    begun = beginning(run.federation, allowed_code(own.file for own in run.owns.values()))
+    keys = run.keys = KeyFolder(folder_of(place, database), log_name(settings))
+    run.policies = dict(begun.policies)
+    return Logging(
+        begun, lambda store, id_: RunLog(store.database, keys.signers(settings.names), id_, exclusive=keys.exclusive)
+    )
+
+
+def _give_logs(run: Run) -> None:
+    """Every department gets its own side of the log."""
+    assert run.recorder is not None
+    assert run.recorder.log is not None
+    assert run.keys is not None
+    coordinator = run.recorder.log.signers.coordinator.public
+    for name, department in run.departments.items():
+        department.log = run.keys.department(name, coordinator, run.recorder.record.id, run.policies[name])
 
 
 def _go_back(run: Run, saved: Saved) -> float:
@@ -195,7 +234,9 @@ def _train(run: Run) -> None:
         run.state, before = state, spent
         _account(run, news, spent)
         _checkpoint(run, news)
-    _take(run, run.state.round, before, drive(close(settings, run.state), transport))
+        if run.state.round % settings.audit.every == 0:
+            _attest(run)
+    _take(run, run.state.round, before, drive(close(settings, run.state), transport), closing=True)
 
 
 def _counting(progress: Progress) -> OnReply:
@@ -214,11 +255,20 @@ def _at_work(run: Run) -> int:
     return min(run.federation.settings.rounds.participants or len(writers), len(writers))
 
 
-def _take(run: Run, number: int, seconds: float, news: News) -> None:
+def _attest(run: Run) -> None:
+    """Has every department countersign the audit log; who does not is a warning."""
+    if run.recorder is None or run.recorder.log is None:
+        return
+    with run.timed("audit log"):
+        standing = run.recorder.log.attest(InProcess(run.departments), run.federation.settings.names)
+    run.warnings |= dict.fromkeys(standing.warnings)
+
+
+def _take(run: Run, number: int, seconds: float, news: News, *, closing: bool = False) -> None:
     """What was measured about round `number`: to the history, the database, the trackers, the screen."""
     run.history += news.measurements
     if run.recorder is not None:
-        run.recorder.keep_round(number, seconds, news.measurements)
+        run.recorder.keep_round(number, seconds, news.measurements, news.accounts, closing=closing)
     for one in run.trackers:
         one.log(number, news.measurements)
     run.progress.measured(number, news.measurements)
@@ -253,7 +303,7 @@ def _train_on_flower(run: Run) -> None:
     started = time.perf_counter()
 
     def on_round(number: int, news: News) -> None:
-        _take(run, number, 0.0, news)
+        _take(run, number, 0.0, news, closing=number == run.federation.settings.rounds.count)
         _account(run, news, 0.0)
 
     outcome = run_on_flower(
@@ -348,6 +398,22 @@ def _conclude(
     if run.recorder is not None:
         from lepton_fed.outcome import keep
 
-        keep(result, run.recorder, run.federation, run.departments, tuple(run.warnings), engine)
+        keep(
+            result,
+            run.recorder,
+            run.federation,
+            run.departments,
+            tuple(run.warnings),
+            engine,
+            lambda: _concluded(run),
+        )
         run.recorder.finish()
+        _concluded(run)
     return result
+
+
+def _concluded(run: Run) -> Sealing | None:
+    """Has every department countersign all that the audit log has of the run."""
+    if run.recorder is None or run.recorder.log is None:
+        return None
+    return run.recorder.log.conclude(InProcess(run.departments), run.federation.settings.names)

@@ -6,16 +6,19 @@ Here the coordinator sees every addend; `secure = true` replaces this adding by 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
 
+from lepton_fed.accounts import IN_THE_CLEAR, MEASURED, Account, ReleasedSum
 from lepton_fed.cohorts import HubPlan
+from lepton_fed.digests import release_digest
 from lepton_fed.errors import PeerError
 from lepton_fed.hub import Hub
 from lepton_fed.messages import Addend, Done, Refused, Release, Reply
+from lepton_fed.secagg.canonical import digest
 from lepton_fed.settings import Settings
 
 
@@ -49,7 +52,8 @@ class Gathered:
 
     `releases` and `counts` (how many departments are in it) by hub; `totals` of the report by name; `disclosed` and
     `seconds` by department; `answered`: who is in a sum. `clamped`: entries cut off at the clip, where they are
-    counted. `models`: digests of hubs that only departments hold, agreed from `held`, by department.
+    counted. `models`: digests of hubs that only departments hold, agreed from `held`, by department. `accounts`: of
+    each attempt at the sums, for the audit log.
     """
 
     releases: dict[str, Release] = field(default_factory=dict)
@@ -63,6 +67,7 @@ class Gathered:
     warnings: tuple[str, ...] = ()
     models: Mapping[str, bytes] = field(default_factory=dict)
     held: dict[str, Mapping[str, bytes]] = field(default_factory=dict)
+    accounts: tuple[Account, ...] = ()
 
 
 @dataclass(eq=False)
@@ -78,20 +83,34 @@ class Tally:
     refusals: dict[str, str] = field(default_factory=dict)
     seconds: dict[str, Mapping[str, float]] = field(default_factory=dict)
     answered: list[str] = field(default_factory=list)
+    writers: dict[str, list[str]] = field(default_factory=dict)
+    reporters: list[str] = field(default_factory=list)
     _sizes: dict[str, int] = field(default_factory=dict)
 
-    def gathered(self) -> Gathered:
-        """All of it. To be asked once."""
-        releases = {hub: mean.release() for hub, mean in self.sums.items()}
+    def gathered(self, round: int = 0) -> Gathered:
+        """All of it, as the sums of this round. To be asked once."""
+        found = {hub: mean.release() for hub, mean in self.sums.items()}
+        releases = {hub: release for hub, release in found.items() if release is not None}
         return Gathered(
-            {hub: release for hub, release in releases.items() if release is not None},
+            releases,
             {hub: mean.count for hub, mean in self.sums.items()},
             self.totals,
             self.disclosed,
             self.refusals,
             self.seconds,
             tuple(self.answered),
+            accounts=(Account(round, 0, None, released=tuple(self._released(releases))),),
         )
+
+    def _released(self, releases: Mapping[str, Release]) -> Iterator[ReleasedSum]:
+        """What was added in the clear, as what it is."""
+        for hub, release in releases.items():
+            writers = tuple(sorted(self.writers[hub]))
+            yield ReleasedSum(f"updates {IN_THE_CLEAR}", hub, writers, release_digest(release))
+        if self.reporters:
+            # Spelt in hexadecimal, since a total may have become infinite.
+            result = digest("totals", tuple((name, float(total).hex()) for name, total in sorted(self.totals.items())))
+            yield ReleasedSum(f"{MEASURED} {IN_THE_CLEAR}", "departments", tuple(sorted(self.reporters)), result)
 
     def take(self, name: str, reply: Reply) -> None:
         """Adds one department's reply; one that cannot be added counts as a refusal, all of it."""
@@ -126,8 +145,11 @@ class Tally:
     def _add(self, name: str, done: Done) -> None:
         for hub, addend in done.addends.items():
             self.sums.setdefault(hub, Mean()).add(addend)
+            self.writers.setdefault(hub, []).append(name)
         for key, value in done.scores.items():
             self.totals[key] = self.totals.get(key, 0.0) + value
+        if done.scores:
+            self.reporters.append(name)
         if done.disclosed:
             self.disclosed[name] = done.disclosed
         self.seconds[name] = done.seconds

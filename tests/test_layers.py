@@ -19,6 +19,7 @@ PARTS = sorted(p.relative_to(ROOT) for p in ROOT.rglob("*.py"))
 LAYERS: dict[int, tuple[str, ...]] = {
     0: ("errors",),
     1: (
+        "accounts",
         "code",
         "cohorts",
         "history",
@@ -37,6 +38,7 @@ LAYERS: dict[int, tuple[str, ...]] = {
         "compression",
         "couplings",
         "digests",
+        "docket",
         "hub",
         "member",
         "messages",
@@ -47,7 +49,7 @@ LAYERS: dict[int, tuple[str, ...]] = {
         "training",
     ),
     3: ("department", "secrecy", "tally", "transport"),
-    4: ("coordinator", "secure"),
+    4: ("attestation", "coordinator", "secure"),
     5: (
         "assembly",
         "audit",
@@ -73,7 +75,7 @@ LAYERS: dict[int, tuple[str, ...]] = {
         "summary",
         "tracking",
     ),
-    6: ("__init__", "__main__", "cli", "clients", "local", "running", "server"),
+    6: ("__init__", "__main__", "auditing", "cli", "clients", "local", "running", "server"),
 }
 LAYER = {name: level for level, names in LAYERS.items() for name in names}
 

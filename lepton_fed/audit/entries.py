@@ -28,6 +28,9 @@ Digests = tuple[tuple[str, bytes], ...]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
+NO_PLAN = bytes(32)
+"""Instead of a plan's digest, of sums that were made in the clear."""
+
 LONGEST = 1000
 """Characters of a text in the open."""
 
@@ -45,6 +48,11 @@ def spoken(time: int) -> str:
         return f"{time} microseconds after 1970"
 
 
+def shortened(text: str) -> str:
+    """A text as an entry may have it in the open."""
+    return storable(text)[:LONGEST]
+
+
 def digests(of: Mapping[str, bytes]) -> Digests:
     """A table of digests in its one order."""
     return tuple(sorted(of.items()))
@@ -52,9 +60,13 @@ def digests(of: Mapping[str, bytes]) -> Digests:
 
 @dataclass(frozen=True)
 class Entry(Wire):
-    """What every entry has. `run` is empty where an entry belongs to none."""
+    """What every entry has. `run` is empty where an entry belongs to none.
+
+    `TOLD_BY`: the field that names the department which alone may tell it; empty where the coordinator writes it.
+    """
 
     TITLE: ClassVar[str]
+    TOLD_BY: ClassVar[str] = ""
     time: int
     run: str
 
@@ -155,6 +167,7 @@ class Decided(Entry):
 
     KIND = "audit-decision/1"
     TITLE = "decision"
+    TOLD_BY = "department"
     department: str
     principal: str
     action: str
@@ -212,7 +225,10 @@ class Survived(Entry):
 
 @dataclass(frozen=True)
 class Released(Entry):
-    """A sum came out. `group`, `cohort`: which; `departments`: whose addends are in it; `result`: digest of the sum."""
+    """A sum came out. `group`, `cohort`: which; `departments`: whose addends are in it; `result`: digest of the sum.
+
+    `plan` is `NO_PLAN` where the coordinator added what it saw.
+    """
 
     KIND = "audit-release/1"
     TITLE = "release"
@@ -238,6 +254,7 @@ class Spent(Entry):
 
     KIND = "audit-epsilon/1"
     TITLE = "ε spent"
+    TOLD_BY = "department"
     round: int
     department: str
     data_set: str
@@ -261,6 +278,7 @@ class ModelMade(Entry):
 
     KIND = "audit-model/1"
     TITLE = "model"
+    TOLD_BY = "target"
     round: int
     target: str
     model: bytes

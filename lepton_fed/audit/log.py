@@ -39,7 +39,7 @@ def append(connection: Connection, log: str, entries: Sequence[Entry], openings:
 
     `openings`: the texts behind their commitments, kept apart so that they can be erased.
     """
-    tree = _locked(connection, log)
+    tree = locked(connection, log)
     first, rows = tree.size, []
     for entry in entries:
         body = entry.body
@@ -55,7 +55,7 @@ def append(connection: Connection, log: str, entries: Sequence[Entry], openings:
 
 def seal(connection: Connection, log: str, coordinator: Identity, at: datetime | None = None) -> Sealed:
     """Sign a head over every entry so far, those of this transaction included. `at`: now, if not given."""
-    tree = _locked(connection, log)
+    tree = locked(connection, log)
     last = last_head(connection, log)
     time, previous, number = moment(at or datetime.now(UTC)), NO_HEAD, 0
     if last is not None:
@@ -65,6 +65,12 @@ def seal(connection: Connection, log: str, coordinator: Identity, at: datetime |
     row = {"log": log, "number": number, "body": signed.written}
     connection.execute(insert(AuditHeadRow), [row])
     return Sealed(number, signed)
+
+
+def size_of(connection: Connection, log: str) -> int:
+    """How many entries it has; 0 for a log that has not begun."""
+    found = connection.execute(select(AuditLogRow.size).where(AuditLogRow.log == log)).scalar()
+    return 0 if found is None else int(found)
 
 
 def last_head(connection: Connection, log: str) -> Sealed | None:
@@ -117,7 +123,7 @@ def erase(connection: Connection, log: str, commitment: Commitment) -> None:
     connection.execute(delete(table).where(table.log == log, table.commitment == commitment.digest))
 
 
-def _locked(connection: Connection, log: str) -> Frontier:
+def locked(connection: Connection, log: str) -> Frontier:
     """The log's tree, which nobody else appends to until the transaction ends; an empty one for a new log."""
     wanted = select(AuditLogRow.size, AuditLogRow.frontier).where(AuditLogRow.log == log).with_for_update()
     found = connection.execute(wanted).first()

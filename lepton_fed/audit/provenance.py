@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from lepton_fed.accounts import MEASURED
 from lepton_fed.audit.entries import (
     Decided,
     Digests,
@@ -26,6 +27,7 @@ from lepton_fed.audit.entries import (
 )
 from lepton_fed.audit.record import Record
 from lepton_fed.errors import ConfigError
+from lepton_fed.secagg.errors import Malformed
 
 Placed = tuple[int, Entry]
 """An entry and its index."""
@@ -86,6 +88,18 @@ def prove(records: Iterable[Record], model: bytes) -> tuple[Provenance, ...]:
     return tuple(_of_run([one for one in placed if one[1].run == run], model) for run in runs)
 
 
+def names(records: Iterable[Record], model: bytes) -> bool:
+    """Whether an entry names the model; one that cannot be read names none."""
+    return any(_names(record, model) for record in records)
+
+
+def _names(record: Record, model: bytes) -> bool:
+    try:
+        return model in record.body and _is_of(Entry.read(record.body), model)
+    except Malformed:
+        return False
+
+
 def _is_of(entry: Entry, model: bytes) -> bool:
     return isinstance(entry, ModelMade) and model in (entry.model, entry.parameters)
 
@@ -124,8 +138,9 @@ def _of_run(entries: Sequence[Placed], model: bytes) -> Provenance:
 
 
 def _taking_part(entries: Sequence[Entry]) -> tuple[tuple[str, int], ...]:
-    """In how many rounds each department's addends came out; where no sum is told, in how many it delivered."""
-    released = {(e.round, name) for e in entries if isinstance(e, Released) for name in e.departments}
+    """In how many rounds each department's updates came out; where no sum is told, in how many it delivered."""
+    sums = [e for e in entries if isinstance(e, Released) and not e.group.startswith(MEASURED)]
+    released = {(e.round, name) for e in sums for name in e.departments}
     delivered = {(e.round, name) for e in entries if isinstance(e, Survived) for name in e.survivors}
     return tuple(sorted(Counter(name for _, name in released or delivered).items()))
 

@@ -11,7 +11,7 @@ can be signed without the coordinator's key. Who has that key as well is found b
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from lepton_fed.audit.commitments import Commitment, Opening
@@ -65,6 +65,10 @@ class Verdict:
     def sound(self) -> bool:
         """Whether nothing was found."""
         return not self.findings
+
+    def with_findings(self, more: Iterable[Finding]) -> Verdict:
+        """The same, and what else was found."""
+        return replace(self, findings=(*self.findings, *more))
 
     def require(self) -> None:
         """Return quietly if nothing was found; raise `Tampered` with the sentences if something was."""

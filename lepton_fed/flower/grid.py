@@ -21,6 +21,8 @@ from lepton_fed.flower.records import Here, Said, Who, record_of, said_in
 from lepton_fed.messages import (
     Advertise,
     Advertised,
+    Attest,
+    Attested,
     Declare,
     Declared,
     Done,
@@ -36,17 +38,26 @@ from lepton_fed.messages import (
 from lepton_fed.transport import OnReply
 
 WHO, JOIN, DECLARE, ADVERTISE = "query.who", "query.join", "query.declare", "query.advertise"
+ATTEST = "query.attest"
 WORK, SUM = "train.work", "train.sum"
 UPDATE = "query.update"
 """Flower's types of our messages."""
 
-TYPES: dict[type[Message], str] = {Join: JOIN, Declare: DECLARE, Work: WORK, Advertise: ADVERTISE, Sum: SUM}
+TYPES: dict[type[Message], str] = {
+    Join: JOIN,
+    Declare: DECLARE,
+    Work: WORK,
+    Advertise: ADVERTISE,
+    Sum: SUM,
+    Attest: ATTEST,
+}
 FITTING: dict[type[Message], type[Reply]] = {
     Join: Joined,
     Declare: Declared,
     Work: Done,
     Advertise: Advertised,
     Sum: Summed,
+    Attest: Attested,
 }
 INTRODUCTIONS: tuple[type[Here | Refused], ...] = (Here, Refused)
 

@@ -1,6 +1,6 @@
 """Messages and replies as Flower records: one ConfigRecord of plain fields each, nothing that could be run.
 
-    RecordDict { "lepton": ConfigRecord { version: 3, kind: "work", round: 7, write: [...], ... } }
+    RecordDict { "lepton": ConfigRecord { version: 4, kind: "work", round: 7, write: [...], ... } }
 
 A message is one record because Flower sends every record, and every array in it, as a request of its own. Only
 the work that comes with an exchange of a secure sum is a second one, "lepton work": the exchange differs from
@@ -30,6 +30,8 @@ from lepton_fed.messages import (
     Addend,
     Advertise,
     Advertised,
+    Attest,
+    Attested,
     Declare,
     Declared,
     Done,
@@ -64,7 +66,7 @@ from lepton_fed.secagg.messages import (
     SurvivorSignature,
 )
 
-VERSION = 3
+VERSION = 4
 """Of what is on the wire. Both sides must speak the same one; nothing is guessed."""
 
 RECORD, WORK = "lepton", "lepton work"
@@ -94,9 +96,13 @@ class Here:
 
 @dataclass(frozen=True)
 class Update:
-    """The newest membership that the coordinator has, signed by the administrator; the first thing said to anybody."""
+    """The newest membership that the coordinator has, signed by the administrator; the first thing said to anybody.
+
+    `run`: the id of the run under way, by which a department's entries of the audit log are found; empty without one.
+    """
 
     membership: bytes = field(repr=False)
+    run: str = ""
 
 
 @dataclass(frozen=True)
@@ -188,6 +194,9 @@ class Reader:
 
     def raw(self, key: str) -> bytes:
         return self._take(key, bytes)
+
+    def raws(self, key: str) -> tuple[bytes, ...]:
+        return tuple(self._list(key, bytes))
 
     def flag(self, key: str) -> bool:
         return self._take(key, bool)
@@ -482,7 +491,11 @@ def _vector(raw: Bytes) -> Vector:
 _KINDS: dict[type, tuple[str, Callable[[Any], Fields], Callable[[Reader], Any]]] = {
     Who: ("who", lambda _: {}, lambda _: Who()),
     Here: ("here", lambda s: {"department": s.department}, lambda r: Here(r.text("department"))),
-    Update: ("update", lambda s: {"membership": s.membership}, lambda r: Update(r.raw("membership"))),
+    Update: (
+        "update",
+        lambda s: {"membership": s.membership, "run": s.run},
+        lambda r: Update(r.raw("membership"), r.text("run")),
+    ),
     Updated: ("updated", lambda s: {"serial": s.serial}, lambda r: Updated(r.whole("serial"))),
     Join: ("join", lambda s: {"fingerprint": s.fingerprint}, lambda r: Join(r.text("fingerprint"))),
     Joined: (
@@ -510,6 +523,16 @@ _KINDS: dict[type, tuple[str, Callable[[Any], Fields], Callable[[Reader], Any]]]
     ),
     Sum: ("sum", _write_sum, _read_sum),
     Summed: ("summed", _write_summed, _read_summed),
+    Attest: (
+        "attest",
+        lambda s: {"head": s.head, "since": s.since, "proof": list(s.proof), "told": s.told},
+        lambda r: Attest(r.raw("head"), r.whole("since"), r.raws("proof"), r.whole("told")),
+    ),
+    Attested: (
+        "attested",
+        lambda s: {"seen": s.seen, "countersignature": s.countersignature, "entries": list(s.entries)},
+        lambda r: Attested(r.whole("seen"), r.raw("countersignature"), r.raws("entries")),
+    ),
     Refused: ("refused", lambda s: {"reason": one_line(s.reason)}, lambda r: Refused(r.text("reason"))),
 }
 """By type: its name on the wire, its fields, and how it is read back."""

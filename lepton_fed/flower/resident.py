@@ -72,6 +72,7 @@ STEPS = {
     "query.advertise": "making keys",
     "train.work": "its work of the round",
     "train.sum": "an exchange of a secure sum",
+    "query.attest": "countersigning the audit log",
 }
 """What a department was asked for, in words, by Flower's type."""
 

@@ -6,11 +6,12 @@ card = model_card(content, "内科", {"auc": 0.91})
 """
 
 from lepton_fed.report.card import DIGEST_PLACEHOLDER, model_card
-from lepton_fed.report.content import Comparison, Denied, ModelFile, ReportContent, Sums
+from lepton_fed.report.content import AuditLog, Comparison, Denied, ModelFile, ReportContent, Sums
 from lepton_fed.report.page import render, write_report
 
 __all__ = [
     "DIGEST_PLACEHOLDER",
+    "AuditLog",
     "Comparison",
     "Denied",
     "ModelFile",

@@ -96,6 +96,20 @@ class Sums:
 PLAIN = Sums(secure=False)
 
 
+@dataclass(frozen=True, slots=True)
+class AuditLog:
+    """How the audit log stood when the report was written: entries under its last head, whose `root` (hex) says which.
+
+    `countersigned`: departments that signed that head, too; `refused`: those that were asked and did not.
+    """
+
+    name: str
+    entries: int
+    root: str
+    countersigned: Sequence[str]
+    refused: Sequence[str] = ()
+
+
 @dataclass(frozen=True, kw_only=True)
 class ReportContent:
     """Everything that the report and the model cards show."""
@@ -129,6 +143,8 @@ class ReportContent:
     """Phase of the run to its seconds."""
     models: Sequence[ModelFile] = ()
     sums: Sums = PLAIN
+    log: AuditLog | None = None
+    """None where nothing of the run is in an audit log."""
     warnings: Sequence[str] = ()
 
     @property

@@ -78,6 +78,12 @@ def sums_hash(sums: Sums) -> bytes:
     return digest("sums", *parts)
 
 
+def sum_hash(one: Sum) -> bytes:
+    """32 bytes that stand for one cohort's sum; reads it once, without a copy."""
+    scalars = tuple(float(value) for value in one.scalars)
+    return digest("sum", one.vector.view(np.uint32), scalars, one.clipped)
+
+
 def _parts(plan: Plan, group: Group, cohort: Cohort, words: Mapping[str, Words]) -> list[tuple[Channel, Fraction]]:
     """The channels that enter this cohort's sum, each with its factor."""
     own = [channel for channel in channels(plan) if channel.group.name == group.name and channel.name in words]

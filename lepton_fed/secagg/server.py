@@ -23,7 +23,7 @@ import numpy as np
 
 from lepton_fed.errors import LeptonError
 from lepton_fed.secagg import field as shamir
-from lepton_fed.secagg.canonical import Wire, Words
+from lepton_fed.secagg.canonical import Wire, Words, digest
 from lepton_fed.secagg.client import pair_mask, self_mask, sign_between
 from lepton_fed.secagg.errors import Malformed, RoundFailed
 from lepton_fed.secagg.keys import agree, public_of
@@ -66,7 +66,7 @@ class Outcome:
     signed).
 
     `opened` holds the scalars that a sealed plan opens. `next_keys` are for the next round. `reasons` says why
-    departments are missing, in their own words or by what was wrong.
+    departments are missing, in their own words or by what was wrong. `signed`: 32 bytes, of what survivors signed.
     """
 
     plan: Plan
@@ -76,6 +76,7 @@ class Outcome:
     next_keys: dict[str, SignedKeys] = field(repr=False)
     reasons: dict[str, str]
     opened: dict[tuple[str, str], dict[str, float]] = field(default_factory=dict, repr=False)
+    signed: bytes = bytes(32)
 
     def hash(self) -> bytes:
         """32 bytes over all sums, for `Published.sign`; reads every sum once."""
@@ -101,11 +102,12 @@ def secure_sum(plan: Plan, roster: Roster, keys: Iterable[SignedKeys], *, thread
     for channel in channels(plan):
         if channel.name in masked:
             _unmask(masked[channel.name], call, channel, secrets, threads)
+    signed = digest("survivors", plan.instance, delivery.shares_hash, survivors)
     next_keys = {name: reveal.next_keys for name, reveal in reveals.items() if reveal.next_keys is not None}
     if plan.sealed:
         agreed = yield from _deliver_sealed(round, SealedSums(call, quorum, tuple(sorted(masked.items()))))
-        return Outcome(plan, survivors, {}, agreed, next_keys, round.reasons, opened(plan, masked))
-    return Outcome(plan, survivors, assemble(plan, masked), None, next_keys, round.reasons)
+        return Outcome(plan, survivors, {}, agreed, next_keys, round.reasons, opened(plan, masked), signed)
+    return Outcome(plan, survivors, assemble(plan, masked), None, next_keys, round.reasons, signed=signed)
 
 
 def _collect_shares(round: _Round, call: Call) -> Flow[dict[str, SealedShares]]:

@@ -2,6 +2,7 @@
 
     run 1 --- n round 1 --- n measurement       audit_log 1 --- n audit_entry        audit_event
      \\------- n model                             |   \\------- n audit_opening
+                                                  |   \\------- n audit_taken
                                                   \\------- n audit_head 1 --- n audit_countersignature
 
 Arrays stay in the run folder; a model's row holds the digest of its file. Every name of a constraint follows
@@ -224,3 +225,13 @@ class AuditOpeningRow(Base):
     commitment: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
     salt: Mapped[bytes] = mapped_column(LargeBinary)
     text: Mapped[str] = mapped_column(Text)
+
+
+class AuditTakenRow(Base):
+    """Up to which number the entries of a source (a run's rounds, a department's docket, calls) are in a log."""
+
+    __tablename__ = "audit_taken"
+
+    log: Mapped[str] = mapped_column(ForeignKey("audit_log.log"), primary_key=True)
+    source: Mapped[str] = mapped_column(Text, primary_key=True)
+    number: Mapped[int] = mapped_column(BigInteger)

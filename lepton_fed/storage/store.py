@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -10,14 +10,22 @@ from pathlib import Path
 from types import TracebackType
 from uuid import uuid4
 
-from sqlalchemy import URL, delete, insert, select, update
+from sqlalchemy import URL, Connection, delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from lepton_fed.errors import StorageError
 from lepton_fed.history import Measurement
 from lepton_fed.storage import schema
+from lepton_fed.storage.database import Database
 from lepton_fed.storage.models import MeasurementRow, ModelRow, RoundRow, RunRow
 from lepton_fed.storage.run_record import STATUSES, Status
+
+Also = Callable[[Connection], None]
+"""What else is written in a transaction: both, or neither. The audit log is, so that it tells what was recorded."""
+
+
+def nothing(connection: Connection) -> None:
+    """Nothing else."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,11 +74,16 @@ class RunStore:
 
     Every method raises StorageError, in one sentence and without a password, if the database cannot be
     reached, read or written, or is locked for longer than `patience` seconds. `durable`: each change waits
-    for the disk (SQLite; other databases have settings of their own).
+    for the disk (SQLite; other databases have settings of their own). `also` of a method: what is written with it.
     """
 
     def __init__(self, url: str | URL, *, patience: float = 10.0, durable: bool = True) -> None:
         self._database = schema.opened(url, patience=patience, durable=durable)
+
+    @property
+    def database(self) -> Database:
+        """Where the rows are, and the audit log beside them."""
+        return self._database
 
     def close(self) -> None:
         """Give back the connections."""
@@ -95,13 +108,14 @@ class RunStore:
         folder: Path | str,
         id: str | None = None,  # noqa: A002
         started: datetime | None = None,
+        also: Also = nothing,
     ) -> str:
         """Record that a run begins; returns its id. The `id` of a run that is there goes on with that run.
 
         Its settings and folder become the given ones: it may have been moved or be asked for more rounds.
         Whether they are close enough to go on is for the caller to judge, who has both federation files.
         """
-        with self._writing() as session:
+        with self._writing(also) as session:
             if id is not None and (known := session.get(RunRow, id)) is not None:
                 known.fingerprint, known.federation_toml = fingerprint, federation_toml
                 known.folder = str(folder)
@@ -123,10 +137,12 @@ class RunStore:
             session.add(row)
             return row.id
 
-    def record_round(self, run: str, number: int, seconds: float, measurements: Sequence[Measurement]) -> None:
+    def record_round(
+        self, run: str, number: int, seconds: float, measurements: Sequence[Measurement], also: Also = nothing
+    ) -> None:
         """Store a round with all that was measured in it, or nothing; a round that is there is replaced."""
         rows = _rows(run, number, measurements)
-        with self._writing() as session:
+        with self._writing(also) as session:
             _known(session, run)
             session.execute(delete(RoundRow).where(RoundRow.run == run, RoundRow.number == number))
             row = {"run": run, "number": number, "seconds": seconds, "recorded": datetime.now(UTC)}
@@ -140,18 +156,18 @@ class RunStore:
             _known(session, run)
             session.execute(delete(RoundRow).where(RoundRow.run == run, RoundRow.number > number))
 
-    def record_model(self, run: str, department: str, *, digest: str, file: Path | str) -> None:
+    def record_model(self, run: str, department: str, *, digest: str, file: Path | str, also: Also = nothing) -> None:
         """Store where a target's model is; one that is there is replaced."""
-        with self._writing() as session:
+        with self._writing(also) as session:
             _known(session, run)
             row = ModelRow(run=run, department=department, digest=digest, file=str(file), created=datetime.now(UTC))
             session.merge(row)
 
-    def finish_run(self, run: str, status: Status, reason: str = "") -> None:
+    def finish_run(self, run: str, status: Status, reason: str = "", also: Also = nothing) -> None:
         """Record how a run ended, now."""
         if status not in STATUSES:
             raise ValueError(f"a run's status is one of {', '.join(STATUSES)}, not {status!r}")
-        with self._writing() as session:
+        with self._writing(also) as session:
             _known(session, run)
             values = {"status": status, "reason": reason, "finished": datetime.now(UTC)}
             session.execute(update(RunRow).where(RunRow.id == run).values(values))
@@ -203,10 +219,11 @@ class RunStore:
             yield session
 
     @contextmanager
-    def _writing(self) -> Iterator[Session]:
+    def _writing(self, also: Also = nothing) -> Iterator[Session]:
         with self._database.writing() as connection, Session(connection) as session:
             yield session
             session.flush()
+            also(connection)
 
 
 def _known(session: Session, run: str) -> RunRow:
