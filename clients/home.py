@@ -2,12 +2,14 @@
 
     KIT/state/kept/                 what lasts between messages, private parts included; after each piece of work
     KIT/state/models/<name>.safetensors    the model after the last round
+    KIT/state/audit.head, audit.docket     the last head of the audit log that it countersigned, and what it told
 
 A department that is killed begins again from there: its ledger says what was released, this says what it had learnt.
 """
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,16 +17,20 @@ import numpy as np
 import torch
 
 from lepton_fed.assembly import Own
+from lepton_fed.audit.beginnings import policy_digests
+from lepton_fed.audit.kits import log_of
+from lepton_fed.audit.own_log import DepartmentLog
 from lepton_fed.department import Department
 from lepton_fed.deploy.kit import DepartmentKit
 from lepton_fed.deploy.membership import newer
 from lepton_fed.flower.resident import department_of, own_of
 from lepton_fed.flower.signed import Members
 from lepton_fed.messages import Declare, Message, Sum, Work
+from lepton_fed.policies import Policies
 from lepton_fed.secagg.messages import SealedSums
 from lepton_fed.storage import Checkpoint, write_atomically
 from lepton_fed.storage.file_names import file_name
-from lepton_fed.storage.tensors import tensor_chunks
+from lepton_fed.storage.tensors import parameters_digest, tensor_chunks
 
 KEPT, MODELS, GROUP = "kept", "models", "department"
 
@@ -52,7 +58,13 @@ class DepartmentHome:
         saved = self._kept.latest()
         if saved is not None:
             made.restore({name: torch.from_numpy(np.array(array)) for name, array in saved.groups[GROUP].items()})
+        made.log = self._log()
         return made
+
+    def _log(self) -> DepartmentLog:
+        """Its side of the audit log, by the membership in use."""
+        policies = Policies.of(self.kit.federation.settings)
+        return log_of(self.kit, policy_digests(policies, (self.kit.name,))[self.kit.name])
 
     # ------------------------------------------------------------ lepton_fed.flower.resident.Home
 
@@ -70,6 +82,7 @@ class DepartmentHome:
                 kept = department.state()
                 department = department_of(self.kit, disclose=self.disclose, own=self.own)
                 department.restore(kept)
+            department.log = self._log()
         return department, Members.of(self.kit.membership), self.kit.membership.serial
 
     def worked(self, department: Department, message: Message) -> None:
@@ -96,7 +109,11 @@ class DepartmentHome:
         }
         folder = self.kit.state / MODELS
         folder.mkdir(mode=0o700, exist_ok=True)
-        write_atomically(folder / f"{file_name(department.name)}.safetensors", tensor_chunks(tensors, about))
+        chunks = tensor_chunks(tensors, about)
+        write_atomically(folder / f"{file_name(department.name)}.safetensors", chunks)
+        if isinstance(department.log, DepartmentLog):
+            digest = hashlib.sha256(b"".join(chunks)).digest()
+            department.log.made(department.settings.rounds.count, digest, parameters_digest(tensors))
 
 
 def _opens(message: Sum) -> bool:

@@ -59,7 +59,9 @@ class MemoryDocket:
 
 
 class OwnLog(Protocol):
-    """A department's side of the audit, as `Department.handle` sees it."""
+    """A department's side of the audit, as `Department.handle` sees it. `run`: the id of the run under way, if any."""
+
+    run: str
 
     def answer(self, message: Attest) -> Attested | Refused:
         """The countersignature on the head, or why there is none."""

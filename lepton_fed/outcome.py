@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
-
-import numpy as np
 
 from lepton_fed.cohorts import denied, edges
 from lepton_fed.config import Federation
@@ -20,6 +17,7 @@ from lepton_fed.result import RunResult
 from lepton_fed.secrecy import audit
 from lepton_fed.settings import Settings
 from lepton_fed.storage import write_atomically, write_history
+from lepton_fed.storage.tensors import parameters_digest
 from lepton_fed.weighting import alphas, beta
 
 if TYPE_CHECKING:
@@ -64,16 +62,6 @@ def _models(result: RunResult, recorder: Recorder, departments: Mapping[str, Dep
         relative = str(path.relative_to(recorder.folder.path))
         files.append(ModelFile(name, relative, digest, shared, layout.size - shared))
     return tuple(files)
-
-
-def parameters_digest(arrays: Mapping[str, np.ndarray]) -> bytes:
-    """32 bytes that stand for a model's numbers by name, whatever file they are in."""
-    state = hashlib.sha256()
-    for name in sorted(arrays):
-        array = np.ascontiguousarray(arrays[name])
-        state.update(f"{name} {array.dtype} {array.shape}\n".encode())
-        state.update(array.data)
-    return state.digest()
 
 
 def _content(

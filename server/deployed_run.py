@@ -16,6 +16,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from lepton_fed import saved_state
+from lepton_fed.audit.kits import membership_entry, remember_keys, signers_of
+from lepton_fed.audit.run_log import Sealing
 from lepton_fed.config import Federation
 from lepton_fed.coordinator import News, State, begin, close, join, play, readmitted
 from lepton_fed.deploy.kit import CoordinatorKit
@@ -122,6 +124,8 @@ class DeployedRun:
     look: Callable[[], None]
     between: Callable[[], None]
     code: tuple[str, ...] = ()
+    conclude: Callable[[RunResult], None] = lambda result: None
+    """Writes what remains of the run, and that it has ended, while departments are there to countersign it."""
     threads: int = 1
     history: list[Measurement] = field(default_factory=list, init=False)
     timing: dict[str, float] = field(default_factory=dict, init=False)
@@ -146,6 +150,7 @@ class DeployedRun:
         self._started = time.monotonic()
         with ExitStack() as stack:
             grid = stack.enter_context(self.link.run())
+            remember_keys(self.kit)
             self._go_by_the_round_under_way()
             self._open(grid)
             state = self._begun()
@@ -159,8 +164,11 @@ class DeployedRun:
                 state, before = self._round(state, before)
             state = self._ready(state)
             news = drive(close(self.settings, state), self._journalled, self._on_reply)
-            self._take(state.round, before, news)
-        return self._result(state)
+            self._take(state.round, before, news, closing=True)
+            result = self._result(state)
+            self.conclude(result)
+            self._countersign_the_end()
+        return result
 
     @property
     def settings(self) -> Settings:
@@ -248,6 +256,8 @@ class DeployedRun:
         spent = time.monotonic() - started
         self._take(state.round, before, news)
         after = self._kept(after)
+        if after.round % self.settings.audit.every == 0:
+            self._attest()
         self.watcher.round(after.round, spent)
         return after, spent
 
@@ -288,10 +298,39 @@ class DeployedRun:
     def _journalled(self) -> Journalled:
         return Journalled(self.transport, self.journal, self.watcher)
 
-    def _take(self, number: int, seconds: float, news: News) -> None:
+    # ------------------------------------------------------------ the audit log
+
+    def _attest(self) -> None:
+        """Has who is there countersign the audit log; who does not is told at once, and in the report."""
+        if self.recorder.log is not None:
+            for line in self.recorder.log.attest(self.transport, self._present).warnings:
+                self._say_once(line)
+
+    def attested(self) -> Sealing | None:
+        """The same once more, until nobody has anything left to tell the log."""
+        if self.recorder.log is None:
+            return None
+        standing = self.recorder.log.conclude(self.transport, self._present)
+        for line in standing.warnings:
+            self._say_once(line)
+        return standing
+
+    def _countersign_the_end(self) -> None:
+        """The run is over and written down, whatever happens here: who is not there has signed all but its end."""
+        try:
+            self.attested()
+        except LeptonError as error:
+            self.watcher.said(f"the end of the run was not countersigned: {error}")
+
+    @property
+    def _present(self) -> tuple[str, ...]:
+        online = set(self.link.members.online)
+        return tuple(name for name in self.names if name in online)
+
+    def _take(self, number: int, seconds: float, news: News, *, closing: bool = False) -> None:
         """What was measured about round `number`, and who was missing."""
         self.history += news.measurements
-        self.recorder.keep_round(number, seconds, news.measurements)
+        self.recorder.keep_round(number, seconds, news.measurements, news.accounts, closing=closing)
         self.watcher.measured(number, news.measurements)
         for department, phases in news.seconds.items():
             # What else a department calls a phase, or how long it says that it took, is its own affair.
@@ -367,6 +406,10 @@ class DeployedRun:
             return state
         self.kit, self._newest = self._newest, None
         self.watcher.said(f"the membership of serial {self.kit.membership.serial} holds from now on")
+        remember_keys(self.kit)
+        if self.recorder.log is not None:
+            self.recorder.log.signers = signers_of(self.kit)
+            self.recorder.log.membership(membership_entry(self.kit.membership, self.recorder.record.id))
         numbers = self.link.members.numbers
         self.signed.readmit(Members.of(self.kit.membership), {number: name for name, number in numbers.items()})
         self.transport.nodes = numbers
@@ -380,7 +423,7 @@ class DeployedRun:
         arrivals = self.link.members.arrivals
         online = set(self.link.members.online).intersection(self.names)
         new = {name for name in online if arrivals.get(name, 0) != self._greeted.get(name, 0)}
-        for name, reply in self.transport.update(self.kit.update, new).items() if new else ():
+        for name, reply in self.transport.update(self.kit.update, new, self.recorder.record.id).items() if new else ():
             if isinstance(reply, Updated):
                 self._greeted[name] = arrivals[name]
             else:

@@ -11,6 +11,9 @@ import threading
 from collections.abc import Callable
 from contextlib import ExitStack
 
+from lepton_fed.audit.beginnings import beginning
+from lepton_fed.audit.kits import membership_entry, signers_of
+from lepton_fed.audit.run_log import RunLog
 from lepton_fed.deploy.claim import claimed
 from lepton_fed.deploy.kit import COORDINATOR, CoordinatorKit
 from lepton_fed.errors import LeptonError
@@ -21,7 +24,8 @@ from lepton_fed.flower.link_metrics import LinkMetrics
 from lepton_fed.flower.superlink import Link, LinkSettings, nodes_of
 from lepton_fed.logs import configure
 from lepton_fed.outcome import keep
-from lepton_fed.record import DATABASE, Recorder
+from lepton_fed.record import DATABASE, Logging, Recorder
+from lepton_fed.result import RunResult
 from lepton_fed.signals import stopped_by_signals
 from lepton_fed.storage import AuditTable
 
@@ -132,7 +136,7 @@ class Coordinator:
 
     def _played(self) -> None:
         kit = self.conductor.kit
-        with _recorder(kit) as recorder:
+        with _recorder(kit, self.code) as recorder:
             run = DeployedRun(
                 kit,
                 self.link,
@@ -144,20 +148,34 @@ class Coordinator:
                 self._between,
                 self.code,
             )
+            run.conclude = lambda result: self._conclude(run, result)
             try:
-                result = run.play()
+                run.play()
             finally:
                 self.conductor.kit = run.kit
-            self.conductor.said("writing the report")
-            keep(result, recorder, run.kit.federation, {}, tuple(run.warnings), "deployed")
-            recorder.finish()
+
+    def _conclude(self, run: DeployedRun, result: RunResult) -> None:
+        """The report, and that the run has finished."""
+        self.conductor.said("writing the report")
+        keep(result, run.recorder, run.kit.federation, {}, tuple(run.warnings), "deployed", run.attested)
+        run.recorder.finish()
 
 
-def _recorder(kit: CoordinatorKit) -> Recorder:
+def _recorder(kit: CoordinatorKit, code: tuple[str, ...]) -> Recorder:
     """The record of the kit's one run: a new one, or that of an earlier process."""
+    logging = audit_log(kit, code)
     if recorded(kit.state)[0] == "idle":
-        return Recorder.create(kit.state / RUN, kit.federation, None, BYTES_NEEDED)
-    return Recorder.reopen(kit.state / RUN, kit.federation, None, changed=True)
+        return Recorder.create(kit.state / RUN, kit.federation, None, BYTES_NEEDED, logging)
+    return Recorder.reopen(kit.state / RUN, kit.federation, None, changed=True, logging=logging)
+
+
+def audit_log(kit: CoordinatorKit, code: tuple[str, ...] = ()) -> Logging:
+    """How a run of this kit writes the audit log, which has the calls of the port, too."""
+    return Logging(
+        beginning(kit.federation, code, serial=kit.membership.serial),
+        lambda store, run: RunLog(store.database, signers_of(kit), run, calls=True),
+        membership_entry(kit.membership, ""),
+    )
 
 
 def _event(link: Link, action: str, outcome: Outcome) -> AuditEvent:

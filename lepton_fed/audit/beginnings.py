@@ -67,7 +67,10 @@ def program_digest() -> bytes:
 
 def module_digest(name: str) -> bytes:
     """32 bytes that stand for a module or a package with all in it; of nothing, where there are no files."""
-    spec = importlib.util.find_spec(name)
+    try:
+        spec = importlib.util.find_spec(name)
+    except (ImportError, ValueError):
+        spec = None
     places = list(spec.submodule_search_locations or []) if spec is not None else []
     if places:
         return _digest_of_folder(Path(places[0]))

@@ -67,13 +67,13 @@ class LinkTransport:
                 yield name, reply
             del answer, reply  # The next update is made while this loop waits; hold no other meanwhile.
 
-    def update(self, membership: bytes, names: set[str]) -> dict[str, Updated | Refused]:
-        """Hands the newest membership on, which also tells which process each department is now.
+    def update(self, membership: bytes, names: set[str], run: str = "") -> dict[str, Updated | Refused]:
+        """Hands the newest membership on, and the run's id, which also tells which process each department is now.
 
         Who stays silent is missing, after a short while: it must not hold every round up, and can be told again.
         """
         letters: dict[str, tuple[int, str, Said]] = {
-            name: (self.nodes[name], UPDATE, Update(membership)) for name in sorted(names & self.nodes.keys())
+            name: (self.nodes[name], UPDATE, Update(membership, run)) for name in sorted(names & self.nodes.keys())
         }
         found: dict[str, Updated | Refused] = {}
         for name, answer in self._answers(letters, len(letters), min(self.deadline, max(UPDATING, self.grace))):

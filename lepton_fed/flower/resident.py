@@ -184,11 +184,14 @@ class Desk:
         if self.home is None:
             raise PeerError(COORDINATOR, "this department's membership does not change")
         content, _ = unstamped(message.content, COORDINATOR)
-        update = said_in(content, COORDINATOR, (Update,)).membership
+        said = said_in(content, COORDINATOR, (Update,))
+        update = said.membership
         # The administrator's signature says who the coordinator is; only then its own can be looked at.
         members = self.home.considered(update)
         self.side.opened(message, node, members.coordinator)
         self.department, self.side.members, serial = self.home.taken(update, self.department)
+        if self.department.log is not None:
+            self.department.log.run = said.run
         return Updated(serial)
 
 

@@ -38,6 +38,7 @@ from lepton_fed.result import RunResult
 from lepton_fed.storage import RunFolder, RunStore, sqlite_url
 from server.conductor import RUN, journal_in, recorded
 from server.deployed_run import DeployedRun, Patience, Watcher
+from server.process import audit_log
 from tests.federations import FOUR, SECURE, quick, table, write, write_own, write_rows
 
 PATIENT = Patience(wait=60.0, grace=5.0)
@@ -176,13 +177,19 @@ class Together:
             _watched(recorder, watcher)
             journal = journal_in(kit.state)
             self.run = DeployedRun(kit, link, recorder, journal, self.patience, watcher, lambda: None, between)
+            self.run.conclude = lambda result: self._concluded(recorder)
             try:
                 result = self.run.play()
             except Exception as error:
                 recorder._end("failed", str(error))
                 raise
-            recorder.finish()
             return result
+
+    def _concluded(self, recorder: Recorder) -> None:
+        """What a coordinator's process does at the end of a run, but for the report."""
+        assert self.run is not None
+        self.run.attested()
+        recorder.finish()
 
     def killed(self, **when: Any) -> Killing:
         """A coordinator that is killed at a moment which comes for certain."""
@@ -288,17 +295,17 @@ def copied(kits: Path, folder: Path) -> Provisioned:
 
 def _recorder(kit: CoordinatorKit) -> Recorder:
     if recorded(kit.state)[0] == "idle":
-        return Recorder.create(kit.state / RUN, kit.federation, None, 0)
-    return Recorder.reopen(kit.state / RUN, kit.federation, None, changed=True)
+        return Recorder.create(kit.state / RUN, kit.federation, None, 0, audit_log(kit))
+    return Recorder.reopen(kit.state / RUN, kit.federation, None, changed=True, logging=audit_log(kit))
 
 
 def _watched(recorder: Recorder, watcher: Killing) -> None:
     """Moments around what a round leaves behind."""
     keep, save = recorder.keep_round, recorder.checkpoint.save
 
-    def keep_round(*arguments: Any) -> None:
+    def keep_round(*arguments: Any, **more: Any) -> None:
         watcher.pass_by("before the database")
-        keep(*arguments)
+        keep(*arguments, **more)
         watcher.pass_by("after the database")
 
     def save_checkpoint(*arguments: Any) -> None:
