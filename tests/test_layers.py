@@ -46,8 +46,8 @@ LAYERS: dict[int, tuple[str, ...]] = {
         "sums",
         "training",
     ),
-    3: ("department", "secrecy", "tally", "transport"),
-    4: ("coordinator", "secure"),
+    3: ("department", "enforcement", "secrecy", "tally", "transport"),
+    4: ("coordinator", "evaluation", "secure"),
     5: (
         "assembly",
         "audit",
