@@ -17,7 +17,6 @@ import numpy as np
 import torch
 
 from lepton_fed.assembly import Own
-from lepton_fed.audit.beginnings import policy_digests
 from lepton_fed.audit.kits import log_of
 from lepton_fed.audit.own_log import DepartmentLog
 from lepton_fed.department import Department
@@ -26,7 +25,6 @@ from lepton_fed.deploy.membership import newer
 from lepton_fed.flower.resident import department_of, own_of
 from lepton_fed.flower.signed import Members
 from lepton_fed.messages import Declare, Message, Sum, Work
-from lepton_fed.policies import Policies
 from lepton_fed.secagg.messages import SealedSums
 from lepton_fed.storage import Checkpoint, write_atomically
 from lepton_fed.storage.file_names import file_name
@@ -58,13 +56,15 @@ class DepartmentHome:
         saved = self._kept.latest()
         if saved is not None:
             made.restore({name: torch.from_numpy(np.array(array)) for name, array in saved.groups[GROUP].items()})
-        made.log = self._log()
+        self._log(made)
         return made
 
-    def _log(self) -> DepartmentLog:
-        """Its side of the audit log, by the membership in use."""
-        policies = Policies.of(self.kit.federation.settings)
-        return log_of(self.kit, policy_digests(policies, (self.kit.name,))[self.kit.name])
+    def _log(self, department: Department) -> DepartmentLog:
+        """Gives the department its side of the audit log, by the membership in use; all that it decides is noted."""
+        department.log = log = log_of(self.kit)
+        assert department.guard is not None
+        log.listen(department.guard)
+        return log
 
     # ------------------------------------------------------------ lepton_fed.flower.resident.Home
 
@@ -82,7 +82,7 @@ class DepartmentHome:
                 kept = department.state()
                 department = department_of(self.kit, disclose=self.disclose, own=self.own)
                 department.restore(kept)
-            department.log = self._log()
+            self._log(department)
         return department, Members.of(self.kit.membership), self.kit.membership.serial
 
     def worked(self, department: Department, message: Message) -> None:

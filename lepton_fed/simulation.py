@@ -56,8 +56,6 @@ class Run:
     recorder: Recorder | None = None
     keys: KeyFolder | None = None
     """Of the audit log."""
-    policies: Mapping[str, bytes] = field(default_factory=dict)
-    """By department: digest of the policies that it decides by."""
     trackers: list[Tracker] = field(default_factory=list)
     history: list[Measurement] = field(default_factory=list)
     timing: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
@@ -185,7 +183,6 @@ def _logging(run: Run, place: Path, database: str | None) -> Logging:
     settings = run.federation.settings
     begun = beginning(run.federation, allowed_code(own.file for own in run.owns.values()))
     keys = run.keys = KeyFolder(folder_of(place, database), log_name(settings))
-    run.policies = dict(begun.policies)
     return Logging(
         begun, lambda store, id_: RunLog(store.database, keys.signers(settings.names), id_, exclusive=keys.exclusive)
     )
@@ -198,7 +195,9 @@ def _give_logs(run: Run) -> None:
     assert run.keys is not None
     coordinator = run.recorder.log.signers.coordinator.public
     for name, department in run.departments.items():
-        department.log = run.keys.department(name, coordinator, run.recorder.record.id, run.policies[name])
+        department.log = log = run.keys.department(name, coordinator, run.recorder.record.id)
+        assert department.guard is not None
+        log.listen(department.guard)
 
 
 def _go_back(run: Run, saved: Saved) -> float:

@@ -48,8 +48,8 @@ LAYERS: dict[int, tuple[str, ...]] = {
         "sums",
         "training",
     ),
-    3: ("department", "secrecy", "tally", "transport"),
-    4: ("attestation", "coordinator", "secure"),
+    3: ("department", "enforcement", "secrecy", "tally", "transport"),
+    4: ("attestation", "coordinator", "evaluation", "secure"),
     5: (
         "assembly",
         "audit",

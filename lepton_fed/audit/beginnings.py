@@ -13,10 +13,11 @@ from pathlib import Path
 
 import lepton_fed
 from lepton_fed.audit.entries import digests
+from lepton_fed.audit.own_log import policy_digest
 from lepton_fed.audit.run_entries import Beginning
 from lepton_fed.config import Federation
 from lepton_fed.config.federation import written
-from lepton_fed.policies.book import Policies
+from lepton_fed.policies import Policies
 from lepton_fed.settings import Settings
 from lepton_fed.sums import LONGEST_NAME
 
@@ -31,7 +32,7 @@ def beginning(
     `policies`: digests by department, where they are known better than from the federation file.
     """
     settings = federation.settings
-    known = policies if policies is not None else policy_digests(Policies.of(settings), settings.names)
+    known = policies if policies is not None else _by_the_file(settings)
     return Beginning(
         federation=settings.federation.name,
         fingerprint=bytes.fromhex(federation.fingerprint),
@@ -49,9 +50,10 @@ def log_name(settings: Settings) -> str:
     return settings.federation.name[:LONGEST_NAME].strip()
 
 
-def policy_digests(policies: Policies, names: Iterable[str]) -> dict[str, bytes]:
-    """By department: 32 bytes that stand for all that decides about what it owns."""
-    return {name: bytes.fromhex(policies.digest(name).removeprefix("sha256:")) for name in names}
+def _by_the_file(settings: Settings) -> dict[str, bytes]:
+    """Digests of policies as the federation file has them; departments' own files are theirs, and in `Decided`."""
+    policies = Policies.of(settings)
+    return {name: policy_digest(policies, name) for name in settings.names}
 
 
 def contract_digest(settings: Settings, department: str) -> bytes:

@@ -55,10 +55,10 @@ class KeyFolder:
             write_keys(known, self.public)
         return Signers(self.log, coordinator, publics)
 
-    def department(self, name: str, coordinator: bytes, run: str, policy: bytes) -> DepartmentLog:
+    def department(self, name: str, coordinator: bytes, run: str) -> DepartmentLog:
         """A department's side of the log. `coordinator`: its public key."""
         witness = Witness(self._department(name), self.log, (coordinator,), self._head(name))
-        return DepartmentLog(witness, DocketFile(self.path / f"{file_name(name)}.docket"), policy, run)
+        return DepartmentLog(witness, DocketFile(self.path / f"{file_name(name)}.docket"), run=run)
 
     def kept_heads(self) -> dict[str, SignedHead]:
         """The last heads that departments countersigned, by department."""

@@ -41,12 +41,12 @@ def signers_of(kit: CoordinatorKit) -> Signers:
     return Signers(roster.federation, kit.identity, {one.name: one.public for one in roster.members})
 
 
-def log_of(kit: DepartmentKit, policy: bytes, run: str = "") -> DepartmentLog:
+def log_of(kit: DepartmentKit) -> DepartmentLog:
     """A department's side of the log, with its own identity and files."""
     membership = kit.membership
     head = HeadFile(kit.state / HEAD)
     witness = Witness(kit.keys.identity, membership.roster.federation, (membership.coordinator,), head)
-    return DepartmentLog(witness, docket_of(kit), policy, run)
+    return DepartmentLog(witness, docket_of(kit))
 
 
 def docket_of(kit: DepartmentKit) -> DocketFile:

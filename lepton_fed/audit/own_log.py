@@ -23,15 +23,22 @@ from lepton_fed.audit.errors import Inconsistent
 from lepton_fed.audit.heads import SignedHead
 from lepton_fed.audit.witness import Witness
 from lepton_fed.docket import Docket, Noted
+from lepton_fed.enforcement import Guard
 from lepton_fed.errors import StorageError
 from lepton_fed.messages import Attest, Attested, Refused
-from lepton_fed.policies.request import MICRO, Decision
+from lepton_fed.policies import Decision, Policies
+from lepton_fed.policies.request import MICRO
 from lepton_fed.secagg.canonical import encode
 from lepton_fed.secagg.errors import Malformed
 
 _log = logging.getLogger("lepton_fed.audit")
 
 Clock = Callable[[], datetime]
+
+
+def policy_digest(policies: Policies, owner: str) -> bytes:
+    """32 bytes that stand for all that decides about what `owner` owns."""
+    return bytes.fromhex(policies.digest(owner).removeprefix("sha256:"))
 
 
 def now() -> datetime:
@@ -52,6 +59,22 @@ class DepartmentLog:
     @property
     def name(self) -> str:
         return self.witness.identity.name
+
+    def listen(self, guard: Guard) -> None:
+        """Note each decision that the department's guard tells, by the policies that are in force then.
+
+        What cannot be noted is not decided: the guard takes an error for a no.
+        """
+        known: tuple[Policies | None, bytes] = (None, self.policy)
+
+        def heard(decision: Decision) -> None:
+            nonlocal known
+            if known[0] is not guard.policies:
+                known = guard.policies, policy_digest(guard.policies, self.name)
+            self.policy = known[1]
+            self.heard(decision)
+
+        guard.heard = heard
 
     def heard(self, decision: Decision, person: str = "") -> None:
         """Note a decision, whatever was asked by whomever. `person`: on whose behalf."""

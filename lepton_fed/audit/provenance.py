@@ -2,11 +2,15 @@
 
     ModelMade(digest) ─► its run ─► RunBegun, Decided, Planned, Survived, Released, Spent before it, RunEnded after it
 
+What departments tell of themselves comes with the next head, and so may stand behind the model that it is about: it
+counts until the run is begun again.
+
 It is as true as the log: verify that first.
 """
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -107,13 +111,15 @@ def _is_of(entry: Entry, model: bytes) -> bool:
 def _of_run(entries: Sequence[Placed], model: bytes) -> Provenance:
     made = [(index, entry) for index, entry in entries if isinstance(entry, ModelMade) and _is_of(entry, model)]
     last = made[-1][0]
-    before = [entry for index, entry in entries if index < last]
+    again = next((index for index, entry in entries if isinstance(entry, RunBegun) and index > last), math.inf)
+    about = [(i, e) for i, e in entries if i < last or (isinstance(e, Decided | Spent) and i < again)]
+    before = [entry for _, entry in about]
     begun = [entry for entry in before if isinstance(entry, RunBegun)]
     if not begun:
         raise ConfigError(f"the log has the model's entry {last} and not the beginning of its run; use the whole log")
     ended = [(index, entry) for index, entry in entries if isinstance(entry, RunEnded) and index > last]
     decided = [entry for entry in before if isinstance(entry, Decided)]
-    used = [i for i, e in entries if i < last and not isinstance(e, ModelMade)]
+    used = [i for i, e in about if not isinstance(e, ModelMade)]
     return Provenance(
         model=model,
         run=begun[-1].run,

@@ -23,9 +23,13 @@ from lepton_fed.messages import (
     Advertised,
     Attest,
     Attested,
+    Consult,
+    Consulted,
     Declare,
     Declared,
     Done,
+    Evaluate,
+    Evaluated,
     Join,
     Joined,
     Message,
@@ -39,6 +43,7 @@ from lepton_fed.transport import OnReply
 
 WHO, JOIN, DECLARE, ADVERTISE = "query.who", "query.join", "query.declare", "query.advertise"
 ATTEST = "query.attest"
+CONSULT, EVALUATE = "query.consult", "query.evaluate"
 WORK, SUM = "train.work", "train.sum"
 UPDATE = "query.update"
 """Flower's types of our messages."""
@@ -50,6 +55,8 @@ TYPES: dict[type[Message], str] = {
     Advertise: ADVERTISE,
     Sum: SUM,
     Attest: ATTEST,
+    Consult: CONSULT,
+    Evaluate: EVALUATE,
 }
 FITTING: dict[type[Message], type[Reply]] = {
     Join: Joined,
@@ -58,6 +65,8 @@ FITTING: dict[type[Message], type[Reply]] = {
     Advertise: Advertised,
     Sum: Summed,
     Attest: Attested,
+    Consult: Consulted,
+    Evaluate: Evaluated,
 }
 INTRODUCTIONS: tuple[type[Here | Refused], ...] = (Here, Refused)
 

@@ -58,7 +58,7 @@ from lepton_fed.flower.grid import JOIN, TYPES, UPDATE, WHO
 from lepton_fed.flower.heap import give_large_blocks_back
 from lepton_fed.flower.records import Here, Update, Updated, Who, record_of, said_in
 from lepton_fed.flower.signed import DepartmentSide, Members, digest, unstamped
-from lepton_fed.messages import Message, Refused
+from lepton_fed.messages import Consult, Join, Message, Refused
 from lepton_fed.secagg.client import Party
 from lepton_fed.secagg.review import Terms
 from lepton_fed.secrecy import require_safe
@@ -70,6 +70,8 @@ STEPS = {
     UPDATE: "taking a newer membership",
     "query.declare": "declaring its hub",
     "query.advertise": "making keys",
+    "query.consult": "asking its policies ahead",
+    "query.evaluate": "measuring a model for another department",
     "train.work": "its work of the round",
     "train.sum": "an exchange of a secure sum",
     "query.attest": "countersigning the audit log",
@@ -166,7 +168,12 @@ class Desk:
         return self._answered(content, said_in(content, COORDINATOR, (KINDS[kind],)))
 
     def _answered(self, content: RecordDict, said: Message) -> RecordDict:
-        """The department's answer; the one that it gave, where the same was asked in this round already."""
+        """The department's answer; the one that it gave, where the same was asked in this round already.
+
+        What it would do is answered anew each time: its policies may be others by then.
+        """
+        if isinstance(said, (Join, Consult)):
+            return record_of(self.department.handle(said))
         question = digest(content, COORDINATOR)
         self.answers.begin(said)
         before = self.answers.given(question)

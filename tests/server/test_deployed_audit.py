@@ -100,9 +100,7 @@ def test_a_round_that_is_played_again_after_a_kill_is_in_the_log_once(tmp_path: 
         verified(there)
         found_here = [said(entry) for entry in entries(there)]
     rounds = [one for one in found_here if one[0] in ("plan", "release", "survivor set")]
-    assert [one[:-1] for one in rounds] == [
-        one[:-1] for one in whole if one[0] in ("plan", "release", "survivor set")
-    ]
+    assert [one[:-1] for one in rounds] == [one[:-1] for one in whole if one[0] in ("plan", "release", "survivor set")]
     assert sum(one[0] == "run begun" for one in found_here) == 4
     assert sorted(one[1] for one in found_here if one[0] == "model") == sorted(FOUR)
 
@@ -115,7 +113,7 @@ def test_what_a_department_decided_is_in_the_log_and_its_reasons_stay_with_it(
         there.killed(at=1, where="1: round over")
         home = there.residents[name].home
         assert home is not None
-        log = home._log()
+        log = home.log
         assert isinstance(log, DepartmentLog)
         log.heard(decision(name), person="张三")
         there.play()
@@ -146,5 +144,3 @@ def test_a_coordinator_that_rolled_its_log_back_is_told_so_by_every_department(
         loud = [line for line in there.run.warnings if "audit log" in line]
         assert {line.split()[0] for line in loud} == set(FOUR)
         assert all("rolled back" in line or "forked" in line for line in loud), loud
-
-
