@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from lepton_fed import safeguards
 from lepton_fed.cohorts import HubPlan, hubs
 from lepton_fed.config import Federation
 from lepton_fed.data import DepartmentFile, Part, Prepared, load_department_file, prepare_department, prepare_unlabelled
@@ -25,10 +26,15 @@ from lepton_fed.settings import DataContract, ModelSettings, Settings
 
 @dataclass(frozen=True, eq=False)
 class Own:
-    """What a department's own file gave: the file, and its prepared rows if it has any."""
+    """What a department's own file gave: the file, and its prepared rows if it has any.
+
+    `base`: the folder that the file's paths are relative to. `state`: where what lasts is kept; default: there.
+    """
 
     file: DepartmentFile
     prepared: Prepared | None
+    base: Path = Path()
+    state: Path | None = None
 
 
 @dataclass(eq=False)
@@ -67,6 +73,7 @@ def build_department(
     device = device_of(own.file, name)
     benches = benches if benches is not None else Benches(federation)
     common = federation.common_path
+    guarded = safeguards.of(federation, name, own.file, own.prepared, own.base, own.state)
     return Department(
         name=name,
         settings=federation.settings,
@@ -80,6 +87,8 @@ def build_department(
         hubs=plans,
         party=party,
         threads=torch.get_num_threads(),
+        purse=guarded.purse,
+        respondent=guarded.respondent,
     )
 
 
@@ -126,8 +135,9 @@ def read_own(federation: Federation, name: str, file: DepartmentFile | None = No
     `base`: the folder that the file's paths are relative to; default: where the federation file says that it is.
     """
     file, settings = file if file is not None else read_file(federation, name), federation.settings
+    base = base if base is not None else federation.department_file(name).parent
     if file.data is None:
-        return Own(file, None)
+        return Own(file, None, base)
     seed = settings.data.split.seed if settings.data.split.seed is not None else settings.federation.seed
     prepared = prepare_department(
         settings.data,
@@ -135,9 +145,10 @@ def read_own(federation: Federation, name: str, file: DepartmentFile | None = No
         department=name,
         label=settings.department(name).label,
         seed=seed,
-        base=base if base is not None else federation.department_file(name).parent,
+        base=base,
+        keep=settings.statistics is not None,
     )
-    return Own(file, prepared)
+    return Own(file, prepared, base)
 
 
 def read_file(federation: Federation, name: str) -> DepartmentFile:

@@ -1,4 +1,5 @@
-"""The command line: `lepton-fed simulate | check | example | runs`, and what `deploy.commands` and `running` add.
+"""The command line: `lepton-fed simulate | check | example | runs`, and what `deploy.commands`, `running` and
+`sharing_commands` add.
 
 Results go to stdout, talk to stderr. Whatever a user can get wrong is answered with one sentence and exit code
 2; an interrupted run says how to go on and exits with 130.
@@ -20,7 +21,7 @@ import click
 import typer
 from typer.core import TyperCommand
 
-from lepton_fed import running
+from lepton_fed import running, sharing_commands
 from lepton_fed.deploy import commands
 from lepton_fed.errors import ConfigError, LeptonError, StorageError
 
@@ -43,6 +44,7 @@ ARGUMENTS = {
     "name": "Which example; without, they are listed.",
     "folder": "Where to copy it.",
     **{name: said for name, said in commands.ARGUMENTS.items() if name != "name"},
+    **sharing_commands.ARGUMENTS,
 }
 """What a command's arguments mean, for its help."""
 
@@ -214,6 +216,7 @@ def runs(database: DatabaseUrl = None) -> None:
 
 
 running.register(app, cls=Described)
+sharing_commands.register(app, cls=Described)
 commands.register(app, cls=Described)
 
 

@@ -85,6 +85,7 @@ def _content(
         models=_models(result, recorder, departments),
         sums=_sums(result),
         warnings=warnings,
+        findings=result.findings,
     )
 
 

@@ -18,7 +18,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -43,7 +43,7 @@ from lepton_fed.assembly import Own, build_department, read_own, terms
 from lepton_fed.data import load_department_file
 from lepton_fed.department import Department
 from lepton_fed.deploy.kit import COORDINATOR, DepartmentKit
-from lepton_fed.errors import LeptonError, PeerError, StorageError
+from lepton_fed.errors import ConfigError, LeptonError, PeerError, StorageError
 from lepton_fed.flower.answers import Answers
 from lepton_fed.flower.fleet import (
     FORBIDDEN,
@@ -373,6 +373,11 @@ def department_of(
     federation, name = kit.federation, kit.name
     own = own if own is not None else own_of(kit, own_file)
     asked = terms(federation.settings, own.file)
+    if disclose and own.file.privacy is not None:
+        raise ConfigError(
+            f"{name}: its own file keeps a privacy budget, and measurements that leave carry no noise; start it "
+            "without --disclose, or take [privacy] out"
+        )
     party = None
     if federation.settings.aggregation.secure:
         require_safe(federation.settings, {name: asked})
@@ -387,10 +392,15 @@ def party_of(kit: DepartmentKit, asked: Terms) -> Party:
 
 
 def own_of(kit: DepartmentKit, path: Path | None = None) -> Own:
-    """What the department's own file says, with its rows; the paths in a file outside the kit are relative to it."""
+    """What the department's own file says, with its rows; the paths in a file outside the kit are relative to it.
+
+    What lasts and has no place in that file is kept in the kit's state folder.
+    """
     if path is None:
-        return read_own(kit.federation, kit.name)
-    return read_own(kit.federation, kit.name, load_department_file(path, kit.name), base=path.resolve().parent)
+        own = read_own(kit.federation, kit.name)
+    else:
+        own = read_own(kit.federation, kit.name, load_department_file(path, kit.name), base=path.resolve().parent)
+    return replace(own, state=kit.state)
 
 
 def run_department(kit: DepartmentKit, department: Department, stop: threading.Event, home: Home | None = None) -> None:

@@ -13,6 +13,7 @@ from datetime import datetime
 
 from lepton_fed.history import Measurement
 from lepton_fed.settings import Settings
+from lepton_fed.statistics import Findings
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +131,8 @@ class ReportContent:
     models: Sequence[ModelFile] = ()
     sums: Sums = PLAIN
     warnings: Sequence[str] = ()
+    findings: Findings | None = None
+    """Statistics of all rows, where the file asks for them."""
 
     @property
     def federation(self) -> str:
