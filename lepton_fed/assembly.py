@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from lepton_fed import safeguards
 from lepton_fed.cohorts import HubPlan, hubs
 from lepton_fed.config import Federation
 from lepton_fed.data import DepartmentFile, Part, Prepared, load_department_file, prepare_department, prepare_unlabelled
@@ -28,11 +29,16 @@ from lepton_fed.settings import DataContract, ModelSettings, Settings
 
 @dataclass(frozen=True, eq=False)
 class Own:
-    """What a department's own file gave: the file, its prepared rows if it has any, where its policies are."""
+    """What a department's own file gave: the file, its prepared rows if it has any, where its policies are.
+
+    `base`: the folder that the file's paths are relative to. `state`: where what lasts is kept; default: there.
+    """
 
     file: DepartmentFile
     prepared: Prepared | None
     policies: PolicyFiles = field(default_factory=PolicyFiles)
+    base: Path = Path()
+    state: Path | None = None
 
 
 @dataclass(eq=False)
@@ -75,6 +81,7 @@ def build_department(
     common, fingerprint = federation.common_path, federation.fingerprint
     if guard is None:
         guard = guard_of(federation, name, own.policies, code=own.file.code, fingerprint=fingerprint)
+    guarded = safeguards.of(federation, name, own.file, own.prepared, own.base, own.state)
     return Department(
         name=name,
         settings=federation.settings,
@@ -89,6 +96,8 @@ def build_department(
         party=party,
         threads=torch.get_num_threads(),
         guard=guard,
+        purse=guarded.purse,
+        respondent=guarded.respondent,
     )
 
 
@@ -155,7 +164,7 @@ def read_own(federation: Federation, name: str, file: DepartmentFile | None = No
     base = base if base is not None else federation.department_file(name).parent
     policies = PolicyFiles.of(file.policies, base)
     if file.data is None:
-        return Own(file, None, policies)
+        return Own(file, None, policies, base)
     seed = settings.data.split.seed if settings.data.split.seed is not None else settings.federation.seed
     prepared = prepare_department(
         settings.data,
@@ -164,8 +173,9 @@ def read_own(federation: Federation, name: str, file: DepartmentFile | None = No
         label=settings.department(name).label,
         seed=seed,
         base=base,
+        keep=settings.statistics is not None,
     )
-    return Own(file, prepared, policies)
+    return Own(file, prepared, policies, base)
 
 
 def read_file(federation: Federation, name: str) -> DepartmentFile:

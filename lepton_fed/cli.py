@@ -1,4 +1,5 @@
-"""The command line: `lepton-fed simulate | check | example | runs`, and what `deploy.commands` and `running` add.
+"""The command line: `lepton-fed simulate | check | example | runs`, and what `deploy.commands`, `running` and
+`sharing_commands` add.
 
 Results go to stdout, talk to stderr. Whatever a user can get wrong is answered with one sentence and exit code
 2; an interrupted run says how to go on and exits with 130.
@@ -20,7 +21,7 @@ import click
 import typer
 from typer.core import TyperCommand
 
-from lepton_fed import auditing, running
+from lepton_fed import auditing, running, sharing_commands
 from lepton_fed.deploy import commands
 from lepton_fed.errors import ConfigError, LeptonError, StorageError
 
@@ -46,6 +47,7 @@ ARGUMENTS = {
     "where": auditing.ARGUMENTS["where"],
     "model": auditing.ARGUMENTS["model"],
     "out": auditing.ARGUMENTS["out"],
+    **sharing_commands.ARGUMENTS,
 }
 """What a command's arguments mean, for its help."""
 
@@ -218,6 +220,7 @@ def runs(database: DatabaseUrl = None) -> None:
 
 running.register(app, cls=Described)
 auditing.register(app, cls=Described)
+sharing_commands.register(app, cls=Described)
 commands.register(app, cls=Described)
 
 

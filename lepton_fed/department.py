@@ -54,12 +54,15 @@ from lepton_fed.models import build
 from lepton_fed.order import Order, SeededOrder
 from lepton_fed.parameters import FlatModel, Layout
 from lepton_fed.policies import Policies
+from lepton_fed.privacy import Purse
+from lepton_fed.privacy.purse import WITHOUT_NOISE
 from lepton_fed.resident import Examples
 from lepton_fed.secagg.client import Party
 from lepton_fed.secagg.plan import Plan
 from lepton_fed.secagg.results import Sums
 from lepton_fed.seeds import derive
 from lepton_fed.settings import ModelSettings, Settings
+from lepton_fed.statistics import Respondent
 from lepton_fed.sums import UPDATES, Scheme
 from lepton_fed.training.losses import Loss, loss
 from lepton_fed.training.metrics import measure
@@ -147,6 +150,10 @@ class Department:
     """What it tells the audit log, and how it watches that."""
     guard: Guard | None = None
     """Its policies; without, they are the federation file's."""
+    purse: Purse | None = None
+    """What all releases about its rows may cost together; None: it keeps no account."""
+    respondent: Respondent | None = None
+    """Who answers for its rows where statistics are summed."""
     last_round: int = field(default=0, init=False)
     last_declared: int = field(default=0, init=False)
     declared: str = field(default="", init=False)
@@ -197,6 +204,8 @@ class Department:
             lambda: self.declared,
             self._undo,
             self._consent,
+            purse=self.purse,
+            respondent=self.respondent,
             threads=self.threads,
         )
 
@@ -243,12 +252,16 @@ class Department:
         if reason is not None:
             return Refused(reason)
         if isinstance(message, Declare):
+            if self.purse is not None:
+                return Refused(WITHOUT_NOISE)
             self.last_declared, self.declared = message.round, self.part.declare(message.hubs)
             return Declared(self.declared)
         if self.secure and message.write:
             return Refused(
                 "its federation file asks for secure sums, and this would show its update to the coordinator"
             )
+        if self.purse is not None and message.write:
+            return Refused(WITHOUT_NOISE)
         reply = self._work(message)
         return replace(reply, scores={}) if self.secure and isinstance(reply, Done) else reply
 
@@ -462,6 +475,10 @@ class Department:
     def _measured_parts(self) -> list[tuple[str, Examples]]:
         parts = zip(PARTS, (self.rows.test, self.rows.validation), strict=True)
         return [(name, examples) for name, examples in parts if examples is not None and len(examples)]
+
+    def spent(self, what: str) -> float:
+        """Epsilon that releases about its rows have cost so far, under whatever name they are shared."""
+        return self.purse.spent if self.purse is not None else 0.0
 
     # ------------------------------------------------------------ sealed sums
 

@@ -19,18 +19,30 @@ from lepton_fed.cohorts import HubPlan
 from lepton_fed.digests import BYTES_OF_DIGEST, hub_digest, models_hash, shown_hash
 from lepton_fed.errors import LeptonError, StorageError
 from lepton_fed.messages import Advertised, Done, HubState, Refused, Reply, Sum, Summed, Work
+from lepton_fed.privacy import Overspent, Purse
 from lepton_fed.secagg import client as protocol
 from lepton_fed.secagg.canonical import Wire, encode
 from lepton_fed.secagg.canonical import decode as values_in
 from lepton_fed.secagg.client import Party, check_delivery
-from lepton_fed.secagg.contribution import Buffers
+from lepton_fed.secagg.contribution import Buffers, Contribution
 from lepton_fed.secagg.errors import Malformed
+from lepton_fed.secagg.errors import Refused as Refusal
 from lepton_fed.secagg.ledger import Entries
-from lepton_fed.secagg.messages import Call, Delivery, GroupCall, GroupOffer, Quorum, SealedSums, Survivors
+from lepton_fed.secagg.messages import (
+    Call,
+    Delivery,
+    GroupCall,
+    GroupOffer,
+    MaskedInput,
+    Quorum,
+    SealedSums,
+    Survivors,
+)
 from lepton_fed.secagg.pads import Holder, join, lead
 from lepton_fed.secagg.plan import Plan
 from lepton_fed.secagg.recipient import open_sums
 from lepton_fed.secagg.results import Sums
+from lepton_fed.statistics import Respondent, is_statistics
 from lepton_fed.sums import Scheme, Turnout
 
 Contribute = Callable[[Work], Done | Refused]
@@ -58,6 +70,10 @@ class Member:
     """Takes back what the last `contribute` did, where its numbers did not leave."""
     consent: Callable[[Plan], None] = lambda plan: None
     """PolicyError where the department's policies do not let its numbers enter the sums of a plan."""
+    purse: Purse | None = None
+    """What its rows may still cost; None: it keeps no account."""
+    respondent: Respondent | None = None
+    """Who answers for its rows where statistics are summed; None: nobody."""
     threads: int = 1
     state: Wire | None = field(default=None, repr=False)
     holder: Holder | None = field(default=None, repr=False)
@@ -123,10 +139,23 @@ class Member:
     # ---------------------------------------------------------------- the plan
 
     def examine(self, plan: Plan) -> None:
-        """Malformed unless this is the plan that its own copy of the file makes of who takes part.
-
-        PolicyError where its policies do not let it take part.
+        """LeptonError unless its own copy of the file makes this plan of who takes part, its policies let it take part,
+        and it can afford that.
         """
+        if is_statistics(plan):
+            self._examine_statistics(plan)
+        else:
+            self._examine_round(plan)
+        reason = self.purse.objection(plan, self.name) if self.purse is not None else None
+        if reason is not None:
+            raise Refusal(self.name, reason)
+
+    def _examine_statistics(self, plan: Plan) -> None:
+        if self.respondent is None:
+            raise Refusal(self.name, "its federation file asks for no statistics of its rows")
+        self.respondent.examine(plan, self.party.roster)
+
+    def _examine_round(self, plan: Plan) -> None:
         scheme, turnout = self.scheme, self.scheme.turnout_of(plan)
         last = scheme.settings.rounds.count + 1
         if not 1 <= plan.round <= last:
@@ -166,10 +195,14 @@ class Member:
     # ---------------------------------------------------------------- numbers
 
     def _mask(self, delivery: Delivery, state: protocol.Shared, message: Sum) -> Reply:
-        plan, work = state.call.plan, message.work
+        check_delivery(self.party, state, delivery)
+        plan = state.call.plan
+        if is_statistics(plan):
+            assert self.respondent is not None  # Or the plan would not have been shared.
+            return Summed(self._hidden(delivery, state, self.respondent.contributions(plan)))
+        work = message.work
         if work is None:
             raise Malformed("masked numbers are asked for without the work that makes them")
-        check_delivery(self.party, state, delivery)
         turnout = self.scheme.turnout_of(plan)
         if set(work.write) != set(self.writes(turnout)) or (self.name in turnout.reports and not work.report):
             raise Malformed("the work is not what the plan says")
@@ -181,15 +214,26 @@ class Member:
         done = self.contribute(work)
         if isinstance(done, Refused):
             return done
-        contributions = self.scheme.contributions(done, hubs, plan)
         try:
-            self.state, masked = state.mask(
-                self.party, delivery, contributions, threads=self.threads, buffers=self._buffers
-            )
+            masked = self._hidden(delivery, state, self.scheme.contributions(done, hubs, plan))
         except LeptonError:
             self.undo()
             raise
         return Summed(masked, done.disclosed, done.seconds)
+
+    def _hidden(
+        self, delivery: Delivery, state: protocol.Shared, contributions: Mapping[str, Contribution]
+    ) -> MaskedInput:
+        """Its numbers under masks, once they are paid for: a kill in between wastes budget, and never overspends it."""
+        if self.purse is not None:
+            try:
+                self.purse.pay(state.call.plan, self.name)
+            except Overspent as error:
+                raise Refusal(self.name, str(error)) from None
+        self.state, masked = state.mask(
+            self.party, delivery, contributions, threads=self.threads, buffers=self._buffers
+        )
+        return masked
 
     def _check_models(self, plan: Plan, hubs: Mapping[str, HubState], unseen: Mapping[str, bytes]) -> None:
         """Malformed unless these are the plan's models: of each of the file's hubs one, shown or by its digest.

@@ -96,6 +96,7 @@ def _content(
         models=models,
         sums=_sums(result),
         warnings=warnings,
+        findings=result.findings,
     )
 
 

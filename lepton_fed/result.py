@@ -12,6 +12,7 @@ from lepton_fed.coordinator import State
 from lepton_fed.history import FEDERATION, Measurement
 from lepton_fed.models import build
 from lepton_fed.settings import Settings
+from lepton_fed.statistics import Findings
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,8 @@ class RunResult:
     seconds: float
     folder: Path | None
     code: tuple[str, ...] = ()
+    findings: Findings | None = None
+    """Statistics from before the first round, where the file asks for them."""
 
     def last(self, metric: str, department: str = FEDERATION, part: str = "test") -> float:
         """The metric's last measurement, a department's on its `part`; KeyError if there is none."""

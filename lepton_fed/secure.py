@@ -59,8 +59,8 @@ def gather(
             plan = scheme.plan(
                 roster, turnout, model=models_hash(models), shown=shown_hash(models), round=round, attempt=attempt
             )
-            keys = yield from _with_keys(keys, {*plan.members, *plan.recipients}, Advertise(round, attempt), gathered)
-            outcome = yield from _carried(plan, roster, keys, works, models, gathered, threads)
+            keys = yield from with_keys(keys, {*plan.members, *plan.recipients}, Advertise(round, attempt), gathered)
+            outcome = yield from carried(plan, roster, keys, works, models, gathered, threads)
         except Malformed as error:
             raise RoundError(f"round {round} cannot be summed securely: {error}{_said(gathered.refusals)}") from None
         except RoundFailed as failure:
@@ -166,7 +166,7 @@ def taken_in(scheme: Scheme, outcome: Outcome, gathered: Gathered, hubs: Mapping
 # ---------------------------------------------------------------- exchanges
 
 
-def _with_keys(keys: Keys, needed: set[str], question: Advertise, gathered: Gathered) -> Flow[Keys]:
+def with_keys(keys: Keys, needed: set[str], question: Advertise, gathered: Gathered) -> Flow[Keys]:
     """Keys of everybody who has none ready; who refuses or is away is left out, and said."""
     missing = sorted(needed - set(keys))
     if not missing:
@@ -189,7 +189,7 @@ def _onlookers(works: dict[str, Message], gathered: Gathered) -> Flow[None]:
         _heard(name, reply, gathered)
 
 
-def _carried(
+def carried(
     plan: Plan,
     roster: Roster,
     keys: Keys,

@@ -512,6 +512,51 @@ class Aggregation(_Strict):
 
 
 @dataclass(frozen=True, kw_only=True)
+class StatisticsNoise(_Strict):
+    """`[statistics.noise]`: each department adds a little Skellam noise to what it counts."""
+
+    norm: float
+    """L2 bound of one department's counts, in rows, and of its moments; longer ones are shortened."""
+    multiplier: float
+    """Standard deviation of the noise in a sum, in units of `norm`."""
+
+    def __post_init__(self) -> None:
+        _require(self.norm > 0, f"statistics.noise: norm must be positive, not {self.norm}")
+        _require(self.multiplier > 0, f"statistics.noise: multiplier must be positive, not {self.multiplier}")
+        most = self.norm * self.multiplier <= 2.0**16
+        _require(most, "statistics.noise: norm times multiplier may be 65536 at most; lower one of them")
+
+
+@dataclass(frozen=True, kw_only=True)
+class StatisticsSettings(_Strict):
+    """`[statistics]`: what is counted over all departments' rows before training, through a secure sum."""
+
+    what: str
+    """The data set, as [[sharing]] names it: whoever gives it takes part, if its rules permit aggregating it."""
+    to: tuple[str, ...] = (EVERYONE,)
+    """Who gets the statistics; every owner must permit each of them to aggregate."""
+    columns: tuple[str, ...] = ()
+    """Columns of the contract; default: all."""
+    by_class: bool = False
+    """Apart for each class of the label."""
+    bins: int = 20
+    """Of equal width over a column's range, in a histogram of numbers."""
+    minimum: int = 10
+    """A department lets no count of fewer rows leave, and none of fewer is shown."""
+    quantiles: tuple[float, ...] = (0.25, 0.5, 0.75)
+    noise: StatisticsNoise | None = None
+
+    def __post_init__(self) -> None:
+        _require_words("statistics: what", self.what)
+        _require(bool(self.to), "statistics: to is empty, so nobody would get them; the default is ['*']")
+        _require(len(set(self.columns)) == len(self.columns), "statistics: a column is listed twice")
+        _require(1 <= self.bins <= 1000, f"statistics: bins must be from 1 to 1000, not {self.bins}")
+        _require(self.minimum >= 1, f"statistics: minimum must be at least 1, not {self.minimum}")
+        inside = all(0 <= q <= 1 for q in self.quantiles)
+        _require(inside, f"statistics: quantiles must be from 0 to 1: {list(self.quantiles)}")
+
+
+@dataclass(frozen=True, kw_only=True)
 class ServerOptimiser(_Strict):
     """`[server]`: what the coordinator does with a mean update (Reddi et al. 2021; FedAvgM: Hsu et al. 2019)."""
 
@@ -584,6 +629,8 @@ class Settings(_Strict):
     aggregation: Aggregation = field(default_factory=Aggregation)
     report: Report = field(default_factory=Report)
     audit: Audit = field(default_factory=Audit)
+    statistics: StatisticsSettings | None = None
+    """Absent: nothing is counted."""
 
     def __post_init__(self) -> None:
         _require(bool(self.departments), "departments is empty; a federation has at least two")

@@ -19,12 +19,12 @@ from typing import TYPE_CHECKING, Literal
 import torch
 from torch import Tensor
 
-from lepton_fed import baselines, saved_state
+from lepton_fed import baselines, saved_state, statistics_file
 from lepton_fed.assembly import Own, allowed_code, build_departments, read_file, read_own, throw_away_parties
 from lepton_fed.config import Federation
 from lepton_fed.coordinator import News, State, begin, close, join, play
 from lepton_fed.department import Department
-from lepton_fed.errors import ConfigError
+from lepton_fed.errors import ConfigError, RoundError
 from lepton_fed.history import Measurement
 from lepton_fed.messages import Done, Reply, Summed
 from lepton_fed.progress import Progress, Quiet
@@ -32,6 +32,8 @@ from lepton_fed.record import Logging, Recorder, folder_of, recorded_rounds
 from lepton_fed.result import Compared, RunResult
 from lepton_fed.secagg.client import Party
 from lepton_fed.secagg.messages import MaskedInput
+from lepton_fed.statistics import Findings, Survey
+from lepton_fed.survey_flow import count
 from lepton_fed.tracking import Tracker, tracker
 from lepton_fed.transport import InProcess, OnReply, drive
 
@@ -60,6 +62,7 @@ class Run:
     history: list[Measurement] = field(default_factory=list)
     timing: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
     warnings: dict[str, None] = field(default_factory=dict)
+    findings: Findings | None = None
 
     @contextmanager
     def timed(self, phase: str) -> Iterator[None]:
@@ -99,6 +102,7 @@ def simulate(
             stack.callback(run.trackers[-1].close)
         seconds_before = _open_record(run, stack, out, resume, database)
         with run.progress:
+            _count(run)
             _train(run) if engine == "inprocess" else _train_on_flower(run)
             models = {n: run.departments[n].export(run.state.visible) for n in _targets(run)}
             comparison = _compare(run)
@@ -214,6 +218,30 @@ def _bytes_needed(run: Run) -> int:
     """A few times the models and what departments keep; histories are small beside them."""
     sizes = [d.bench.model.vector.numel() * 4 for d in run.departments.values()]
     return 4 * sum(sizes) + 10_000_000
+
+
+# ---------------------------------------------------------------- statistics
+
+
+def _count(run: Run) -> None:
+    """Statistics before training, where the file asks for them; a resumed run has those that it began with."""
+    if run.federation.settings.statistics is None:
+        return
+    folder = run.recorder.folder.path if run.recorder is not None else None
+    run.findings = statistics_file.read(folder) if folder is not None else None
+    if run.findings is None and run.state.round == 0:
+        assert run.state.roster is not None
+        run.progress.phase("counting")
+        survey = Survey(run.federation.settings, run.federation.fingerprint)
+        try:
+            with run.timed("statistics"):
+                flow = count(survey, run.state.roster, run.state.threads)
+                _, run.findings = drive(flow, InProcess(run.departments))
+        except RoundError as error:
+            run.warnings[str(error)] = None
+            return
+        if folder is not None:
+            statistics_file.write(folder, run.findings)
 
 
 # ---------------------------------------------------------------- rounds
@@ -393,6 +421,7 @@ def _conclude(
         seconds=seconds,
         folder=folder,
         code=allowed_code(o.file for o in run.owns.values()),
+        findings=run.findings,
     )
     if run.recorder is not None:
         from lepton_fed.outcome import keep

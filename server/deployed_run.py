@@ -15,7 +15,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from lepton_fed import saved_state
+from lepton_fed import saved_state, statistics_file
 from lepton_fed.audit.kits import membership_entry, remember_keys, signers_of
 from lepton_fed.audit.run_log import Sealing
 from lepton_fed.config import Federation
@@ -45,9 +45,11 @@ from lepton_fed.secagg.messages import (
 )
 from lepton_fed.secure import ATTEMPTS
 from lepton_fed.settings import Settings
+from lepton_fed.statistics import Findings, Survey
 from lepton_fed.storage.exchange_journal import ExchangeJournal, Played
 from lepton_fed.storage.tensors import MappedTensors
 from lepton_fed.sums import fewest
+from lepton_fed.survey_flow import count
 from lepton_fed.transport import OnReply, drive
 
 LOOK = 0.1
@@ -130,6 +132,7 @@ class DeployedRun:
     history: list[Measurement] = field(default_factory=list, init=False)
     timing: dict[str, float] = field(default_factory=dict, init=False)
     warnings: dict[str, None] = field(default_factory=dict, init=False)
+    findings: Findings | None = field(default=None, init=False)
     _started: float = field(default=0.0, init=False)
     _earlier: float = field(default=0.0, init=False)
     """Seconds that earlier processes of the coordinator have spent on the run."""
@@ -159,6 +162,7 @@ class DeployedRun:
             self._gather(self.names, min(RETURN, self.patience.wait) if begun else self.patience.wait, least=1)
             self._greet()
             state = drive(join(self.settings, state, absent=True), self.transport)
+            self._count(state)
             before = 0.0
             while state.round < self.settings.rounds.count:
                 state, before = self._round(state, before)
@@ -230,6 +234,30 @@ class DeployedRun:
         file = federation or self.kit.federation
         state = begin(file.settings, self.code, file.fingerprint, self.kit.membership.roster)
         return replace(state, threads=self.threads)
+
+    def _count(self, state: State) -> None:
+        """Statistics before the first round, where the file asks for them; a run goes on where there are none.
+
+        A coordinator that was killed meanwhile asks again, in a further attempt; departments whose numbers were out
+        answer no second time.
+        """
+        if self.settings.statistics is None:
+            return
+        folder = self.recorder.folder.path
+        self.findings = statistics_file.read(folder)
+        if self.findings is not None or state.round or self.journal.known.membership:
+            return
+        assert state.roster is not None
+        survey = Survey(self.settings, self.kit.federation.fingerprint)
+        try:
+            self._gather(survey.willing, self.patience.wait, least=min(len(survey.willing), 1))
+            first = statistics_file.tried(folder) * ATTEMPTS
+            _, self.findings = drive(count(survey, state.roster, self.threads, first), self.transport)
+        except RoundError as error:
+            self._say_once(str(error))
+            return
+        statistics_file.write(folder, self.findings)
+        self.watcher.said(f"counted over the rows of {len(self.findings.departments)} departments")
 
     # ------------------------------------------------------------ one round
 
@@ -487,6 +515,7 @@ class DeployedRun:
             seconds=self._seconds,
             folder=self.recorder.folder.path,
             code=self.code,
+            findings=self.findings,
         )
 
 

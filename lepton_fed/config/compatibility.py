@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 from lepton_fed.config.places import Path
 from lepton_fed.config.spelling import did_you_mean
-from lepton_fed.settings import Coupling, Settings
+from lepton_fed.settings import EVERYONE, Coupling, Settings, StatisticsSettings
 
 MODELS = ("linear", "mlp", "cnn")
 LOSSES = ("auto", "binary_cross_entropy", "cross_entropy", "mse", "huber")
@@ -32,6 +32,7 @@ def misfits(settings: Settings) -> Iterator[tuple[Path, str]]:
     yield from _metrics(settings)
     yield from _labels(settings)
     yield from _untrained(settings)
+    yield from _statistics(settings)
 
 
 def coupling_name(coupling: Coupling) -> str:
@@ -199,3 +200,42 @@ def _untrained(settings: Settings) -> Iterator[tuple[Path, str]]:
                 "department's own; make it a source too, or no target"
             )
             yield ("departments", k, "roles"), sentence
+
+
+def _statistics(settings: Settings) -> Iterator[tuple[Path, str]]:
+    """What [statistics] needs of the other tables."""
+    asked = settings.statistics
+    if asked is None:
+        return
+    shared = tuple(dict.fromkeys(flow.what for flow in settings.sharing))
+    if asked.what not in shared:
+        rest = did_you_mean(asked.what, shared) or "; name what a [[sharing]] lets flow"
+        yield ("statistics", "what"), f"statistics.what is {asked.what!r}, which no [[sharing]] names{rest}"
+    for name in asked.to:
+        if name != EVERYONE and name not in settings.names:
+            hint = did_you_mean(name, settings.names)
+            yield ("statistics", "to"), f"statistics.to names {name!r}, which is no department{hint}"
+    if not settings.aggregation.secure or settings.aggregation.sealed:
+        yield (
+            ("statistics",),
+            "statistics are secure sums that the coordinator sees; they need aggregation.secure = true and "
+            "coordinator_sees = 'sums'",
+        )
+    yield from _counted(settings, asked)
+
+
+def _counted(settings: Settings, asked: StatisticsSettings) -> Iterator[tuple[Path, str]]:
+    """Which columns there are to count."""
+    known = [column.name for column in settings.data.columns]
+    if not known:
+        yield ("statistics",), "statistics are of columns, and [data] describes arrays; take [statistics] out"
+        return
+    for name in asked.columns:
+        if name not in known:
+            hint = did_you_mean(name, known)
+            yield (
+                ("statistics", "columns"),
+                f"statistics.columns names {name!r}, which the contract does not have{hint}",
+            )
+    if asked.by_class and not settings.data.label.classes:
+        yield ("statistics", "by_class"), "statistics.by_class needs classes in [data.label]"

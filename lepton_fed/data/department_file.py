@@ -115,14 +115,39 @@ class OwnTerms(_Strict):
     """Whether it looks at what the sums of several rounds would tell together, and takes no part in it."""
     noise_multiplier: float = 0.0
     """Noise in every sum, at least so many times the bound of one department's update."""
+    minimum_cell: int = 1
+    """It takes part in statistics only where cells of so many rows, or of more, are the smallest that leave."""
 
     def __post_init__(self) -> None:
+        if self.minimum_cell < 1:
+            raise ValueError(f"terms: minimum_cell must be at least 1, not {self.minimum_cell}")
         if self.crowd is not None and self.crowd < 1:
             raise ValueError(f"terms: crowd must be at least 1, not {self.crowd}")
         if self.crowd_soft < 1:
             raise ValueError(f"terms: crowd_soft must be at least 1, not {self.crowd_soft}")
         if self.noise_multiplier < 0:
             raise ValueError(f"terms: noise_multiplier may not be negative: {self.noise_multiplier}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class OwnPrivacy(_Strict):
+    """`[privacy]`: how much everything that is ever released about its rows may cost together."""
+
+    budget: float
+    """The largest epsilon, over all runs and statistics."""
+    delta: float = 1e-5
+    ledger: str | None = None
+    """Its ledger, relative to this file; default `privacy.sqlite`, at a deployed department in its kit's state."""
+    data_set: str = "data"
+    """What the ledger calls these rows; files that name one ledger and one data set share a budget."""
+
+    def __post_init__(self) -> None:
+        if not self.budget > 0:
+            raise ValueError(f"privacy: budget must be positive, not {self.budget}")
+        if not 0 < self.delta < 1:
+            raise ValueError(f"privacy: delta must be between 0 and 1, not {self.delta}")
+        if not self.data_set.strip() or not self.data_set.replace("\u3000", " ").isprintable():
+            raise ValueError("privacy: data_set must be one line that can be shown")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,6 +165,8 @@ class DepartmentFile(_Strict):
     terms: OwnTerms = field(default_factory=OwnTerms)
     policies: tuple[str, ...] = ()
     """Files of policies of its own, something`.cedar`, relative to this file."""
+    privacy: OwnPrivacy | None = None
+    """Absent: no budget, and no ledger of what was spent."""
 
     def __post_init__(self) -> None:
         if len(set(self.policies)) != len(self.policies):

@@ -80,12 +80,22 @@ class Prepared:
     test: Part
     scaling: Scaling
     notes: tuple[str, ...] = ()
+    checked: Checked | None = None
+    """All rows as the contract reads them, where they were asked for: statistics are about these."""
 
 
 def prepare_department(
-    contract: DataContract, source: DataSource, *, department: str, label: str | None, seed: int, base: Path
+    contract: DataContract,
+    source: DataSource,
+    *,
+    department: str,
+    label: str | None,
+    seed: int,
+    base: Path,
+    keep: bool = False,
 ) -> Prepared:
-    """Read, check, split and prepare. `base`: the folder that the source's paths start from.
+    """Read, check, split and prepare. `base`: the folder that the source's paths start from. `keep`: also the rows
+    as they were read.
 
     DataError where the data cannot be read, ContractError where they break the contract, ConfigError where
     the department's file asks for what cannot be.
@@ -97,7 +107,7 @@ def prepare_department(
     x, scaling = _features(contract, checked, parts.train)
     y = _labels(contract, checked.y)
     train, validation, test = (Part(x[rows], y[rows]) for rows in (parts.train, parts.validation, parts.test))
-    return Prepared(train, validation, test, scaling, _notes(classes, parts, department))
+    return Prepared(train, validation, test, scaling, _notes(classes, parts, department), checked if keep else None)
 
 
 def prepare_unlabelled(contract: DataContract, path: str | Path) -> np.ndarray:

@@ -44,7 +44,7 @@ from lepton_fed.data import load_department_file
 from lepton_fed.data.policy_files import PolicyFiles
 from lepton_fed.department import Department
 from lepton_fed.deploy.kit import COORDINATOR, DepartmentKit
-from lepton_fed.errors import LeptonError, PeerError, StorageError
+from lepton_fed.errors import ConfigError, LeptonError, PeerError, StorageError
 from lepton_fed.flower.answers import Answers
 from lepton_fed.flower.fleet import (
     FORBIDDEN,
@@ -391,6 +391,11 @@ def department_of(
     federation, name = kit.federation, kit.name
     own = own if own is not None else own_of(kit, own_file)
     asked = terms(federation.settings, own.file)
+    if disclose and own.file.privacy is not None:
+        raise ConfigError(
+            f"{name}: its own file keeps a privacy budget, and measurements that leave carry no noise; start it "
+            "without --disclose, or take [privacy] out"
+        )
     party = None
     if federation.settings.aggregation.secure:
         require_safe(federation.settings, {name: asked})
@@ -408,13 +413,14 @@ def party_of(kit: DepartmentKit, asked: Terms) -> Party:
 def own_of(kit: DepartmentKit, path: Path | None = None) -> Own:
     """What the department's own file says, with its rows; the paths in a file outside the kit are relative to it.
 
-    Its policies are those that the file names and those in the kit's folder for them.
+    Its policies are those that the file names and those in the kit's folder for them. What lasts and has no place in
+    that file is kept in the kit's state folder.
     """
     if path is None:
         own = read_own(kit.federation, kit.name)
     else:
         own = read_own(kit.federation, kit.name, load_department_file(path, kit.name), base=path.resolve().parent)
-    return replace(own, policies=PolicyFiles(own.policies.named, kit.policies))
+    return replace(own, policies=PolicyFiles(own.policies.named, kit.policies), state=kit.state)
 
 
 def run_department(kit: DepartmentKit, department: Department, stop: threading.Event, home: Home | None = None) -> None:

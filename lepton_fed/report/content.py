@@ -13,6 +13,7 @@ from datetime import datetime
 
 from lepton_fed.history import Measurement
 from lepton_fed.settings import Settings
+from lepton_fed.statistics import Findings
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +147,8 @@ class ReportContent:
     log: AuditLog | None = None
     """None where nothing of the run is in an audit log."""
     warnings: Sequence[str] = ()
+    findings: Findings | None = None
+    """Statistics of all rows, where the file asks for them."""
 
     @property
     def federation(self) -> str:

@@ -121,6 +121,15 @@ class _Page:
         return [g.department for g in self.gains if not _has_number(g.comparison)]
 
     @property
+    def statistics(self) -> Markup | str:
+        """Table and histograms of all departments' rows; empty where the file asks for none."""
+        if self.content.findings is None:
+            return ""
+        from lepton_fed.report.statistics import section
+
+        return _markup(section(self.content.findings))
+
+    @property
     def headline(self) -> str:
         return words.headline(self.gains)
 

@@ -316,14 +316,25 @@ def privacy(plan: Plan) -> Cost | None:
     """What the round costs the department that is in most channels, over every released word; None if a
     group has no noise.
     """
-    spent = dict.fromkeys(plan.members, NOTHING)
+    costs = [cost_to(plan, name) for name in plan.members]
+    known = [one for one in costs if one is not None]
+    if len(known) < len(costs):
+        return None
+    return Cost(tuple(map(max, zip(*(cost.rdp for cost in known), strict=True))))
+
+
+def cost_to(plan: Plan, department: str) -> Cost | None:
+    """What the round costs one department, over every word that it has a part in; None if one of them has no
+    noise.
+    """
+    spent = NOTHING
     for channel in channels(plan):
-        one = _cost(channel.group)
-        if one is None:
-            return None
-        for name in channel.members:
-            spent[name] += one
-    return Cost(tuple(map(max, zip(*(cost.rdp for cost in spent.values()), strict=True))))
+        if department in channel.members:
+            one = _cost(channel.group)
+            if one is None:
+                return None
+            spent += one
+    return spent
 
 
 def sampling_distance(plan: Plan) -> float:
