@@ -61,6 +61,7 @@ LAYERS: dict[int, tuple[str, ...]] = {
         "log_lines",
         "logs",
         "outcome",
+        "pipeline",
         "progress",
         "record",
         "report",
