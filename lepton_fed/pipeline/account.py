@@ -59,7 +59,7 @@ class Account:
         elif taken.state is State.REFUSED:
             self.say(f"   refused: {taken.reason}")
         elif taken.claim is not None and taken.claim.begun > 1:
-            self.say(f"   begins again (pass {taken.claim.turn}, try {taken.claim.attempt})")
+            self.say(f"   {step.department} {step.description}: pass {taken.claim.turn}, try {taken.claim.attempt}")
 
     def ended(self, claim: Claim, move: Move, state: State, reason: str, result: Result) -> None:
         """What came of it."""

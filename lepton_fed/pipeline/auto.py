@@ -23,10 +23,11 @@ from typing import TYPE_CHECKING, Any
 from lepton_fed.collaboration import Graph
 from lepton_fed.config.spelling import did_you_mean
 from lepton_fed.errors import ConfigError
-from lepton_fed.pipeline import permission, plan as planning
+from lepton_fed.pipeline import permission
+from lepton_fed.pipeline import plan as planning
 from lepton_fed.pipeline.account import Account, ending
 from lepton_fed.pipeline.clock import Clock, SystemClock
-from lepton_fed.pipeline.descriptions import ACTIONS, recognised
+from lepton_fed.pipeline.descriptions import recognised
 from lepton_fed.pipeline.plan import Plan, planned
 from lepton_fed.pipeline.room import rooms
 from lepton_fed.pipeline.step import Result, Retries, Step, Takes, Work
@@ -108,32 +109,32 @@ class AutoPipeline:
         results so far. `until`, `budget`: over and over, until it is true of the result. `approve`: a role.
         """
         self.graph.require(department, everyone=False)
+        common: dict[str, Any] = {
+            "needs": _names(needs),
+            "makes": _names(makes),
+            "after": _names(after),
+            "approve": approve,
+            "retries": retries if isinstance(retries, Retries) else Retries(times=retries),
+            "timeout": timeout,
+            "duration": duration,
+            "takes": takes,
+        }
         kind = recognised(description) if work is None and self.graph.federation is not None else None
-        step = Step(
-            department=department,
-            description=description,
-            kind="work" if work is not None else "manual",
-            work=None if work is None else _of_a_call(work),
-            needs=_names(needs),
-            makes=_names(makes),
-            after=_names(after),
-            when=when,
-            until=until,
-            budget=budget,
-            approve=approve,
-            retries=retries if isinstance(retries, Retries) else Retries(times=retries),
-            timeout=timeout,
-            duration=duration,
-            takes=takes,
-            action=action or "读取",
-        ) if kind is None else self.built_in.step(
-            kind,
-            department,
-            description,
-            needs=_names(needs), makes=_names(makes), after=_names(after), approve=approve, timeout=timeout,
-            retries=retries if isinstance(retries, Retries) else Retries(times=retries), duration=duration, takes=takes,
+        if kind is not None and when is None and until is None and budget == 1 and action is None:
+            return self.append(self.built_in.step(kind, department, description, **common))
+        return self.append(
+            Step(
+                department=department,
+                description=description,
+                kind="manual" if work is None else "work",
+                work=None if work is None else _of_a_call(work),
+                when=when,
+                until=until,
+                budget=budget,
+                action=action or "读取",
+                **common,
+            )
         )
-        return self.append(step)
 
     def append(self, step: Step) -> Step:
         """A step that was made elsewhere."""
@@ -161,7 +162,12 @@ class AutoPipeline:
 
             if self.graph.federation is None:
                 raise ConfigError("only a graph of a federation has work of its own: Graph.of(federation)")
-            self._built_in = BuiltIn(self.graph.federation, self.folder)
+            from lepton_fed.storage import sqlite_url
+
+            where = self._where()
+            url = str(where) if not isinstance(where, Path) else sqlite_url(where)
+            in_memory = url == "sqlite://"
+            self._built_in = BuiltIn(self.graph.federation, self.folder, self._clock, None if in_memory else url)
         return self._built_in
 
     # ------------------------------------------------------------ doing it
@@ -283,6 +289,8 @@ class AutoPipeline:
         from lepton_fed.pipeline.store import PipelineStore
 
         federation = self.graph.federation
+        if isinstance(where, Path):
+            where.parent.mkdir(parents=True, exist_ok=True)
         purpose = federation.settings.federation.purpose if federation is not None else ""
         return PipelineStore(where, self.name, self._clock, purpose=purpose, lease=self._lease)
 
@@ -293,7 +301,6 @@ class AutoPipeline:
             return "sqlite://"
         from lepton_fed.record import DATABASE
 
-        self.folder.mkdir(parents=True, exist_ok=True)
         return self.folder / DATABASE
 
 
