@@ -1,4 +1,5 @@
-"""The command line: `lepton-fed simulate | check | example | runs`, and what `deploy.commands` and `running` add.
+"""The command line: `lepton-fed simulate | check | example | runs`, and what `deploy.commands`, `running` and
+`pipelines` add.
 
 Results go to stdout, talk to stderr. Whatever a user can get wrong is answered with one sentence and exit code
 2; an interrupted run says how to go on and exits with 130.
@@ -20,7 +21,7 @@ import click
 import typer
 from typer.core import TyperCommand
 
-from lepton_fed import running
+from lepton_fed import pipelines, running
 from lepton_fed.deploy import commands
 from lepton_fed.errors import ConfigError, LeptonError, StorageError
 
@@ -43,6 +44,7 @@ ARGUMENTS = {
     "name": "Which example; without, they are listed.",
     "folder": "Where to copy it.",
     **{name: said for name, said in commands.ARGUMENTS.items() if name != "name"},
+    **pipelines.ARGUMENTS,
 }
 """What a command's arguments mean, for its help."""
 
@@ -119,7 +121,7 @@ def simulate(
         from lepton_fed.simulation import simulate as run
 
         federation = Federation.load(file)
-        _set_threads(federation, threads)
+        set_threads(federation, threads)
         if out is None and resume is None:
             out = Path("runs") / f"{file.stem}-{datetime.now().astimezone():%Y%m%d-%H%M%S}"
         where = resume if resume is not None else out
@@ -213,6 +215,7 @@ def runs(database: DatabaseUrl = None) -> None:
             typer.echo(f"{run.started:%Y-%m-%d %H:%M}  {run.status:<9} {run.name}  {run.folder}")
 
 
+pipelines.register(app, cls=Described)
 running.register(app, cls=Described)
 commands.register(app, cls=Described)
 
@@ -269,7 +272,7 @@ def _length(federation: Federation, model: FlatModel) -> int:
     return len(prepare_unlabelled(settings.data, common)) * max(2, settings.data.outputs)
 
 
-def _set_threads(federation: object, threads: int | None) -> None:
+def set_threads(federation: object, threads: int | None) -> None:
     """Small models lose time to a second thread; torch's default is for large ones."""
     import torch
 

@@ -571,7 +571,9 @@ class Gate(_Strict):
     """At which departments; default: at all that have rows."""
 
     def __post_init__(self) -> None:
-        _require((self.at_least is None) != (self.at_most is None), "pipeline.gate: give at_least or at_most, one of them")
+        _require(
+            (self.at_least is None) != (self.at_most is None), "pipeline.gate: give at_least or at_most, one of them"
+        )
         _require(bool(self.at), "pipeline.gate: at is empty; name a department, or leave it out for all")
 
     def missed(self, values: dict[str, float]) -> tuple[str, ...]:

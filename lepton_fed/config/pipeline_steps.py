@@ -40,7 +40,10 @@ def steps(settings: Settings) -> Iterator[tuple[Path, str]]:
     trained = False
     for k, entry in enumerate(settings.pipeline):
         if entry.step in known[:k]:
-            yield ("pipeline", k, "step"), f"two steps of the pipeline are called {entry.step!r}; give each its own words"
+            yield (
+                ("pipeline", k, "step"),
+                f"two steps of the pipeline are called {entry.step!r}; give each its own words",
+            )
         for name in entry.after:
             if name not in known or name == entry.step:
                 hint = did_you_mean(name, known) or "; name another step by its words"
@@ -60,7 +63,9 @@ def steps(settings: Settings) -> Iterator[tuple[Path, str]]:
 def _unfit(k: int, entry: PipelineStep, work: str, settings: Settings) -> Iterator[tuple[Path, str]]:
     for key, kinds in _BELONGS.items():
         if getattr(entry, key) not in (None, _ALONE) and work not in kinds:
-            said = f"pipeline[{k + 1}].{key} belongs to {' and '.join(kinds)}, and {entry.step!r} is {work}; take it out"
+            said = (
+                f"pipeline[{k + 1}].{key} belongs to {' and '.join(kinds)}, and {entry.step!r} is {work}; take it out"
+            )
             yield ("pipeline", k, key), said
     if work in ("train", "iterate", "publish") and len(departments_of(entry, settings)) > 1:
         yield ("pipeline", k, "department"), f"{entry.step!r} is done once for all; name one department for it"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -29,7 +29,10 @@ class Account:
     plan: Plan
     graph: Graph
     say: Callable[[str], None]
+    show: Callable[[Collection[str]], None] | None = None
+    """Takes the names of the steps under way."""
     count: int = 0
+    _working: dict[str, None] = field(default_factory=dict)
     _told: set[str] = field(default_factory=set)
     _waits: str = ""
 
@@ -39,9 +42,8 @@ class Account:
         over = sum(one.ended is not None for one in status.steps)
         self.count = over
         goes = "" if fresh else f" goes on after {over} of them"
-        self.say(
-            f"{status.pipeline}, run {status.number}: {_count(steps, 'step')} in {_count(departments, 'department')}{goes}"
-        )
+        size = f"{_count(steps, 'step')} in {_count(departments, 'department')}"
+        self.say(f"{status.pipeline}, run {status.number}: {size}{goes}")
 
     def taken(self, taken: Taken) -> None:
         """A step begins, or is over at once."""
@@ -50,22 +52,27 @@ class Account:
             self.count += 1
             self._told.add(step.name)
             self.say(f"{self.count}. {step.department} {step.description}: {self._order(step)}")
-            for line in flows(self.graph, step.department):
-                self.say(f"   {line}")
+            self._flows(step.department)
         for answer in taken.answers:
             self.say(f"   {'permitted' if answer.permitted else 'not permitted'}: {answer.reason}")
         if taken.state is State.MANUAL:
             self.say("   by hand: recorded as a person's work, not done by this program")
         elif taken.state is State.REFUSED:
             self.say(f"   refused: {taken.reason}")
-        elif taken.claim is not None and taken.claim.begun > 1:
+        if taken.claim is None:
+            return
+        self._now(step.name, True)
+        if taken.claim.begun > 1:
             self.say(f"   {step.department} {step.description}: pass {taken.claim.turn}, try {taken.claim.attempt}")
 
     def ended(self, claim: Claim, move: Move, state: State, reason: str, result: Result) -> None:
         """What came of it."""
-        said = _worth_saying(result)
+        self._now(claim.step.name, False)
+        said = worth_saying(result)
         why = ": ".join(filter(None, (reason, said))) if move is not Move.FINISHED else said
-        word = {Move.POSTPONED: "will be tried again", Move.AGAIN: "goes round again", Move.LOST: "lost"}.get(move, str(state))
+        word = {Move.POSTPONED: "will be tried again", Move.AGAIN: "goes round again", Move.LOST: "lost"}.get(
+            move, str(state)
+        )
         self.say(f"   {claim.step.department} {claim.step.description} {word}" + (f": {why}" if why else ""))
 
     def idle(self, status: Status, until: float | None) -> None:
@@ -74,6 +81,21 @@ class Account:
         if waits != self._waits and waits:
             self._waits = waits
             self.say(f"   {waits}")
+
+    def _flows(self, department: str) -> None:
+        """Said before a department's first step."""
+        if department not in self._told:
+            self._told.add(department)
+            for line in flows(self.graph, department):
+                self.say(f"   {line}")
+
+    def _now(self, step: str, working: bool) -> None:
+        if working:
+            self._working[step] = None
+        else:
+            self._working.pop(step, None)
+        if self.show is not None:
+            self.show(self._working)
 
     def _order(self, step: Step) -> str:
         links = self.plan.before[step.name]
@@ -117,7 +139,7 @@ def described(status: Status) -> str:
     width = max((cell_len(one.name) for one in status.steps), default=0)
     lines = [f"{status.pipeline}, run {status.number}, begun by {status.requester}: {status.state}"]
     for one in status.steps:
-        said = one.reason or _worth_saying(one.result)
+        said = one.reason or worth_saying(one.result)
         took = "" if one.started is None or one.ended is None else f"{(one.ended - one.started).total_seconds():.1f} s"
         cells = (one.name + " " * (width - cell_len(one.name)), f"{one.state:<9}", f"{took:>8}", said)
         lines.append("  ".join(cells).rstrip())
@@ -135,7 +157,11 @@ def waiting(status: Status, plan: Plan) -> str:
     ready = status.in_state(State.READY)
     if ready:
         paused = [one for one in ready if one.not_before is not None]
-        return f"waits to try {paused[0].name} again" if paused else f"waits for {ready[0].department} to take up its steps"
+        return (
+            f"waits to try {paused[0].name} again"
+            if paused
+            else f"waits for {ready[0].department} to take up its steps"
+        )
     return ""
 
 
@@ -143,7 +169,7 @@ def _holder(one: StepStatus) -> str:
     return f"{one.name}, which {one.worker} has"
 
 
-def _worth_saying(result: Result) -> str:
+def worth_saying(result: Result) -> str:
     """What a result says of itself, in the words of work of ours, or a plain value."""
     if isinstance(result, dict):
         why = result.get("why")

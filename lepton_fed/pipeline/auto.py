@@ -47,7 +47,8 @@ class AutoPipeline:
     """Steps of the departments of a graph.
 
     `database`: a SQLAlchemy URL or a file of SQLite; default: beside the run folders where the graph has a federation,
-    else in memory, for as long as the object lives. `folder`: where run folders go. `say`: takes each line.
+    else in memory, for as long as the object lives. `folder`: where run folders go. `say`: takes each line; `show`:
+    the names of the steps under way, whenever they change.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class AutoPipeline:
         clock: Clock | None = None,
         lease: float = 30.0,
         say: Callable[[str], None] = print,
+        show: Callable[[Collection[str]], None] | None = None,
     ) -> None:
         self.graph = graph
         self.name = name if name is not None else _name_of(graph)
@@ -68,7 +70,7 @@ class AutoPipeline:
         self._database = database
         self._clock: Clock = clock if clock is not None else SystemClock()
         self._lease = lease
-        self._say = say
+        self._say, self._show = say, show
         self._steps: list[Step] = []
         self._memory: PipelineStore | None = None
         self._built_in: BuiltIn | None = None
@@ -194,7 +196,7 @@ class AutoPipeline:
         with self._store() as store:
             before = store.status()
             run = store.begin(plan, by if by is not None else somebody())
-            account = Account(plan, self.graph, self._say)
+            account = Account(plan, self.graph, self._say, self._show)
             now = store.status(run.number)
             assert now is not None
             account.begun(now, fresh=before is None or before.number != run.number)

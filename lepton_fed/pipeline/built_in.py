@@ -80,7 +80,9 @@ class BuiltIn:
         """Where a step's run is kept: named after the pipeline's run and the step."""
         from lepton_fed.storage.file_names import file_name
 
-        return self.folder / file_name(f"pipeline-{call.run.replace('#', '-')}") / file_name(call.step.replace("/", " "))
+        return (
+            self.folder / file_name(f"pipeline-{call.run.replace('#', '-')}") / file_name(call.step.replace("/", " "))
+        )
 
     def simulated(self, folder: Path, rounds: int, call: Call) -> Result:
         """Train up to so many rounds into the folder, on from whatever is there; what came of it."""

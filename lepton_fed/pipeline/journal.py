@@ -1,8 +1,8 @@
 """Moves of steps inside one transaction: the row, the event, the decisions and the audit entries, all or nothing.
 
-    with store.journal(run, plan) as journal:
-        journal.move("研发部门/训练", Move.FINISHED, result={...})     frees, or bars, what comes after it
-    ──► pipeline_step, pipeline_event, audit_entry; and pipeline_run once nothing is left
+with store.journal(run, plan) as journal:
+    journal.move("研发部门/训练", Move.FINISHED, result={...})     frees, or bars, what comes after it
+──► pipeline_step, pipeline_event, audit_entry; and pipeline_run once nothing is left
 """
 
 from __future__ import annotations
@@ -139,12 +139,10 @@ class Journal:
         if state in GOES_ON:
             self.free(followers)
             return
-        states = self._states(set(followers))
         for name in followers:
-            if states[name] is State.WAITING:
-                # Read again: two ways may lead to one step, and the first has barred it.
-                if State(self.row(name)["state"]) is State.WAITING:
-                    self.move(name, Move.BARRED, reason=f"{step} is {state}")
+            # One by one: two ways may lead to one step, and the first has barred it already.
+            if State(self.row(name)["state"]) is State.WAITING:
+                self.move(name, Move.BARRED, reason=f"{step} is {state}")
 
     def _states(self, steps: set[str]) -> dict[str, State]:
         wanted = select(STEP.c.step, STEP.c.state).where(self.run.of(STEP), STEP.c.step.in_(sorted(steps)))

@@ -14,6 +14,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import networkx as nx
@@ -167,14 +168,12 @@ def _made(steps: Sequence[Step], graph: Graph) -> Iterator[Link]:
 
 def _inserted(steps: Sequence[Step]) -> Iterator[Link]:
     """A step of ours that says nothing follows the one before it; one with a function of its own goes by the graph."""
-    for before, step in zip(steps, steps[1:], strict=False):
+    for before, step in pairwise(steps):
         if step.unbound and step.kind != "work":
             yield Link(step.name, before.name, "which was added before it")
 
 
-def _of_the_graph(
-    steps: Sequence[Step], graph: Graph, links: dict[tuple[str, str], Link]
-) -> Iterator[Link]:
+def _of_the_graph(steps: Sequence[Step], graph: Graph, links: dict[tuple[str, str], Link]) -> Iterator[Link]:
     joined: nx.DiGraph[str] = nx.DiGraph()
     joined.add_nodes_from(step.name for step in steps)
     joined.add_edges_from(links)

@@ -54,5 +54,7 @@ def rooms(graph: Graph, steps: Iterable[Step]) -> Mapping[str, Room]:
     for step in steps:
         room = found.setdefault(step.department, Room.of(graph.node(step.department)))
         if not room.holds(step.takes):
-            raise ConfigError(f"{step.name} takes more than {step.department} has; give it less, or the department more")
+            raise ConfigError(
+                f"{step.name} takes more than {step.department} has; give it less, or the department more"
+            )
     return found

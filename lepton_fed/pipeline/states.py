@@ -99,7 +99,7 @@ GAVE_UP = frozenset({State.REFUSED, State.FAILED, State.BLOCKED})
 OVER = GOES_ON | GAVE_UP | {State.CANCELLED}
 
 
-class IllegalMove(Exception):  # noqa: N818
+class IllegalMove(Exception):
     """A move that the table does not have; a defect of the caller, who has changed nothing by it."""
 
 

@@ -31,7 +31,7 @@ class StepStatus:
 
 @dataclass(frozen=True, kw_only=True)
 class Event:
-    """A move of a step. `turn`, `attempt`: which pass and which try it is of; `begun`: how often it had been taken up."""
+    """A move of a step. `turn`, `attempt`: of which pass and try; `begun`: how often it had been taken up."""
 
     step: str
     at: datetime
@@ -80,4 +80,3 @@ class Status:
     def succeeded(self) -> bool:
         """Whether all of it is done, skipped, or for people to do."""
         return all(one.state in GOES_ON for one in self.steps)
-

@@ -27,7 +27,7 @@ from lepton_fed.pipeline.journal import EVENT, RUN, STEP, Journal, RunKey
 from lepton_fed.pipeline.permission import Answer
 from lepton_fed.pipeline.plan import Plan
 from lepton_fed.pipeline.room import Room
-from lepton_fed.pipeline.states import GAVE_UP, GOES_ON, OVER, Move, State
+from lepton_fed.pipeline.states import GAVE_UP, OVER, Move, State
 from lepton_fed.pipeline.status import Event, Status, StepStatus
 from lepton_fed.pipeline.step import Result, Step
 from lepton_fed.storage import schema
@@ -148,9 +148,7 @@ class PipelineStore:
 
     # ------------------------------------------------------------ work
 
-    def claim(
-        self, run: RunKey, plan: Plan, worker: str, rooms: Mapping[str, Room], permit: Permit
-    ) -> Taken | None:
+    def claim(self, run: RunKey, plan: Plan, worker: str, rooms: Mapping[str, Room], permit: Permit) -> Taken | None:
         """The step to do next of the departments that have a room here, the highest rank first; None if none can begin.
 
         Steps whose workers were lost are ready again, first of all.
