@@ -18,11 +18,13 @@ if TYPE_CHECKING:
     from lepton_fed.department import Department
     from lepton_fed.errors import LeptonError
     from lepton_fed.history import Measurement
+    from lepton_fed.pipeline import AutoPipeline
     from lepton_fed.result import RunResult
     from lepton_fed.settings import Settings
     from lepton_fed.simulation import simulate
 
 _HOMES = {
+    "AutoPipeline": "pipeline",
     "DataSharing": "collaboration",
     "Department": "department",
     "Federation": "config",
@@ -37,6 +39,7 @@ _HOMES = {
 __version__ = "0.1.0"
 
 __all__ = [
+    "AutoPipeline",
     "DataSharing",
     "Department",
     "Federation",

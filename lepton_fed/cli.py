@@ -1,5 +1,5 @@
-"""The command line: `lepton-fed simulate | check | example | runs`, and what `deploy.commands`, `running` and
-`sharing_commands` add.
+"""The command line: `lepton-fed simulate | check | example | runs`, and what `auditing`, `deploy.commands`, `pipelines`,
+`running` and `sharing_commands` add.
 
 Results go to stdout, talk to stderr. Whatever a user can get wrong is answered with one sentence and exit code
 2; an interrupted run says how to go on and exits with 130.
@@ -21,7 +21,7 @@ import click
 import typer
 from typer.core import TyperCommand
 
-from lepton_fed import auditing, running, sharing_commands
+from lepton_fed import auditing, pipelines, running, sharing_commands
 from lepton_fed.deploy import commands
 from lepton_fed.errors import ConfigError, LeptonError, StorageError
 
@@ -48,6 +48,7 @@ ARGUMENTS = {
     "model": auditing.ARGUMENTS["model"],
     "out": auditing.ARGUMENTS["out"],
     **sharing_commands.ARGUMENTS,
+    **pipelines.ARGUMENTS,
 }
 """What a command's arguments mean, for its help."""
 
@@ -124,7 +125,7 @@ def simulate(
         from lepton_fed.simulation import simulate as run
 
         federation = Federation.load(file)
-        _set_threads(federation, threads)
+        set_threads(federation, threads)
         if out is None and resume is None:
             out = Path("runs") / f"{file.stem}-{datetime.now().astimezone():%Y%m%d-%H%M%S}"
         where = resume if resume is not None else out
@@ -218,6 +219,7 @@ def runs(database: DatabaseUrl = None) -> None:
             typer.echo(f"{run.started:%Y-%m-%d %H:%M}  {run.status:<9} {run.name}  {run.folder}")
 
 
+pipelines.register(app, cls=Described)
 running.register(app, cls=Described)
 auditing.register(app, cls=Described)
 sharing_commands.register(app, cls=Described)
@@ -276,7 +278,7 @@ def _length(federation: Federation, model: FlatModel) -> int:
     return len(prepare_unlabelled(settings.data, common)) * max(2, settings.data.outputs)
 
 
-def _set_threads(federation: object, threads: int | None) -> None:
+def set_threads(federation: object, threads: int | None) -> None:
     """Small models lose time to a second thread; torch's default is for large ones."""
     import torch
 

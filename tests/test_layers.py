@@ -70,6 +70,7 @@ LAYERS: dict[int, tuple[str, ...]] = {
         "outcome",
         "own_policies",
         "preflight",
+        "pipeline",
         "progress",
         "record",
         "report",
@@ -85,7 +86,18 @@ LAYERS: dict[int, tuple[str, ...]] = {
         "survey_run",
         "tracking",
     ),
-    6: ("__init__", "__main__", "auditing", "cli", "clients", "local", "running", "server", "sharing_commands"),
+    6: (
+        "__init__",
+        "__main__",
+        "auditing",
+        "cli",
+        "clients",
+        "local",
+        "pipelines",
+        "running",
+        "server",
+        "sharing_commands",
+    ),
 }
 LAYER = {name: level for level, names in LAYERS.items() for name in names}
 

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         RunBegun,
         RunEnded,
         Spent,
+        StepMoved,
         Survived,
         moment,
     )
@@ -71,6 +72,7 @@ _HOMES = {
     "Sealed": "record",
     "SignedHead": "heads",
     "Spent": "entries",
+    "StepMoved": "entries",
     "Survived": "entries",
     "Tampered": "errors",
     "Unproven": "errors",
@@ -123,6 +125,7 @@ __all__ = [
     "Sealed",
     "SignedHead",
     "Spent",
+    "StepMoved",
     "Survived",
     "Tampered",
     "Unproven",

@@ -1,7 +1,7 @@
 """What the log tells, one frozen type per kind of entry: names and digests in the open, all other text as commitments.
 
     RunBegun ─► Decided* ─► (Planned ─► Survived ─► Released ─► Spent*)* ─► ModelMade* ─► RunEnded
-    MembershipTaken, Called: at any time
+    MembershipTaken, Called, StepMoved: at any time
 
 Names of departments, data sets, rules and files are in the open. A person, an address, a reason or anything that a
 stranger wrote is a `Commitment`. Every `bytes` is a SHA-256 digest or an Ed25519 public key, of 32 bytes. Times are
@@ -342,6 +342,32 @@ class Called(Entry):
         )
 
 
+@dataclass(frozen=True)
+class StepMoved(Entry):
+    """A step of a pipeline's run moved from one state to another. `result`: digest of what it came to, of nothing where
+    it came to nothing; `by`: the worker that had it, or the person who approved or cancelled it.
+    """
+
+    KIND = "audit-step/1"
+    TITLE = "pipeline step"
+    department: str
+    step: str
+    move: str
+    before: str
+    after: str
+    turn: int
+    attempt: int
+    definition: bytes
+    result: bytes
+    reason: Commitment
+    by: Commitment
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_name(self.department)
+        _at_least_0(self, "turn", "attempt")
+
+
 KINDS: tuple[type[Entry], ...] = (
     RunBegun,
     RunEnded,
@@ -353,4 +379,5 @@ KINDS: tuple[type[Entry], ...] = (
     ModelMade,
     MembershipTaken,
     Called,
+    StepMoved,
 )

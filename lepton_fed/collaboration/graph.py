@@ -40,6 +40,8 @@ class Graph:
     def __init__(self) -> None:
         self.sharing: DataSharing | None = None
         """Set by DataSharing(graph)."""
+        self.federation: Federation | None = None
+        """Set by Graph.of(federation): where a pipeline finds the work that it knows how to do."""
         self._needs: Needs = nx.MultiDiGraph()
         self._edges: list[Dependence] = []
         self._folded: dict[str, str] = {}
@@ -191,7 +193,11 @@ class Graph:
         """The graph that a federation file describes, with its data sharing."""
         from lepton_fed.collaboration.federation_tables import graph_of
 
-        return graph_of(federation if isinstance(federation, Settings) else federation.settings)
+        if isinstance(federation, Settings):
+            return graph_of(federation)
+        graph = graph_of(federation.settings)
+        graph.federation = federation
+        return graph
 
     def settings(self, base: Settings) -> Settings:
         """`base` with this graph's departments, dependencies, flows and rules; ConfigError where there is a cycle."""

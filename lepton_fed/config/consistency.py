@@ -1,6 +1,6 @@
 """What a type cannot say of a federation file: names exist, the graph has no cycle, each target a teacher.
 
-    names --> graph --> compatibility (settings that must fit each other) --> teaching (what is in E)
+    names --> graph --> compatibility (settings that must fit each other) --> teaching (what is in E) --> pipeline
 
 A stage is asked only where the one before it found nothing, since it relies on what that one promises.
 """
@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 
 from lepton_fed.cohorts import denied, sources
 from lepton_fed.config.compatibility import misfits
+from lepton_fed.config.pipeline_steps import steps
 from lepton_fed.config.places import Path, words
 from lepton_fed.config.spelling import did_you_mean, folded
 from lepton_fed.errors import ConfigError
@@ -25,7 +26,7 @@ Problem = tuple[Path, str]
 
 def problems(settings: Settings) -> tuple[Problem, ...]:
     """Everything wrong that the first stage with a complaint can see; empty if the settings are sound."""
-    for stage in (_names, _graph, misfits, _teaching):
+    for stage in (_names, _graph, misfits, _teaching, steps):
         found = tuple(stage(settings))
         if found:
             return found
@@ -58,6 +59,10 @@ def _names(settings: Settings) -> Iterator[Problem]:
             rest = did_you_mean(grant.what, shared) or "; name what a [[sharing]] lets flow"
             sentence = f"access[{k + 1}].what is {grant.what!r}, which no [[sharing]] names{rest}"
             yield ("access", k, "what"), sentence
+    for k, step in enumerate(settings.pipeline):
+        yield from _list(("pipeline", k, "department"), step.department, settings)
+        if step.gate is not None:
+            yield from _list(("pipeline", k, "gate", "at"), step.gate.at, settings)
     yield from _weights(settings)
 
 

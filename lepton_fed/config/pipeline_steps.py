@@ -1,0 +1,82 @@
+"""What a type cannot say of [[pipeline]]: keys fit the work, steps are named once, what is named is there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from lepton_fed.config.compatibility import FOR_CLASSES, FOR_NUMBERS
+from lepton_fed.config.places import Path
+from lepton_fed.config.spelling import did_you_mean
+from lepton_fed.pipeline.descriptions import recognised
+from lepton_fed.settings import EVERYONE, PipelineStep, Settings
+
+_BELONGS: dict[str, tuple[str, ...]] = {
+    "rounds": ("train", "iterate"),
+    "budget": ("iterate",),
+    "gate": ("validate", "iterate"),
+    "to": ("publish",),
+}
+"""Keys that only some kinds of work read."""
+
+_ALONE = 1
+"""A budget that everything has."""
+
+
+def work_of(entry: PipelineStep) -> str:
+    """What kind of work an entry is: what it says, else what its words mean, else a person's."""
+    return entry.work or recognised(entry.step) or "manual"
+
+
+def departments_of(entry: PipelineStep, settings: Settings) -> tuple[str, ...]:
+    """Where it is done, in the order in which they are named."""
+    return settings.names if EVERYONE in entry.department else entry.department
+
+
+def steps(settings: Settings) -> Iterator[tuple[Path, str]]:
+    """(place, sentence) of everything wrong with the steps of the pipeline."""
+    known = [entry.step for entry in settings.pipeline]
+    made = {what for entry in settings.pipeline for what in entry.makes}
+    shared = {flow.what for flow in settings.sharing}
+    trained = False
+    for k, entry in enumerate(settings.pipeline):
+        if entry.step in known[:k]:
+            yield (
+                ("pipeline", k, "step"),
+                f"two steps of the pipeline are called {entry.step!r}; give each its own words",
+            )
+        for name in entry.after:
+            if name not in known or name == entry.step:
+                hint = did_you_mean(name, known) or "; name another step by its words"
+                yield ("pipeline", k, "after"), f"pipeline[{k + 1}].after names {name!r}, which is no other step{hint}"
+        for what in entry.needs:
+            if what not in made | shared:
+                hint = did_you_mean(what, [*made, *shared]) or "; name what a step makes or a [[sharing]] lets flow"
+                yield ("pipeline", k, "needs"), f"pipeline[{k + 1}].needs is {what!r}, which nobody makes{hint}"
+        work = work_of(entry)
+        yield from _unfit(k, entry, work, settings)
+        if work in ("validate", "iterate", "publish") and not trained:
+            sentence = f"pipeline[{k + 1}]: {entry.step!r} needs a trained model; put a step that trains before it"
+            yield ("pipeline", k), sentence
+        trained = trained or work == "train"
+
+
+def _unfit(k: int, entry: PipelineStep, work: str, settings: Settings) -> Iterator[tuple[Path, str]]:
+    for key, kinds in _BELONGS.items():
+        if getattr(entry, key) not in (None, _ALONE) and work not in kinds:
+            said = (
+                f"pipeline[{k + 1}].{key} belongs to {' and '.join(kinds)}, and {entry.step!r} is {work}; take it out"
+            )
+            yield ("pipeline", k, key), said
+    if work in ("train", "iterate", "publish") and len(departments_of(entry, settings)) > 1:
+        yield ("pipeline", k, "department"), f"{entry.step!r} is done once for all; name one department for it"
+    gate = entry.gate
+    unfit = FOR_NUMBERS if settings.data.label.classes else FOR_CLASSES
+    if gate is not None and gate.metric in unfit:
+        other = "a number as label" if settings.data.label.classes else "classes"
+        yield ("pipeline", k, "gate", "metric"), f"pipeline[{k + 1}].gate: '{gate.metric}' needs {other}; take another"
+    if work == "validate" or gate is not None:
+        rows = {one.name for one in settings.departments if one.is_source}
+        listed = departments_of(entry, settings) if work == "validate" else () if gate is None else gate.at
+        for name in listed:
+            if name != EVERYONE and name not in rows:
+                yield ("pipeline", k), f"pipeline[{k + 1}]: {name!r} is no source, so it has no rows to measure on"
