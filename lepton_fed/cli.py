@@ -1,5 +1,5 @@
-"""The command line: `lepton-fed simulate | check | example | runs`, and what `auditing`, `deploy.commands`, `pipelines`,
-`running` and `sharing_commands` add.
+"""The command line: `lepton-fed simulate | check | example | runs`, and what `auditing`, `deploy.commands`,
+`pipelines`, `running` and `sharing_commands` add.
 
 Results go to stdout, talk to stderr. Whatever a user can get wrong is answered with one sentence and exit code
 2; an interrupted run says how to go on and exits with 130.
