@@ -47,7 +47,7 @@ LAYERS: dict[int, tuple[str, ...]] = {
         "training",
     ),
     3: ("department", "enforcement", "secrecy", "tally", "transport"),
-    4: ("coordinator", "evaluation", "secure"),
+    4: ("consultation", "coordinator", "evaluation", "secure"),
     5: (
         "assembly",
         "audit",
@@ -64,6 +64,7 @@ LAYERS: dict[int, tuple[str, ...]] = {
         "outcome",
         "own_policies",
         "preflight",
+        "preflight",
         "progress",
         "record",
         "report",
@@ -76,7 +77,7 @@ LAYERS: dict[int, tuple[str, ...]] = {
         "summary",
         "tracking",
     ),
-    6: ("__init__", "__main__", "cli", "clients", "local", "running", "server"),
+    6: ("__init__", "__main__", "cli", "clients", "local", "policy_commands", "running", "server"),
 }
 LAYER = {name: level for level, names in LAYERS.items() for name in names}
 
