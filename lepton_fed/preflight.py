@@ -9,7 +9,7 @@ permits with what its [[sharing]] lets flow. Departments' own files can refuse o
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -21,7 +21,7 @@ from lepton_fed.own_policies import troubles
 from lepton_fed.policies import Decision, explain
 from lepton_fed.policy import CHINESE, action, names
 from lepton_fed.settings import Settings
-from lepton_fed.weighting import alphas
+from lepton_fed.sums import expected_crowds
 
 ADVISED = 20
 """Denials for which it is tried what would let them pass; each takes up to some tenths of a second."""
@@ -77,21 +77,14 @@ def foreseen(
     return tuple(advised)
 
 
-def _training(settings: Settings, guards: Mapping[str, Guard], plans: Iterable[HubPlan]) -> Iterator[Step]:
+def _training(settings: Settings, guards: Mapping[str, Guard], plans: Sequence[HubPlan]) -> Iterator[Step]:
     """For each hub and who writes to it: may its readers learn? A broken file denies once, not once for each reader."""
+    crowds = expected_crowds(settings, tuple(plans))
     for plan in plans:
-        moment = Moment(1, crowd(settings, plan))
+        moment = Moment(1, crowds[plan.name])
         for name in plan.writers:
             for decision in guards[name].foreseen(plan, moment):
                 yield Step("training", f"{name} trains for hub {plan.name}", decision)
-
-
-def crowd(settings: Settings, plan: HubPlan) -> int:
-    """How many are in a hub's sum where everybody takes part; 1 where sums are plain."""
-    if not settings.aggregation.secure:
-        return 1
-    weights = alphas(settings.weights, plan.writers)
-    return len(plan.writers) if weights is None else sum(1 for weight in weights.values() if weight > 0)
 
 
 def _others(settings: Settings, guards: Mapping[str, Guard]) -> Iterator[Step]:
@@ -186,12 +179,13 @@ def refusals_now(guards: Mapping[str, Guard], settings: Settings) -> tuple[str, 
         return ()
     found = []
     plans = hubs(settings)
+    crowds = expected_crowds(settings, plans)
     for name, guard in own.items():
         reasons = [
             reason
             for plan in plans
             if name in plan.may_write
-            for one in guard.foreseen(plan, Moment(1, crowd(settings, plan)))
+            for one in guard.foreseen(plan, Moment(1, crowds[plan.name]))
             if not one.permitted and not one.broken
             for reason in one.reasons
         ]

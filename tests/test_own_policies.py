@@ -1,4 +1,4 @@
-"""Departments' own .cedar files count in simulations and in deployed departments, from the moment that they are there."""
+"""Departments' own .cedar files count in simulations and in deployed departments, as soon as they are there."""
 
 from __future__ import annotations
 
