@@ -18,7 +18,6 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from functools import cache
 
 from lepton_fed.cohorts import HubPlan
 from lepton_fed.policies import ITSELF, Context, Decision, Policies, Request
@@ -46,8 +45,8 @@ SHOWN = 3
 class Moment:
     """What a message says of the round that it belongs to.
 
-    `crowd`: departments in the sum that would be released; 1 where sums are plain, since the coordinator then sees
-    each update. `plan`: the digest of a secure sum's plan, "" where there is none.
+    `crowd`: departments in the sum that would be released, at least; 1 where sums are plain, since the coordinator then
+    sees each update. `plan`: the digest of a secure sum's plan, "" where there is none.
     """
 
     round: int = 0
@@ -76,6 +75,14 @@ Circumstances = tuple[object, ...]
 """Values of the fields of a context that matter to a verdict, in the order of their names."""
 
 
+@dataclass(frozen=True, eq=False)
+class _Verdict:
+    """What was decided about a hub's readers, and in sum: why they may not learn, or None."""
+
+    decisions: tuple[Decision, ...]
+    refusal: str | None
+
+
 @dataclass(eq=False)
 class _Standing:
     """A hub's questions, what their answers depend on, and the answers so far."""
@@ -85,7 +92,7 @@ class _Standing:
     """Fields of the context that rules with a say ask for, sorted."""
     unfounded: tuple[Decision, ...] = ()
     """Denials of the federation file itself, of readers that it should not have."""
-    verdicts: OrderedDict[Circumstances, tuple[Decision, ...]] = field(default_factory=OrderedDict, repr=False)
+    verdicts: OrderedDict[Circumstances, _Verdict] = field(default_factory=OrderedDict, repr=False)
     last: Circumstances | None = None
     """The circumstances of the decisions that were told last."""
 
@@ -121,9 +128,9 @@ class Guard:
         """Why its update may not reach whoever learns from these hubs, each with its moment; None if it may."""
         try:
             self._renew()
-            hour = cache(self._hour)
+            hour = _once(self._hour)
             for hub, moment in hubs:
-                reason = _refusal(self._answers(hub, moment, hour))
+                reason = self._verdict(hub, moment, hour)
                 if reason is not None:
                     return reason
         except Exception as error:  # no decision is a no
@@ -134,15 +141,16 @@ class Guard:
         """Why its update may reach them in no round at all; None where the hour, say, only has to be another."""
         try:
             self._renew()
-            hour = cache(self._hour)
+            hour = _once(self._hour)
             for hub, moment in hubs:
-                denials = [one for one in self._found(hub, moment, hour)[2] if not one.permitted]
+                found = self._found(hub, moment, hour)[2].decisions
+                denials = [one for one in found if not one.permitted]
                 lasting = [one for one in denials if not self._passing(one)]
                 if lasting:
                     self._tell(hub.name, lasting)
                     return _refusal(lasting)
                 if not denials:
-                    self._answers(hub, moment, hour)
+                    self._verdict(hub, moment, hour)
         except Exception as error:
             return _failed(error)
         return None
@@ -150,28 +158,28 @@ class Guard:
     def foreseen(self, hub: HubPlan, moment: Moment) -> tuple[Decision, ...]:
         """What would be decided about training for this hub's readers, without telling anybody."""
         self._renew()
-        return self._found(hub, moment, self._hour)[2]
+        return self._found(hub, moment, self._hour)[2].decisions
 
-    def _answers(self, hub: HubPlan, moment: Moment, hour: Hour) -> tuple[Decision, ...]:
-        standing, now, found = self._found(hub, moment, hour)
+    def _verdict(self, hub: HubPlan, moment: Moment, hour: Hour) -> str | None:
+        standing, now, verdict = self._found(hub, moment, hour)
         if now != standing.last:
-            self._tell(hub.name, found)
+            self._tell(hub.name, verdict.decisions)
             standing.last = now
-        return found
+        return verdict.refusal
 
-    def _found(self, hub: HubPlan, moment: Moment, hour: Hour) -> tuple[_Standing, Circumstances, tuple[Decision, ...]]:
+    def _found(self, hub: HubPlan, moment: Moment, hour: Hour) -> tuple[_Standing, Circumstances, _Verdict]:
         """What is decided, from what is kept where the circumstances that matter have been met before."""
         standing = self._standings.get(hub.name)
         if standing is None:
             standing = self._standings[hub.name] = self._stood(hub)
-        now = tuple(self._value(name, moment, standing, hour) for name in standing.asked)
-        found = standing.verdicts.get(now)
-        if found is None:
-            found = self._decided(standing, moment, hour, dict(zip(standing.asked, now, strict=True)))
-            standing.verdicts[now] = found
+        now = tuple([self._value(name, moment, standing, hour) for name in standing.asked])
+        verdict = standing.verdicts.get(now)
+        if verdict is None:
+            decisions = self._decided(standing, moment, hour, dict(zip(standing.asked, now, strict=True)))
+            standing.verdicts[now] = verdict = _Verdict(decisions, _refusal(decisions))
             while len(standing.verdicts) > KEPT:
                 standing.verdicts.popitem(last=False)
-        return standing, now, found
+        return standing, now, verdict
 
     def _value(self, name: str, moment: Moment, standing: _Standing, hour: Hour) -> object:
         """Of one field of the context, in this moment; what does not change while a guard lives need not be told."""
@@ -224,11 +232,14 @@ class Guard:
     def _of_itself(self, question: _Question, found: Sequence[Decision]) -> Decision:
         """A department needs nobody's permit for its own rows, but what its own files forbid, they forbid it, too."""
         for decision in found:
-            file = self.policies.of_the_file.decide(decision.request)
-            if decision.broken or (not decision.permitted and set(decision.rules) - set(file.rules)):
+            if decision.broken or (decision.rules and not decision.permitted and self._forbids_itself(decision)):
                 return decision
         why = f"{said(self.owner)} may train on its own {said(question.what)}: none of its own rules forbids it"
         return Decision(True, (why,), (), found[-1].request)
+
+    def _forbids_itself(self, denial: Decision) -> bool:
+        """Whether its own files have part in a denial; what the federation file says of it is in E already."""
+        return bool(set(denial.rules) - set(self.policies.of_the_file.decide(denial.request).rules))
 
     def _passing(self, denial: Decision) -> bool:
         """Whether another hour, crowd, round or budget could let it pass."""
@@ -244,29 +255,30 @@ class Guard:
         rules = {what: self._rules(what) for what in dict.fromkeys(flow.what for flow in given)}
         questions: list[_Question] = []
         unfounded: list[Decision] = []
-        for group in self._groups(hub, tuple(rule for some in rules.values() for rule in some)):
-            founded = self._founded(group[0], given)
-            questions += [_Question(group[0], what, len(group) - 1) for what in founded]
-            unfounded += [] if founded else [self._nothing_flows(group[0], given)]
+        for who, others in self._groups(hub, tuple(rule for some in rules.values() for rule in some)):
+            founded = self._founded(who, given)
+            questions += [_Question(who, what, others) for what in founded]
+            unfounded += [] if founded else [self._nothing_flows(who, given)]
         if self.owner in hub.may_read and self.owner in self.policies.own:
             questions += [_Question(self.owner, what) for what in self._own_data(questions, rules)]
         about = [rule for one in questions for rule in rules.get(one.what) or self._rules(one.what)]
         asked = frozenset[str]().union(*(rule.circumstances for rule in about))
         return _Standing(tuple(questions), tuple(sorted(asked)), tuple(unfounded))
 
-    def _groups(self, hub: HubPlan, rules: Sequence[Rule]) -> Iterator[tuple[str, ...]]:
-        """Those who learn from a hub, alike together; the owner, of whom rules can know more, left out."""
+    def _groups(self, hub: HubPlan, rules: Sequence[Rule]) -> Iterator[tuple[str, int]]:
+        """Those who learn from a hub, one of each kind and how many others are like it; the owner, of whom rules can
+        know more, left out.
+        """
         readers = hub.readers
         if self.settings.coupling.kind == "clusters":
             # Sources read every hub there, to train from it; who learns is who is a target.
             readers = tuple(name for name in readers if self.settings.department(name).is_target)
-        if len(readers) <= FEW:
-            yield from ((name,) for name in readers if name != self.owner)
-            return
-        for group in self.policies.alike(rules, readers):
-            others = tuple(name for name in group if name != self.owner) if self.owner in group else group
-            if others:
-                yield others
+        groups = self.policies.alike(rules, readers) if len(readers) > FEW else tuple((name,) for name in readers)
+        for group in groups:
+            here = self.owner in group
+            who = next((name for name in group if name != self.owner), None)
+            if who is not None:
+                yield who, len(group) - here - 1
 
     def _rules(self, what: str) -> tuple[Rule, ...]:
         return self.policies.concerning(self.owner, what, ("receive", "train"))
@@ -439,6 +451,18 @@ class Guard:
 def _strictest(found: Sequence[Decision]) -> Decision:
     """The first denial among them, else the last permit."""
     return next((one for one in found if not one.permitted), found[-1])
+
+
+def _once(hour: Hour) -> Hour:
+    """The clock, looked at when it is asked first: within one message it does not strike."""
+    read: list[int | None] = []
+
+    def known() -> int | None:
+        if not read:
+            read.append(hour())
+        return read[0]
+
+    return known
 
 
 def _failed(error: Exception) -> str:

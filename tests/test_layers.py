@@ -52,7 +52,7 @@ LAYERS: dict[int, tuple[str, ...]] = {
         "training",
     ),
     3: ("department", "enforcement", "secrecy", "tally", "transport"),
-    4: ("attestation", "coordinator", "evaluation", "secure", "survey_flow"),
+    4: ("attestation", "consultation", "coordinator", "evaluation", "secure", "survey_flow"),
     5: (
         "assembly",
         "audit",
@@ -94,6 +94,7 @@ LAYERS: dict[int, tuple[str, ...]] = {
         "clients",
         "local",
         "pipelines",
+        "policy_commands",
         "running",
         "server",
         "sharing_commands",
