@@ -60,7 +60,7 @@ from lepton_fed.secagg.plan import Plan
 from lepton_fed.secagg.results import Sums
 from lepton_fed.seeds import derive
 from lepton_fed.settings import ModelSettings, Settings
-from lepton_fed.sums import UPDATES, Scheme
+from lepton_fed.sums import UPDATES, Scheme, expected_crowds, standing_behind
 from lepton_fed.training.losses import Loss, loss
 from lepton_fed.training.metrics import measure
 from lepton_fed.weighting import beta, raw_weight
@@ -276,11 +276,10 @@ class Department:
 
     def _consent(self, plan: Plan) -> None:
         """PolicyError unless its policies let its numbers enter the sums of this plan."""
-        digest = as_written(plan.hash)
-        writes = self.scheme.turnout_of(plan).writes
+        digest, turnout = as_written(plan.hash), self.scheme.turnout_of(plan)
         reason = self.policies.training(
-            (self.plans[hub], Moment(plan.round, len(members), digest))
-            for hub, members in writes.items()
+            (self.plans[hub], Moment(plan.round, standing_behind(self.scheme, turnout, hub), digest))
+            for hub, members in turnout.writes.items()
             if self.name in members
         )
         if reason is not None:
@@ -296,13 +295,12 @@ class Department:
 
     def _expected(self, round: int) -> list[tuple[HubPlan, Moment]]:
         """The hubs that it may write to, in a round in which everybody takes part."""
-        writes = self.scheme.everybody().writes if self.secure else {}
-        crowd = max(map(len, writes.values()), default=1)  # Under `clusters` as if all had declared one hub.
-        return [
-            (plan, Moment(round, len(writes.get(plan.name, ())) or crowd))
-            for plan in self.plans.values()
-            if plan.name in self.may_write
-        ]
+        crowds = self._crowds
+        return [(self.plans[hub], Moment(round, crowds[hub])) for hub in self.plans if hub in self.may_write]
+
+    @cached_property
+    def _crowds(self) -> dict[str, int]:
+        return expected_crowds(self.settings, tuple(self.plans.values()))
 
     @property
     def _at_first(self) -> list[tuple[HubPlan, Moment]]:

@@ -46,8 +46,8 @@ SHOWN = 3
 class Moment:
     """What a message says of the round that it belongs to.
 
-    `crowd`: departments in the sum that would be released; 1 where sums are plain, since the coordinator then sees
-    each update. `plan`: the digest of a secure sum's plan, "" where there is none.
+    `crowd`: departments in the sum that would be released, at least; 1 where sums are plain, since the coordinator then
+    sees each update. `plan`: the digest of a secure sum's plan, "" where there is none.
     """
 
     round: int = 0

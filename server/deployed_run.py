@@ -19,6 +19,7 @@ from lepton_fed import saved_state
 from lepton_fed.audit.kits import membership_entry, remember_keys, signers_of
 from lepton_fed.audit.run_log import Sealing
 from lepton_fed.config import Federation
+from lepton_fed.consultation import consult
 from lepton_fed.coordinator import News, State, begin, close, join, play, readmitted
 from lepton_fed.deploy.kit import CoordinatorKit
 from lepton_fed.deploy.membership import Membership, read_membership
@@ -159,6 +160,7 @@ class DeployedRun:
             self._gather(self.names, min(RETURN, self.patience.wait) if begun else self.patience.wait, least=1)
             self._greet()
             state = drive(join(self.settings, state, absent=True), self.transport)
+            self._ask_ahead(state)
             before = 0.0
             while state.round < self.settings.rounds.count:
                 state, before = self._round(state, before)
@@ -169,6 +171,12 @@ class DeployedRun:
             self.conclude(result)
             self._countersign_the_end()
         return result
+
+    def _ask_ahead(self, state: State) -> None:
+        """Says which departments would refuse to train now; they may think otherwise by the time they are asked."""
+        for sentence in drive(consult(self.settings, state), self.transport):
+            self.watcher.said(sentence)
+            self.warnings[sentence] = None
 
     @property
     def settings(self) -> Settings:

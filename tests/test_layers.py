@@ -49,11 +49,12 @@ LAYERS: dict[int, tuple[str, ...]] = {
         "training",
     ),
     3: ("department", "enforcement", "secrecy", "tally", "transport"),
-    4: ("attestation", "coordinator", "evaluation", "secure"),
+    4: ("attestation", "consultation", "coordinator", "evaluation", "secure"),
     5: (
         "assembly",
         "audit",
         "baselines",
+        "code_digest",
         "collaboration",
         "config",
         "data",
@@ -63,6 +64,9 @@ LAYERS: dict[int, tuple[str, ...]] = {
         "log_lines",
         "logs",
         "outcome",
+        "own_policies",
+        "preflight",
+        "preflight",
         "progress",
         "record",
         "report",
@@ -75,7 +79,7 @@ LAYERS: dict[int, tuple[str, ...]] = {
         "summary",
         "tracking",
     ),
-    6: ("__init__", "__main__", "auditing", "cli", "clients", "local", "running", "server"),
+    6: ("__init__", "__main__", "auditing", "cli", "clients", "local", "policy_commands", "running", "server"),
 }
 LAYER = {name: level for level, names in LAYERS.items() for name in names}
 
