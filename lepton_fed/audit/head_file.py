@@ -23,10 +23,14 @@ from lepton_fed.storage.atomic import sync_folder, unreadable, unwritable, write
 
 
 class HeadFile:
-    """A kept head at `path`, in a folder that exists. Any number of processes may use it."""
+    """A kept head at `path`, in a folder that exists. Any number of processes may use it.
 
-    def __init__(self, path: Path) -> None:
+    `durable`: a power cut cannot undo it either; a simulation, whose database is not, does not wait for the disk.
+    """
+
+    def __init__(self, path: Path, *, durable: bool = True) -> None:
         self.path = Path(path)
+        self._durable = durable
 
     def read(self) -> SignedHead | None:
         """The head, or None where there is no file; StorageError if it cannot be read or is no head."""
@@ -50,7 +54,7 @@ class HeadFile:
             if self.read() != old:
                 raise Inconsistent(COORDINATOR, "two heads were shown at once; show them one after the other")
             try:
-                _replace(self.path, new.written)
+                _replace(self.path, new.written, self._durable)
             except OSError as error:
                 raise unwritable(error, self.path) from error
 
@@ -68,11 +72,12 @@ class HeadFile:
             os.close(lock)
 
 
-def _replace(path: Path, content: bytes) -> None:
+def _replace(path: Path, content: bytes, durable: bool) -> None:
     """Under the lock, so that one name for the new file will do: what a killed process left there goes first."""
     part = path.with_name(f"{path.name}.part")
     part.unlink(missing_ok=True)
     part.touch(0o600, exist_ok=False)
-    write_new(part, (content,), durable=True)
+    write_new(part, (content,), durable=durable)
     part.replace(path)
-    sync_folder(path.parent)
+    if durable:
+        sync_folder(path.parent)

@@ -58,7 +58,7 @@ class KeyFolder:
     def department(self, name: str, coordinator: bytes, run: str) -> DepartmentLog:
         """A department's side of the log. `coordinator`: its public key."""
         witness = Witness(self._department(name), self.log, (coordinator,), self._head(name))
-        return DepartmentLog(witness, DocketFile(self.path / f"{file_name(name)}.docket"), run=run)
+        return DepartmentLog(witness, DocketFile(self.path / f"{file_name(name)}.docket", durable=False), run=run)
 
     def kept_heads(self) -> dict[str, SignedHead]:
         """The last heads that departments countersigned, by department."""
@@ -81,7 +81,7 @@ class KeyFolder:
             os.close(lock)
 
     def _head(self, name: str) -> HeadFile:
-        return HeadFile(self.path / f"{file_name(name)}.head")
+        return HeadFile(self.path / f"{file_name(name)}.head", durable=False)
 
     def _department(self, name: str) -> Identity:
         # A department may be called coordinator, too.

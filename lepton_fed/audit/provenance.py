@@ -2,15 +2,14 @@
 
     ModelMade(digest) ─► its run ─► RunBegun, Decided, Planned, Survived, Released, Spent before it, RunEnded after it
 
-What departments tell of themselves comes with the next head, and so may stand behind the model that it is about: it
-counts until the run is begun again.
+What departments tell of themselves comes with the next head, and so may stand behind the model that it is about: there
+its time counts, by the department's own clock.
 
 It is as true as the log: verify that first.
 """
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -111,8 +110,8 @@ def _is_of(entry: Entry, model: bytes) -> bool:
 def _of_run(entries: Sequence[Placed], model: bytes) -> Provenance:
     made = [(index, entry) for index, entry in entries if isinstance(entry, ModelMade) and _is_of(entry, model)]
     last = made[-1][0]
-    again = next((index for index, entry in entries if isinstance(entry, RunBegun) and index > last), math.inf)
-    about = [(i, e) for i, e in entries if i < last or (isinstance(e, Decided | Spent) and i < again)]
+    then = made[-1][1].time
+    about = [(i, e) for i, e in entries if i < last or (isinstance(e, Decided | Spent) and e.time <= then)]
     before = [entry for _, entry in about]
     begun = [entry for entry in before if isinstance(entry, RunBegun)]
     if not begun:

@@ -13,7 +13,7 @@ from decimal import ROUND_CEILING, Context
 from math import isfinite
 
 from lepton_fed.history import FEDERATION
-from lepton_fed.report.content import ReportContent, Sums
+from lepton_fed.report.content import AuditLog, ReportContent, Sums
 
 SIMULATED = ("inprocess", "flower")
 """Engines that run all departments on one machine."""
@@ -75,6 +75,18 @@ def promises(content: ReportContent) -> list[tuple[str, str]]:
     if content.sums.secure and content.engine in SIMULATED:
         said.append(("This simulation", _THROW_AWAY))
     return said
+
+
+def logged(log: AuditLog) -> str:
+    """How far the audit log had come, and who stands by it."""
+    said = f"{log.name}, {log.entries:,} entries, "
+    signed = ", ".join(log.countersigned[:_MOST_NAMED])
+    more = len(log.countersigned) - _MOST_NAMED
+    said += f"countersigned by {signed}" if signed else "countersigned by no department"
+    said += f" and {more:,} more" if more > 0 else ""
+    if log.refused:
+        return f"{said}; NOT by {', '.join(log.refused[:_MOST_NAMED])}"
+    return f"{said}; to check it: lepton-fed audit verify"
 
 
 def facts(content: ReportContent) -> list[tuple[str, str]]:

@@ -22,10 +22,14 @@ from lepton_fed.storage.atomic import unreadable, unwritable
 
 
 class DocketFile:
-    """A docket at `path`, in a folder that exists. Any number of processes may use it."""
+    """A docket at `path`, in a folder that exists. Any number of processes may use it.
 
-    def __init__(self, path: Path) -> None:
+    `durable`: what is told survives a power cut; a simulation, whose database does not, does not wait for the disk.
+    """
+
+    def __init__(self, path: Path, *, durable: bool = True) -> None:
         self.path = Path(path)
+        self._durable = durable
 
     def note(self, noted: Noted) -> None:
         """Add a line; StorageError if it cannot be added, and then nothing of it stays."""
@@ -39,8 +43,9 @@ class DocketFile:
 
     def after(self, number: int) -> Sequence[bytes]:
         """At most `AT_ONCE` entries after the first `number`; StorageError if there are fewer, or a line is damaged."""
-        with self._locked() as file:
-            os.fsync(file)
+        if self._durable:
+            with self._locked() as file:
+                os.fsync(file)
         found = list(islice(self.noted(), number, number + AT_ONCE))
         if not found and sum(1 for _ in self.noted()) < number:
             raise StorageError(ROLLED_BACK)

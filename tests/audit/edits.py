@@ -36,6 +36,9 @@ def _fitting(value: Value, name: str) -> Iterator[Value]:
 def others(value: Any) -> Iterator[Any]:
     """Other values of the same type."""
     match value:
+        case None:
+            # What may be missing is a commitment.
+            yield Commitment(bytes(32))
         case bool():
             yield not value
         case int():

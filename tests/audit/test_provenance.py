@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from lepton_fed.audit import Entry, ModelMade, Openings, Planned, Provenance, Released, Spent, Survived, prove
+from lepton_fed.audit import Decided, Entry, ModelMade, Openings, Planned, Provenance, Released, Spent, Survived, prove
 from lepton_fed.audit.provenance import Epsilon
 from lepton_fed.errors import ConfigError
 from tests.audit.example import MEMBERS, RUN, at, begun, decided, entries, records, sha
@@ -129,3 +129,18 @@ def test_a_model_that_the_log_does_not_know_is_told() -> None:
         proved(entries(Openings()), bytes(32))
     with pytest.raises(ConfigError, match="not the beginning of its run"):
         proved([ModelMade(at(9), RUN, 1, "研发部门", MODEL, sha("vector"))])
+
+
+def test_what_a_department_tells_with_the_next_head_is_about_the_model_before_it() -> None:
+    openings = Openings()
+    whole = entries(openings)
+    told = [entry for entry in whole if isinstance(entry, Decided | Spent)]
+    (late,) = proved([*(entry for entry in whole if entry not in told), *told])
+    (early,) = proved(whole)
+    assert (late.allowed, late.refused, late.epsilon) == (early.allowed, early.refused, early.epsilon)
+
+
+def test_sums_that_only_measure_make_no_model() -> None:
+    measured = Released(at(5), RUN, 1, 1, sha("plan"), "measurements", "departments", MEMBERS, sha("sum"))
+    (whole,) = proved([*entries(Openings())[:8], measured, *entries(Openings())[8:]])
+    assert whole.departments == tuple((name, 1) for name in MEMBERS[:2])
