@@ -16,6 +16,7 @@ from lepton_fed.config import Federation
 from lepton_fed.data import DepartmentFile, Part, Prepared, load_department_file, prepare_department, prepare_unlabelled
 from lepton_fed.department import Bench, Department, Rows, bench
 from lepton_fed.errors import ConfigError
+from lepton_fed.letters import NO_LETTERS, Letters
 from lepton_fed.parties import throw_away
 from lepton_fed.resident import Resident, Streamed, place
 from lepton_fed.secagg.client import Party
@@ -63,11 +64,12 @@ def build_department(
     plans: tuple[HubPlan, ...] | None = None,
     code: tuple[str, ...] | None = None,
     party: Party | None = None,
+    letters: Letters = NO_LETTERS,
 ) -> Department:
     """One department with its rows on its device. `disclose`: whether its measurements may leave it.
 
     `code`: modules whose callables may be run; default: those that its own file allows. `party`: its keys and
-    terms for secure sums; without, it takes part in none.
+    terms for secure sums; without, it takes part in none. `letters`: what it reads of others, and gives them to read.
     """
     own = own if own is not None else read_own(federation, name)
     device = device_of(own.file, name)
@@ -89,6 +91,8 @@ def build_department(
         threads=torch.get_num_threads(),
         purse=guarded.purse,
         respondent=guarded.respondent,
+        giver=letters.giver,
+        reader=letters.reader,
     )
 
 

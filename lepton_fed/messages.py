@@ -9,6 +9,12 @@ and where sums are secure (`secagg` has what is in them; Work then comes inside 
     Advertise -> Advertised | Refused   keys for the next round, where the last one brought none
     Sum       -> Summed  | Refused      one exchange of a secure sum
 
+and for reads of what departments share (`reads`):
+
+    Wish -> Wished | Refused            which tables do you want to read?
+    Read -> Sent   | Refused            will you let this be read?
+    Take -> Taken  | Refused            here is what you asked for
+
 Arrays are one-dimensional float32 NumPy arrays on the host; whoever receives one treats it as read-only.
 """
 
@@ -21,6 +27,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lepton_fed.compression import Packed
+from lepton_fed.reads.parcel import Parcel
+from lepton_fed.reads.request import ReadRequest
 from lepton_fed.secagg.canonical import Wire
 from lepton_fed.secagg.messages import SignedKeys
 
@@ -106,7 +114,26 @@ class Sum:
     unseen: Mapping[str, bytes] = field(default_factory=dict)
 
 
-Message = Join | Declare | Work | Advertise | Sum
+@dataclass(frozen=True)
+class Wish:
+    """Which tables of others do you want to read?"""
+
+
+@dataclass(frozen=True)
+class Read:
+    """Another department asks to read this of yours."""
+
+    request: ReadRequest
+
+
+@dataclass(frozen=True, eq=False)
+class Take:
+    """What you asked for, sealed to you."""
+
+    parcel: Parcel
+
+
+Message = Join | Declare | Work | Advertise | Sum | Wish | Read | Take
 
 
 @dataclass(frozen=True)
@@ -176,10 +203,31 @@ class Summed:
 
 
 @dataclass(frozen=True)
+class Wished:
+    """These, of those."""
+
+    requests: tuple[ReadRequest, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Sent:
+    """Sealed to the reader."""
+
+    parcel: Parcel
+
+
+@dataclass(frozen=True)
+class Taken:
+    """It is here, whole: so many bytes."""
+
+    size: int
+
+
+@dataclass(frozen=True)
 class Refused:
     """No, and why."""
 
     reason: str
 
 
-Reply = Joined | Declared | Done | Advertised | Summed | Refused
+Reply = Joined | Declared | Done | Advertised | Summed | Wished | Sent | Taken | Refused

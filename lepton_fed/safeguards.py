@@ -37,7 +37,7 @@ def of(
 
     StorageError where its ledger cannot be used.
     """
-    purse = purse_of(file, base, state)
+    purse = purse_of(name, file, base, state)
     return Safeguards(purse, respondent_of(federation, name, file, prepared, purse))
 
 
@@ -50,14 +50,14 @@ def ledger_path(file: DepartmentFile, base: Path, state: Path | None) -> Path | 
     return (state if state is not None else base) / LEDGER
 
 
-def purse_of(file: DepartmentFile, base: Path, state: Path | None) -> Purse | None:
+def purse_of(name: str, file: DepartmentFile, base: Path, state: Path | None) -> Purse | None:
     """The account of the department's rows; None where the file keeps no budget."""
     path, said = ledger_path(file, base, state), file.privacy
     if path is None or said is None:
         return None
     from lepton_fed.storage.privacy_file import PrivacyFile
 
-    return Purse(PrivacyFile(path), said.data_set, Limit(said.budget, said.delta))
+    return Purse(PrivacyFile(path), said.data_set or name, Limit(said.budget, said.delta))
 
 
 def consent_of(federation: Federation, name: str, purse: Purse | None) -> Consent:

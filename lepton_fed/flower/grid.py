@@ -27,26 +27,45 @@ from lepton_fed.messages import (
     Join,
     Joined,
     Message,
+    Read,
     Refused,
     Reply,
+    Sent,
     Sum,
     Summed,
+    Take,
+    Taken,
+    Wish,
+    Wished,
     Work,
 )
 from lepton_fed.transport import OnReply
 
 WHO, JOIN, DECLARE, ADVERTISE = "query.who", "query.join", "query.declare", "query.advertise"
 WORK, SUM = "train.work", "train.sum"
+WISH, READ, TAKE = "query.wish", "query.read", "query.take"
 UPDATE = "query.update"
 """Flower's types of our messages."""
 
-TYPES: dict[type[Message], str] = {Join: JOIN, Declare: DECLARE, Work: WORK, Advertise: ADVERTISE, Sum: SUM}
+TYPES: dict[type[Message], str] = {
+    Join: JOIN,
+    Declare: DECLARE,
+    Work: WORK,
+    Advertise: ADVERTISE,
+    Sum: SUM,
+    Wish: WISH,
+    Read: READ,
+    Take: TAKE,
+}
 FITTING: dict[type[Message], type[Reply]] = {
     Join: Joined,
     Declare: Declared,
     Work: Done,
     Advertise: Advertised,
     Sum: Summed,
+    Wish: Wished,
+    Read: Sent,
+    Take: Taken,
 }
 INTRODUCTIONS: tuple[type[Here | Refused], ...] = (Here, Refused)
 

@@ -40,12 +40,19 @@ from lepton_fed.messages import (
     HubState,
     Join,
     Joined,
+    Read,
     Refused,
     Release,
+    Sent,
     Sum,
     Summed,
+    Take,
+    Taken,
+    Wish,
+    Wished,
     Work,
 )
+from lepton_fed.reads import Parcel, ReadRequest
 from lepton_fed.secagg.canonical import Wire
 from lepton_fed.secagg.keys import KeyPair
 from lepton_fed.secagg.ledger import Entries
@@ -53,7 +60,27 @@ from lepton_fed.secagg.messages import MaskedInput, SignedKeys, Survivors
 from lepton_fed.transport import InProcess
 from tests.flower import small
 
-EVERYTHING = (Who, Here, Join, Joined, Declare, Declared, Work, Done, Advertise, Advertised, Sum, Summed, Refused)
+EVERYTHING = (
+    Who,
+    Here,
+    Join,
+    Joined,
+    Declare,
+    Declared,
+    Work,
+    Done,
+    Advertise,
+    Advertised,
+    Sum,
+    Summed,
+    Wish,
+    Wished,
+    Read,
+    Sent,
+    Take,
+    Taken,
+    Refused,
+)
 
 words = st.text(st.characters(categories=("L", "N", "P", "Zs"), exclude_characters="\u00a0"), max_size=20).filter(
     lambda text: text.replace("\u3000", " ").isprintable()
@@ -74,7 +101,17 @@ digests = st.dictionaries(words, st.binary(min_size=64, max_size=64), max_size=3
 works = st.builds(Work, counts, hubs, st.lists(words, unique=True, max_size=3).map(tuple), st.booleans())
 masked = arrays(np.uint32, st.integers(0, 6)).map(lambda words: MaskedInput(bytes(32), "a", (("updates", words),)))
 KEYS = SignedKeys("a test", bytes(32), "a", 1, b"m" * 32, b"s" * 32, bytes(64))
+REQUEST = ReadRequest("测试", bytes(32), "研发部门", "供应链部门", "物料管理", "维护", b"k" * 32, b"n" * 16, bytes(64))
+parcels = st.lists(st.binary(min_size=28, max_size=60), min_size=1, max_size=1).map(
+    lambda parts: Parcel(bytes(32), "供应链部门", "研发部门", "物料管理", b"k" * 32, tuple(parts), bytes(64))
+)
 everything_said = st.one_of(
+    st.just(Wish()),
+    st.lists(st.just(REQUEST), max_size=3).map(lambda requests: Wished(tuple(requests))),
+    st.just(Read(REQUEST)),
+    parcels.map(Sent),
+    parcels.map(Take),
+    st.builds(Taken, counts),
     st.just(Advertise()),
     st.just(Advertised(KEYS)),
     st.builds(Sum, st.just(Survivors(bytes(32), ("a", "生产"))), st.none() | works, digests),
