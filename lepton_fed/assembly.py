@@ -65,17 +65,19 @@ def build_department(
     code: tuple[str, ...] | None = None,
     party: Party | None = None,
     letters: Letters = NO_LETTERS,
+    ears: safeguards.Ears = safeguards.NOBODY,
 ) -> Department:
     """One department with its rows on its device. `disclose`: whether its measurements may leave it.
 
     `code`: modules whose callables may be run; default: those that its own file allows. `party`: its keys and
     terms for secure sums; without, it takes part in none. `letters`: what it reads of others, and gives them to read.
+    `ears`: who is told of what it decides and pays for.
     """
     own = own if own is not None else read_own(federation, name)
     device = device_of(own.file, name)
     benches = benches if benches is not None else Benches(federation)
     common = federation.common_path
-    guarded = safeguards.of(federation, name, own.file, own.prepared, own.base, own.state)
+    guarded = safeguards.of(federation, name, own.file, own.prepared, own.base, own.state, ears)
     return Department(
         name=name,
         settings=federation.settings,
