@@ -9,7 +9,7 @@ import hashlib
 import hmac
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
@@ -91,8 +91,8 @@ def _known(path: Path) -> bytes:
     return found
 
 
-def shared(said: SharedTable, table: pd.DataFrame, department: str, key: Any) -> pd.DataFrame:
-    """What leaves of a table that was read. `key() -> bytes`: asked for only where something is masked."""
+def shared(said: SharedTable, table: pd.DataFrame, department: str, key: Callable[[], bytes]) -> pd.DataFrame:
+    """What leaves of a table that was read. `key`: asked for only where something is masked."""
     for column in (*said.columns, *said.mask, *said.groups):
         if column not in table.columns:
             hint = did_you_mean(column, table.columns)
@@ -101,7 +101,9 @@ def shared(said: SharedTable, table: pd.DataFrame, department: str, key: Any) ->
         table = table[list(said.columns)]
     if said.mask:
         secret = key()
-        table = table.assign(**{column: masked(table[column], column, secret) for column in said.mask})
+        table = table.copy()
+        for column in said.mask:
+            table[column] = masked(table[column], column, secret)
     if said.groups:
         return grouped(said, table)
     return table if said.rows is None else table.head(said.rows)

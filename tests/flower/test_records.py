@@ -101,14 +101,14 @@ digests = st.dictionaries(words, st.binary(min_size=64, max_size=64), max_size=3
 works = st.builds(Work, counts, hubs, st.lists(words, unique=True, max_size=3).map(tuple), st.booleans())
 masked = arrays(np.uint32, st.integers(0, 6)).map(lambda words: MaskedInput(bytes(32), "a", (("updates", words),)))
 KEYS = SignedKeys("a test", bytes(32), "a", 1, b"m" * 32, b"s" * 32, bytes(64))
-REQUEST = ReadRequest("测试", bytes(32), "研发部门", "供应链部门", "物料管理", "维护", b"k" * 32, b"n" * 16, bytes(64))
+ASKED = ReadRequest("测试", bytes(32), "研发部门", "供应链部门", "物料管理", "维护", b"k" * 32, b"n" * 16, bytes(64))
 parcels = st.lists(st.binary(min_size=28, max_size=60), min_size=1, max_size=1).map(
     lambda parts: Parcel(bytes(32), "供应链部门", "研发部门", "物料管理", b"k" * 32, tuple(parts), bytes(64))
 )
 everything_said = st.one_of(
     st.just(Wish()),
-    st.lists(st.just(REQUEST), max_size=3).map(lambda requests: Wished(tuple(requests))),
-    st.just(Read(REQUEST)),
+    st.lists(st.just(ASKED), max_size=3).map(lambda requests: Wished(tuple(requests))),
+    st.just(Read(ASKED)),
     parcels.map(Sent),
     parcels.map(Take),
     st.builds(Taken, counts),

@@ -212,7 +212,13 @@ def test_an_altered_request_is_refused_whoever_altered_it(changes: dict[str, Any
 def test_a_coordinator_that_puts_its_own_key_into_a_request_gets_nothing() -> None:
     ours = Federation()
     mallory = Identity.generate(READER, os.urandom)
-    asked = {"owner": OWNER, "what": WHAT, "purpose": "预测性维护", "public": b"\x09" + bytes(31), "nonce": bytes(16)}
+    asked: dict[str, Any] = {
+        "owner": OWNER,
+        "what": WHAT,
+        "purpose": "预测性维护",
+        "public": b"\x09" + bytes(31),
+        "nonce": bytes(16),
+    }
     reply = ours.places[OWNER].handle(Read(ReadRequest.sign(mallory, ours.roster, **asked)))
     assert isinstance(reply, Refused)
 
