@@ -18,6 +18,7 @@ from lepton_fed.data.policy_files import PolicyFiles
 from lepton_fed.department import Bench, Department, Rows, bench
 from lepton_fed.enforcement import Guard
 from lepton_fed.errors import ConfigError
+from lepton_fed.letters import NO_LETTERS, Letters
 from lepton_fed.own_policies import guard_of, of_the_file
 from lepton_fed.parties import throw_away
 from lepton_fed.resident import Resident, Streamed, place
@@ -68,12 +69,15 @@ def build_department(
     code: tuple[str, ...] | None = None,
     party: Party | None = None,
     guard: Guard | None = None,
+    letters: Letters = NO_LETTERS,
+    ears: safeguards.Ears = safeguards.NOBODY,
 ) -> Department:
     """One department with its rows on its device. `disclose`: whether its measurements may leave it.
 
     `code`: modules whose callables may be run; default: those that its own file allows. `party`: its keys and
     terms for secure sums; without, it takes part in none. `guard`: its policies; default: the federation file's and
-    those of its own files.
+    those of its own files. `letters`: what it reads of others, and gives them to read. `ears`: who is told of what it
+    decides and pays for.
     """
     own = own if own is not None else read_own(federation, name)
     device = device_of(own.file, name)
@@ -81,7 +85,7 @@ def build_department(
     common, fingerprint = federation.common_path, federation.fingerprint
     if guard is None:
         guard = guard_of(federation, name, own.policies, code=own.file.code, fingerprint=fingerprint)
-    guarded = safeguards.of(federation, name, own.file, own.prepared, own.base, own.state)
+    guarded = safeguards.of(federation, name, own.file, own.prepared, own.base, own.state, ears)
     return Department(
         name=name,
         settings=federation.settings,
@@ -98,6 +102,8 @@ def build_department(
         guard=guard,
         purse=guarded.purse,
         respondent=guarded.respondent,
+        giver=letters.giver,
+        reader=letters.reader,
     )
 
 

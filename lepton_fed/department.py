@@ -24,7 +24,7 @@ from lepton_fed.digests import hub_digest, models_hash
 from lepton_fed.docket import OwnLog
 from lepton_fed.enforcement import Guard, Moment
 from lepton_fed.enforcement import digest as as_written
-from lepton_fed.errors import ConfigError, PolicyError
+from lepton_fed.errors import ConfigError, PeerError, PolicyError
 from lepton_fed.hub import Hub, advanced, arrays_of, hub_in
 from lepton_fed.member import Member
 from lepton_fed.messages import (
@@ -44,10 +44,16 @@ from lepton_fed.messages import (
     Join,
     Joined,
     Message,
+    Read,
     Refused,
     Reply,
+    Sent,
     Sum,
+    Take,
+    Taken,
     Vector,
+    Wish,
+    Wished,
     Work,
 )
 from lepton_fed.models import build
@@ -56,8 +62,10 @@ from lepton_fed.parameters import FlatModel, Layout
 from lepton_fed.policies import Policies
 from lepton_fed.privacy import Purse
 from lepton_fed.privacy.purse import WITHOUT_NOISE
+from lepton_fed.reads import Giver, Reader
 from lepton_fed.resident import Examples
 from lepton_fed.secagg.client import Party
+from lepton_fed.secagg.errors import Malformed
 from lepton_fed.secagg.plan import Plan
 from lepton_fed.secagg.results import Sums
 from lepton_fed.seeds import derive
@@ -154,6 +162,10 @@ class Department:
     """What all releases about its rows may cost together; None: it keeps no account."""
     respondent: Respondent | None = None
     """Who answers for its rows where statistics are summed."""
+    giver: Giver | None = None
+    """Who answers for the tables that it shares; None: it has no key to sign with."""
+    reader: Reader | None = None
+    """Who asks for others' tables; likewise."""
     last_round: int = field(default=0, init=False)
     last_declared: int = field(default=0, init=False)
     declared: str = field(default="", init=False)
@@ -245,6 +257,8 @@ class Department:
                 return self._evaluated(message)
             case Attest():
                 return self.log.answer(message) if self.log is not None else Refused(NO_LOG)
+            case Wish() | Read() | Take():
+                return self._read(message)
         message = replace(message, hubs=self._held) if self.own_hubs else message
         reason = self._objection(message)
         if reason is None and not (self.secure and isinstance(message, Work)):
@@ -264,6 +278,23 @@ class Department:
             return Refused(WITHOUT_NOISE)
         reply = self._work(message)
         return replace(reply, scores={}) if self.secure and isinstance(reply, Done) else reply
+
+    def _read(self, message: Wish | Read | Take) -> Reply:
+        """A read of a shared table: what it wants itself, what it gives, what it gets."""
+        if self.reader is None or self.giver is None:
+            return Wished() if isinstance(message, Wish) else Refused("it has no keys for reads of shared tables")
+        try:
+            match message:
+                case Wish():
+                    return Wished(self.reader.ask())
+                case Read(request):
+                    return Sent(self.giver.answer(request))
+                case Take(parcel):
+                    return Taken(self.reader.take(parcel))
+        except PolicyError as error:
+            return Refused(error.reason)
+        except (Malformed, PeerError) as error:
+            return Refused(str(error))
 
     def _contribute(self, work: Work) -> Done | Refused:
         """What it adds to secure sums; all of it, since nobody but this department sees it."""

@@ -55,11 +55,12 @@ def _balance(name: str, file: DepartmentFile, base: Path, state: Path | None) ->
         return
     if not path.exists() and not path.parent.is_dir():
         raise StorageError(f"{name}: the folder of its privacy ledger {path} does not exist; correct `ledger`")
+    data_set = said.data_set or name
     # Looking begins no ledger: a department's first start does.
-    booked = [line for line in PrivacyFile(path).lines() if line.data_set == said.data_set] if _is_there(path) else []
-    spent = PrivacyFile(path).read(said.data_set).epsilon(said.delta) if booked else 0.0
+    booked = [line for line in PrivacyFile(path).lines() if line.data_set == data_set] if _is_there(path) else []
+    spent = PrivacyFile(path).read(data_set).epsilon(said.delta) if booked else 0.0
     last = f"{booked[-1].booked}  {booked[-1].booking.about}" if booked else ""
-    yield Balance(name, said.data_set, spent, said.budget, said.delta, len(booked), last, path)
+    yield Balance(name, data_set, spent, said.budget, said.delta, len(booked), last, path)
 
 
 def _is_there(path: Path) -> bool:

@@ -14,6 +14,11 @@ and at any time:
     Consult  -> Consulted | Refused     what would your policies decide?
     Evaluate -> Evaluated | Refused     measure a model on your rows, for somebody whom you permit that
     Attest   -> Attested | Refused      does this head of the audit log continue the one that you saw last?
+and for reads of what departments share (`reads`):
+
+    Wish -> Wished | Refused            which tables do you want to read?
+    Read -> Sent   | Refused            will you let this be read?
+    Take -> Taken  | Refused            here is what you asked for
 
 Arrays are one-dimensional float32 NumPy arrays on the host; whoever receives one treats it as read-only.
 """
@@ -28,6 +33,8 @@ from numpy.typing import NDArray
 
 from lepton_fed.compression import Packed
 from lepton_fed.policies import Request
+from lepton_fed.reads.parcel import Parcel
+from lepton_fed.reads.request import ReadRequest
 from lepton_fed.secagg.canonical import Wire
 from lepton_fed.secagg.messages import SignedKeys
 
@@ -156,7 +163,25 @@ class Evaluate:
     part: str = PARTS[0]
 
 
-Message = Join | Declare | Work | Advertise | Sum | Consult | Evaluate | Attest
+class Wish:
+    """Which tables of others do you want to read?"""
+
+
+@dataclass(frozen=True)
+class Read:
+    """Another department asks to read this of yours."""
+
+    request: ReadRequest
+
+
+@dataclass(frozen=True, eq=False)
+class Take:
+    """What you asked for, sealed to you."""
+
+    parcel: Parcel
+
+
+Message = Join | Declare | Work | Advertise | Sum | Consult | Evaluate | Attest | Wish | Read | Take
 
 
 @dataclass(frozen=True)
@@ -264,10 +289,33 @@ class Evaluated:
 
 
 @dataclass(frozen=True)
+class Wished:
+    """These, of those."""
+
+    requests: tuple[ReadRequest, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Sent:
+    """Sealed to the reader."""
+
+    parcel: Parcel
+
+
+@dataclass(frozen=True)
+class Taken:
+    """It is here, whole: so many bytes."""
+
+    size: int
+
+
+@dataclass(frozen=True)
 class Refused:
     """No, and why."""
 
     reason: str
 
 
-Reply = Joined | Declared | Done | Advertised | Summed | Consulted | Evaluated | Attested | Refused
+Reply = (
+    Joined | Declared | Done | Advertised | Summed | Consulted | Evaluated | Attested | Wished | Sent | Taken | Refused
+)

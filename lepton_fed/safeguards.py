@@ -5,6 +5,7 @@ safeguards.of(federation, name, own file, rows) -> Safeguards(purse, consent, re
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -14,12 +15,25 @@ import numpy as np
 from lepton_fed.config import Federation
 from lepton_fed.consent import Consent
 from lepton_fed.data import DepartmentFile, Prepared
-from lepton_fed.policies import Policies
-from lepton_fed.privacy import Limit, Purse
+from lepton_fed.policies import Decision, Policies
+from lepton_fed.privacy import Booked, Limit, Purse
+from lepton_fed.reads import Delivered
 from lepton_fed.statistics import RawRows, Respondent, Survey
 
 LEDGER = "privacy.sqlite"
 """The privacy ledger's name, where the department's own file gives none."""
+
+
+@dataclass(frozen=True)
+class Ears:
+    """Who is told of what a department decides, pays for, gives and gets: for a log. They may raise nothing."""
+
+    decided: Callable[[Decision], None] = lambda _: None
+    booked: Callable[[Booked], None] = lambda _: None
+    delivered: Callable[[Delivered], None] = lambda _: None
+
+
+NOBODY = Ears()
 
 
 @dataclass(frozen=True)
@@ -31,14 +45,20 @@ class Safeguards:
 
 
 def of(
-    federation: Federation, name: str, file: DepartmentFile, prepared: Prepared | None, base: Path, state: Path | None
+    federation: Federation,
+    name: str,
+    file: DepartmentFile,
+    prepared: Prepared | None,
+    base: Path,
+    state: Path | None,
+    ears: Ears = NOBODY,
 ) -> Safeguards:
     """A department's safeguards. `base`: what its file's paths are relative to; `state`: what lasts is kept there.
 
     StorageError where its ledger cannot be used.
     """
-    purse = purse_of(file, base, state)
-    return Safeguards(purse, respondent_of(federation, name, file, prepared, purse))
+    purse = purse_of(name, file, base, state, ears)
+    return Safeguards(purse, respondent_of(federation, name, file, prepared, purse, ears))
 
 
 def ledger_path(file: DepartmentFile, base: Path, state: Path | None) -> Path | None:
@@ -50,17 +70,17 @@ def ledger_path(file: DepartmentFile, base: Path, state: Path | None) -> Path | 
     return (state if state is not None else base) / LEDGER
 
 
-def purse_of(file: DepartmentFile, base: Path, state: Path | None) -> Purse | None:
+def purse_of(name: str, file: DepartmentFile, base: Path, state: Path | None, ears: Ears = NOBODY) -> Purse | None:
     """The account of the department's rows; None where the file keeps no budget."""
     path, said = ledger_path(file, base, state), file.privacy
     if path is None or said is None:
         return None
     from lepton_fed.storage.privacy_file import PrivacyFile
 
-    return Purse(PrivacyFile(path), said.data_set, Limit(said.budget, said.delta))
+    return Purse(PrivacyFile(path), said.data_set or name, Limit(said.budget, said.delta), ears.booked)
 
 
-def consent_of(federation: Federation, name: str, purse: Purse | None) -> Consent:
+def consent_of(federation: Federation, name: str, purse: Purse | None, ears: Ears = NOBODY) -> Consent:
     """Who decides for the department: the federation file's rules, at this machine's hour."""
     return Consent(
         owner=name,
@@ -69,11 +89,17 @@ def consent_of(federation: Federation, name: str, purse: Purse | None) -> Consen
         federation=federation.fingerprint,
         hour=lambda: datetime.now().astimezone().hour,
         spent=lambda _: purse.spent if purse is not None else 0.0,
+        heard=ears.decided,
     )
 
 
 def respondent_of(
-    federation: Federation, name: str, file: DepartmentFile, prepared: Prepared | None, purse: Purse | None
+    federation: Federation,
+    name: str,
+    file: DepartmentFile,
+    prepared: Prepared | None,
+    purse: Purse | None,
+    ears: Ears = NOBODY,
 ) -> Respondent | None:
     """Who answers for the department's rows; None where the file asks for no statistics, or it has no rows."""
     if federation.settings.statistics is None or prepared is None or prepared.checked is None:
@@ -82,4 +108,4 @@ def respondent_of(
     classes = checked.y if checked.y is not None and federation.settings.data.label.classes else None
     rows = RawRows(checked.columns, None if classes is None else classes.astype(np.int64), checked.rows)
     survey = Survey(federation.settings, federation.fingerprint)
-    return Respondent(consent_of(federation, name, purse), survey, rows, file.terms.minimum_cell)
+    return Respondent(consent_of(federation, name, purse, ears), survey, rows, file.terms.minimum_cell)

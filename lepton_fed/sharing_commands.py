@@ -67,9 +67,29 @@ def statistics(
         typer.echo(f"page: {out}")
 
 
+def read(
+    file: FederationFile,
+    what: Annotated[str, typer.Argument(help=ARGUMENTS["what"])],
+    reader: Annotated[str, typer.Option("--as", help="The department that reads.")],
+    owner: Annotated[str, typer.Option("--from", help="The department whose table it is.")],
+    out: Annotated[Path, typer.Option(help="File for the table: .parquet or .csv.")],
+    purpose: Annotated[str | None, typer.Option(help="What for; default: the federation's purpose.")] = None,
+) -> None:
+    """Read a shared table on this machine, as its owner's rules let this reader have it.
+
+    Request, decision, masking, sealing and both logs are those of a deployed federation; only the keys are made here.
+    """
+    from lepton_fed.config import Federation
+    from lepton_fed.read_run import read as carry
+
+    errand = carry(Federation.load(file), what, reader=reader, owner=owner, out=out, purpose=purpose)
+    typer.echo(f"{errand.reader} has read {errand.what} of {errand.owner}: {out}")
+
+
 COMMANDS: dict[Callable[..., None], str] = {
     statistics: "lepton-fed statistics configs/manufacturing.toml --out statistics.html",
     ledger: "lepton-fed ledger configs/manufacturing.toml",
+    read: ("lepton-fed read configs/manufacturing.toml 物料管理 --as 研发部门 --from 供应链部门 --out materials.csv"),
 }
 """Each command with an example of its use."""
 

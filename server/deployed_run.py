@@ -23,6 +23,7 @@ from lepton_fed.consultation import consult
 from lepton_fed.coordinator import News, State, begin, close, join, play, readmitted
 from lepton_fed.deploy.kit import CoordinatorKit
 from lepton_fed.deploy.membership import Membership, read_membership
+from lepton_fed.errands import run_errands
 from lepton_fed.errors import ConfigError, LeptonError, RoundError
 from lepton_fed.flower.heap import Sweeper
 from lepton_fed.flower.link_grid import LinkGrid
@@ -32,6 +33,7 @@ from lepton_fed.flower.signed import Members, SignedGrid
 from lepton_fed.flower.superlink import Link, nodes_of
 from lepton_fed.history import Measurement
 from lepton_fed.messages import PHASES, Message, Refused, Reply, Sum, Summed, Work
+from lepton_fed.policy import action
 from lepton_fed.record import Recorder
 from lepton_fed.result import RunResult
 from lepton_fed.secagg.canonical import Wire
@@ -164,6 +166,7 @@ class DeployedRun:
             self._greet()
             state = drive(join(self.settings, state, absent=True), self.transport)
             self._ask_ahead(state)
+            self._errands(state)
             self._count(state)
             before = 0.0
             while state.round < self.settings.rounds.count:
@@ -242,6 +245,17 @@ class DeployedRun:
         file = federation or self.kit.federation
         state = begin(file.settings, self.code, file.fingerprint, self.kit.membership.roster)
         return replace(state, threads=self.threads)
+
+    def _errands(self, state: State) -> None:
+        """Carries the tables that departments want to read, once, before the first round; a run goes on without."""
+        readable = any(action(grant.action) == "read" for grant in self.settings.access)
+        if not readable or state.round or self.journal.known.membership:
+            return
+        for errand in drive(run_errands(sorted(self.transport.nodes)), self.transport):
+            if errand.reason:
+                self._say_once(f"{errand.reader} has not read {errand.what} of {errand.owner}: {errand.reason}")
+            else:
+                self.watcher.said(f"{errand.reader} has read {errand.what} of {errand.owner}")
 
     def _count(self, state: State) -> None:
         """Statistics before the first round, where the file asks for them; a run goes on where there are none.

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from lepton_fed.audit.entries import (
         Called,
         Decided,
+        Delivered,
         Entry,
         MembershipTaken,
         ModelMade,
@@ -51,6 +52,7 @@ _HOMES = {
     "Commitment": "commitments",
     "CounterSignature": "heads",
     "Decided": "entries",
+    "Delivered": "entries",
     "Entry": "entries",
     "Finding": "verification",
     "Head": "heads",
@@ -104,6 +106,7 @@ __all__ = [
     "Commitment",
     "CounterSignature",
     "Decided",
+    "Delivered",
     "Entry",
     "Finding",
     "Head",

@@ -1,7 +1,7 @@
 """What the log tells, one frozen type per kind of entry: names and digests in the open, all other text as commitments.
 
     RunBegun ─► Decided* ─► (Planned ─► Survived ─► Released ─► Spent*)* ─► ModelMade* ─► RunEnded
-    MembershipTaken, Called, StepMoved: at any time
+    MembershipTaken, Called, StepMoved, Delivered: at any time
 
 Names of departments, data sets, rules and files are in the open. A person, an address, a reason or anything that a
 stranger wrote is a `Commitment`. Every `bytes` is a SHA-256 digest or an Ed25519 public key, of 32 bytes. Times are
@@ -368,6 +368,29 @@ class StepMoved(Entry):
         _at_least_0(self, "turn", "attempt")
 
 
+@dataclass(frozen=True)
+class Delivered(Entry):
+    """A shared table went from its owner to a reader. `request`, `parcel`: digests of what was asked and of what went,
+    sealed; `size`: bytes of the table; `purpose`: as the reader said it.
+    """
+
+    KIND = "audit-read/1"
+    TITLE = "table read"
+    owner: str
+    reader: str
+    what: str
+    request: bytes
+    parcel: bytes
+    size: int
+    purpose: Commitment
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in (self.owner, self.reader, self.what):
+            check_name(name)
+        _at_least_0(self, "size")
+
+
 KINDS: tuple[type[Entry], ...] = (
     RunBegun,
     RunEnded,
@@ -380,4 +403,5 @@ KINDS: tuple[type[Entry], ...] = (
     MembershipTaken,
     Called,
     StepMoved,
+    Delivered,
 )

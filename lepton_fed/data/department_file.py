@@ -138,16 +138,70 @@ class OwnPrivacy(_Strict):
     delta: float = 1e-5
     ledger: str | None = None
     """Its ledger, relative to this file; default `privacy.sqlite`, at a deployed department in its kit's state."""
-    data_set: str = "data"
-    """What the ledger calls these rows; files that name one ledger and one data set share a budget."""
+    data_set: str | None = None
+    """What the ledger calls these rows; default: the department. Files that name one ledger and one data set share a
+    budget."""
 
     def __post_init__(self) -> None:
         if not self.budget > 0:
             raise ValueError(f"privacy: budget must be positive, not {self.budget}")
         if not 0 < self.delta < 1:
             raise ValueError(f"privacy: delta must be between 0 and 1, not {self.delta}")
-        if not self.data_set.strip() or not self.data_set.replace("\u3000", " ").isprintable():
+        name = self.data_set if self.data_set is not None else "data"
+        if not name.strip() or not name.replace("\u3000", " ").isprintable():
             raise ValueError("privacy: data_set must be one line that can be shown")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SharedTable(DataSource):
+    """`[shared."name"]`: a table that others may read where this department's rules let them; the keys of `[data]`,
+    and what of the table leaves.
+    """
+
+    columns: tuple[str, ...] = ()
+    """The columns that leave, after `rename`; default: all."""
+    rows: int | None = None
+    """At most so many rows, the first ones; default: all."""
+    mask: tuple[str, ...] = ()
+    """Columns whose values leave as a keyed hash; equal values stay equal, and the key stays here."""
+    groups: tuple[str, ...] = ()
+    """A statistic instead of rows: counts by these columns, and means of the other columns that are numbers."""
+    minimum: int = 10
+    """With `groups`: a group of fewer rows does not leave."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.kind == "npz":
+            raise ValueError("a shared table has columns; npz has none")
+        if self.rows is not None and self.rows < 1:
+            raise ValueError(f"rows must be at least 1, not {self.rows}")
+        if self.minimum < 1:
+            raise ValueError(f"minimum must be at least 1, not {self.minimum}")
+        left_out = set(self.mask + self.groups) - set(self.columns) if self.columns else set()
+        if left_out:
+            raise ValueError(f"columns leaves out {min(left_out)!r}, which mask or groups names")
+
+
+@dataclass(frozen=True, kw_only=True)
+class OwnRead(_Strict):
+    """`[reads."name"]`: a table of another department that this one wants to read, before a run's first round."""
+
+    from_: str
+    to: str
+    """The file that it is written to, relative to this one: .parquet or .csv."""
+    purpose: str | None = None
+    """What for, as the owner's rules see it; default: the federation's purpose."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = {
+        **_Strict.__pydantic_config__,
+        "alias_generator": lambda name: name.rstrip("_"),
+        "validate_by_name": True,
+        "validate_by_alias": True,
+    }
+
+    def __post_init__(self) -> None:
+        if not self.to.endswith((".parquet", ".csv")):
+            raise ValueError("to must end in .parquet or .csv")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,6 +221,10 @@ class DepartmentFile(_Strict):
     """Files of policies of its own, something`.cedar`, relative to this file."""
     privacy: OwnPrivacy | None = None
     """Absent: no budget, and no ledger of what was spent."""
+    shared: dict[str, SharedTable] = field(default_factory=dict)
+    """Tables that others may read, by the name that [[sharing]] gives them."""
+    reads: dict[str, OwnRead] = field(default_factory=dict)
+    """Tables of others that it wants, by that name."""
 
     def __post_init__(self) -> None:
         if len(set(self.policies)) != len(self.policies):
@@ -183,7 +241,8 @@ def load_department_file(path: str | Path, name: str) -> DepartmentFile:
         read = load(path, DepartmentFile, what="department's own file", secret=True)
     except ConfigError as error:
         raise ConfigError(f"{name}: {error}") from None
-    if read.data is not None and _holds_password(read.data):
+    sources: list[DataSource] = [one for one in (read.data, *read.shared.values()) if one is not None]
+    if any(map(_holds_password, sources)):
         require_private(path, name)
     return read
 

@@ -33,10 +33,16 @@ from lepton_fed.messages import (
     Join,
     Joined,
     Message,
+    Read,
     Refused,
     Reply,
+    Sent,
     Sum,
     Summed,
+    Take,
+    Taken,
+    Wish,
+    Wished,
     Work,
 )
 from lepton_fed.transport import OnReply
@@ -45,6 +51,7 @@ WHO, JOIN, DECLARE, ADVERTISE = "query.who", "query.join", "query.declare", "que
 ATTEST = "query.attest"
 CONSULT, EVALUATE = "query.consult", "query.evaluate"
 WORK, SUM = "train.work", "train.sum"
+WISH, READ, TAKE = "query.wish", "query.read", "query.take"
 UPDATE = "query.update"
 """Flower's types of our messages."""
 
@@ -57,6 +64,9 @@ TYPES: dict[type[Message], str] = {
     Attest: ATTEST,
     Consult: CONSULT,
     Evaluate: EVALUATE,
+    Wish: WISH,
+    Read: READ,
+    Take: TAKE,
 }
 FITTING: dict[type[Message], type[Reply]] = {
     Join: Joined,
@@ -67,6 +77,9 @@ FITTING: dict[type[Message], type[Reply]] = {
     Attest: Attested,
     Consult: Consulted,
     Evaluate: Evaluated,
+    Wish: Wished,
+    Read: Sent,
+    Take: Taken,
 }
 INTRODUCTIONS: tuple[type[Here | Refused], ...] = (Here, Refused)
 

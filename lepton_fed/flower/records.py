@@ -45,15 +45,22 @@ from lepton_fed.messages import (
     Join,
     Joined,
     Message,
+    Read,
     Refused,
     Release,
     Reply,
+    Sent,
     Sum,
     Summed,
+    Take,
+    Taken,
     Vector,
+    Wish,
+    Wished,
     Work,
 )
 from lepton_fed.policies import Context, Request
+from lepton_fed.reads import Parcel, ReadRequest
 from lepton_fed.secagg.canonical import Wire
 from lepton_fed.secagg.errors import Malformed
 from lepton_fed.secagg.messages import (
@@ -137,7 +144,7 @@ class Updated:
 
 Said = Message | Reply | Who | Here | Update | Updated
 Fields = dict[str, Any]
-Taken = TypeVar("Taken")
+Found = TypeVar("Found")
 Spelt = TypeVar("Spelt", bound=Wire)
 
 
@@ -154,7 +161,7 @@ def record_of(said: Said, cutter: Cutter | None = None) -> RecordDict:
     return content
 
 
-def said_in(content: RecordDict, sender: str, expected: Collection[type[Taken]], most: int = LARGEST) -> Taken:
+def said_in(content: RecordDict, sender: str, expected: Collection[type[Found]], most: int = LARGEST) -> Found:
     """What `sender` said, one of the types `expected`; PeerError naming the sender for anything else.
 
     `most`: bytes that its long values may have together. They are taken out of `content`: to be read once.
@@ -169,7 +176,7 @@ def said_in(content: RecordDict, sender: str, expected: Collection[type[Taken]],
     known = {_KINDS[type_][0]: type_ for type_ in expected}
     if kind not in known:
         raise PeerError(sender, f"it said {kind!r} where only {' or '.join(sorted(known))} fits")
-    said: Taken = _KINDS[known[kind]][2](reader)
+    said: Found = _KINDS[known[kind]][2](reader)
     reader.finish()
     return said
 
@@ -275,6 +282,13 @@ class Reader:
             raise self.complaint(f"its field {key!r} is a {type(value).__name__}, which does not fit")
         return value
 
+    def wires(self, key: str, kind: type[Spelt]) -> tuple[Spelt, ...]:
+        """Short values of protocols, one after the other."""
+        try:
+            return tuple(kind.from_bytes(raw) for raw in self._list(key, bytes))
+        except Malformed as error:
+            raise self.complaint(f"its field {key!r} is no list of {kind.__name__}: {one_line(str(error))}") from None
+
     def digests(self, key: str) -> dict[str, bytes]:
         """Hashes by name, sent as two lists."""
         digests = self._list(f"{key} digests", bytes)
@@ -305,7 +319,7 @@ class Reader:
     def complaint(self, what: str) -> PeerError:
         return self._parts.complaint(what)
 
-    def _take(self, key: str, type_: type[Taken]) -> Taken:
+    def _take(self, key: str, type_: type[Found]) -> Found:
         if key not in self._fields:
             raise self.complaint(f"its message lacks the field {key!r}")
         value = self._fields.pop(key)
@@ -313,7 +327,7 @@ class Reader:
             raise self.complaint(f"its field {key!r} is a {type(value).__name__}, not a {type_.__name__}")
         return value
 
-    def _list(self, key: str, type_: type[Taken]) -> list[Taken]:
+    def _list(self, key: str, type_: type[Found]) -> list[Found]:
         values = self._take(key, list)
         if any(type(value) is not type_ for value in values):
             raise self.complaint(f"its field {key!r} is not a list of {type_.__name__}")
@@ -579,6 +593,14 @@ def _read_evaluate(reader: Reader) -> Evaluate:
     )
 
 
+def _write_wished(wished: Wished) -> Fields:
+    return {"requests": [one.to_bytes() for one in wished.requests]}
+
+
+def _read_wished(reader: Reader) -> Wished:
+    return Wished(reader.wires("requests", ReadRequest))
+
+
 def _write_digests(key: str, digests: Mapping[str, bytes]) -> Fields:
     return {key: list(digests), f"{key} digests": list(digests.values())}
 
@@ -659,6 +681,16 @@ _KINDS: dict[type, tuple[str, Callable[[Any], Fields], Callable[[Reader], Any]]]
         lambda s: {**_write_table("metrics", s.metrics), "rows": s.rows},
         lambda r: Evaluated(r.table("metrics"), r.whole("rows")),
     ),
+    Wish: ("wish", lambda _: {}, lambda _: Wish()),
+    Wished: ("wished", _write_wished, _read_wished),
+    Read: (
+        "read",
+        lambda s: {"request": s.request.to_bytes()},
+        lambda r: Read(r.wire("request", (ReadRequest,))),
+    ),
+    Sent: ("sent", lambda s: {"parcel": _spelt(s.parcel)}, lambda r: Sent(r.wire("parcel", (Parcel,)))),
+    Take: ("take", lambda s: {"parcel": _spelt(s.parcel)}, lambda r: Take(r.wire("parcel", (Parcel,)))),
+    Taken: ("taken", lambda s: {"size": s.size}, lambda r: Taken(r.whole("size"))),
     Refused: ("refused", lambda s: {"reason": one_line(s.reason)}, lambda r: Refused(r.text("reason"))),
 }
 """By type: its name on the wire, its fields, and how it is read back."""

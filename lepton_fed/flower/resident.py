@@ -59,6 +59,7 @@ from lepton_fed.flower.grid import JOIN, TYPES, UPDATE, WHO
 from lepton_fed.flower.heap import give_large_blocks_back
 from lepton_fed.flower.records import Here, Update, Updated, Who, record_of, said_in
 from lepton_fed.flower.signed import DepartmentSide, Members, digest, unstamped
+from lepton_fed.letters import letters_of
 from lepton_fed.messages import Consult, Join, Message, Refused
 from lepton_fed.own_policies import guard_of
 from lepton_fed.policies import Decision
@@ -78,6 +79,9 @@ STEPS = {
     "train.work": "its work of the round",
     "train.sum": "an exchange of a secure sum",
     "query.attest": "countersigning the audit log",
+    "query.wish": "asking for tables that it wants to read",
+    "query.read": "reading a table that it shares",
+    "query.take": "taking a table that it asked for",
 }
 """What a department was asked for, in words, by Flower's type."""
 
@@ -401,7 +405,10 @@ def department_of(
         require_safe(federation.settings, {name: asked})
         party = party_of(kit, asked)
     guard = guard_of(federation, name, own.policies, code=own.file.code, spent=spent, heard=heard)
-    return build_department(federation, name, disclose=disclose, own=own, party=party, guard=guard)
+    letters = letters_of(
+        federation, own.file, kit.keys.identity, kit.membership.roster, base=own.base, state=own.state or kit.state
+    )
+    return build_department(federation, name, disclose=disclose, own=own, party=party, guard=guard, letters=letters)
 
 
 def party_of(kit: DepartmentKit, asked: Terms) -> Party:

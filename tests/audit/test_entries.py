@@ -8,14 +8,18 @@ from typing import Any
 
 import pytest
 
-from lepton_fed.audit import Called, Decided, Entry, ModelMade, Openings, RunEnded, Spent, moment
+from lepton_fed.audit import Called, Decided, Delivered, Entry, ModelMade, Openings, RunEnded, Spent, moment
 from lepton_fed.audit.entries import KINDS, digests, spoken
 from lepton_fed.flower.link_audit import AuditEvent
 from lepton_fed.secagg.canonical import encode
 from lepton_fed.secagg.errors import Malformed
 from tests.audit.example import decided, entries
 
-ALL = entries(Openings())
+DELIVERED = Delivered(
+    1_767_355_200_000_000, "", "供应链部门", "研发部门", "物料管理", bytes(32), bytes(range(32)), 4513,
+    Openings().commit("预测设备故障"),
+)  # fmt: skip
+ALL = [*entries(Openings()), DELIVERED]
 
 
 def test_the_example_has_every_kind() -> None:

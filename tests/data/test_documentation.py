@@ -12,18 +12,20 @@ from pathlib import Path
 import pytest
 
 from lepton_fed.data import DataSource, DepartmentFile, load_department_file
-from lepton_fed.data.department_file import OwnPrivacy, OwnTerms
+from lepton_fed.data.department_file import OwnPrivacy, OwnRead, OwnTerms, SharedTable
 
 PAGE = (Path(__file__).parents[2] / "docs" / "data.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"```toml department\n(.*?)```", PAGE, flags=re.DOTALL)
 
 
-@pytest.mark.parametrize(
-    "key", [f.name for kind in (DepartmentFile, DataSource, OwnTerms, OwnPrivacy) for f in fields(kind)]
-)
+KINDS = (DepartmentFile, DataSource, OwnTerms, OwnPrivacy, SharedTable, OwnRead)
+KEYS = sorted({f.name.rstrip("_") for kind in KINDS for f in fields(kind)})
+
+
+@pytest.mark.parametrize("key", KEYS)
 def test_every_key_is_described_with_an_example(key: str) -> None:
     assert re.search(rf"^\| `{re.escape(key)}` \|", PAGE, flags=re.MULTILINE)
-    assert key in ("data", "terms", "privacy") or any(
+    assert key in ("data", "terms", "privacy", "shared", "reads") or any(
         re.search(rf"^{key} = ", example, flags=re.MULTILINE) for example in EXAMPLES
     )
 

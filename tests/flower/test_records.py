@@ -45,14 +45,21 @@ from lepton_fed.messages import (
     HubState,
     Join,
     Joined,
+    Read,
     Refused,
     Release,
+    Sent,
     Sum,
     Summed,
+    Take,
+    Taken,
+    Wish,
+    Wished,
     Work,
 )
 from lepton_fed.policies import Context, Request
 from lepton_fed.policies.request import KINDS
+from lepton_fed.reads import Parcel, ReadRequest
 from lepton_fed.secagg.canonical import Wire
 from lepton_fed.secagg.keys import KeyPair
 from lepton_fed.secagg.ledger import Entries
@@ -62,7 +69,7 @@ from tests.flower import small
 
 EVERYTHING = (
     *(Who, Here, Join, Joined, Declare, Declared, Work, Done, Advertise, Advertised, Sum, Summed),
-    *(Consult, Consulted, Evaluate, Evaluated, Refused),
+    *(Consult, Consulted, Evaluate, Evaluated, Wish, Wished, Read, Sent, Take, Taken, Refused),
 )
 
 words = st.text(st.characters(categories=("L", "N", "P", "Zs"), exclude_characters="\u00a0"), max_size=20).filter(
@@ -110,11 +117,21 @@ requests = st.builds(
     of=some_words,
 )
 lines = st.lists(words.map(one_line), max_size=3).map(tuple)
+ASKED = ReadRequest("测试", bytes(32), "研发部门", "供应链部门", "物料管理", "维护", b"k" * 32, b"n" * 16, bytes(64))
+parcels = st.lists(st.binary(min_size=28, max_size=60), min_size=1, max_size=1).map(
+    lambda parts: Parcel(bytes(32), "供应链部门", "研发部门", "物料管理", b"k" * 32, tuple(parts), bytes(64))
+)
 everything_said = st.one_of(
     st.builds(Consult, st.lists(requests, max_size=3).map(tuple), st.booleans(), counts, words),
     st.builds(Consulted, st.lists(st.builds(Expected, st.booleans(), lines, lines), max_size=3).map(tuple)),
     st.builds(Evaluate, hubs, words, words, words, counts, words),
     st.builds(Evaluated, tables, counts),
+    st.just(Wish()),
+    st.lists(st.just(ASKED), max_size=3).map(lambda requests: Wished(tuple(requests))),
+    st.just(Read(ASKED)),
+    parcels.map(Sent),
+    parcels.map(Take),
+    st.builds(Taken, counts),
     st.just(Advertise()),
     st.just(Advertised(KEYS)),
     st.builds(Sum, st.just(Survivors(bytes(32), ("a", "生产"))), st.none() | works, digests),

@@ -15,11 +15,12 @@ from tests.secagg.federation import Federation, group
 
 HERE = Path(__file__).parent
 PAGE = HERE.parents[1] / "docs" / "security.md"
+FOLDERS = ("secure", "flower", "deploy", "statistics", "reads", "privacy", "storage", ".")
 
 
 def test_every_test_that_the_security_page_names_exists() -> None:
     named = set(re.findall(r"`(test_\w+)`", PAGE.read_text()))
-    folders = (HERE, *(HERE.parent / name for name in ("secure", "flower", "deploy", ".")))
+    folders = (HERE, *(HERE.parent / name for name in FOLDERS))
     files = [file for folder in folders for file in folder.glob("test_*.py")]
     written = set(re.findall(r"^def (test_\w+)", "\n".join(f.read_text() for f in files), re.M))
     assert len(named) > 25 and named <= written, named - written

@@ -37,7 +37,8 @@ def asking(statistics: Mapping[str, Any] | None = None, **tables: Any) -> dict[s
         "split": {"test": 0.25},
     }
     asked = {"what": "updates", "to": [TARGET], "bins": 8, "minimum": 3, **(statistics or {})}
-    return quick({**SECURE, "data": data, "access": [TRAIN, AGGREGATE], "statistics": asked, **tables}, rounds=1)
+    secure: dict[str, Any] = {**SECURE}
+    return quick({**secure, "data": data, "access": [TRAIN, AGGREGATE], "statistics": asked, **tables}, rounds=1)
 
 
 class Counted:
@@ -166,7 +167,10 @@ def test_a_department_with_a_larger_minimum_takes_no_part(tmp_path: Path) -> Non
 
 
 def test_a_budget_refuses_statistics_without_noise(tmp_path: Path) -> None:
-    noise = {"aggregation": {"noise": {"norm": 1.0, "multiplier": 8.0}}, "weights": {"alpha": "uniform"}}
+    noise: dict[str, Any] = {
+        "aggregation": {"noise": {"norm": 1.0, "multiplier": 8.0}},
+        "weights": {"alpha": "uniform"},
+    }
     ours = Counted(tmp_path, asking(**noise), privacy={"budget": 8.0})
     with pytest.raises(RoundError, match="numbers without noise cost an infinite epsilon"):
         ours.count()
@@ -174,7 +178,10 @@ def test_a_budget_refuses_statistics_without_noise(tmp_path: Path) -> None:
 
 
 def test_noise_is_paid_for_in_the_ledger_before_training_spends_the_rest(tmp_path: Path) -> None:
-    noise = {"aggregation": {"noise": {"norm": 1.0, "multiplier": 8.0}}, "weights": {"alpha": "uniform"}}
+    noise: dict[str, Any] = {
+        "aggregation": {"noise": {"norm": 1.0, "multiplier": 8.0}},
+        "weights": {"alpha": "uniform"},
+    }
     asked = {"noise": {"norm": 40.0, "multiplier": 4.0}}
     ours = Counted(tmp_path, asking(asked, **noise), privacy={"budget": 8.0})
     found = ours.count()
