@@ -337,12 +337,12 @@ def _names(listed: Names) -> tuple[str, ...]:
 
 
 def _of_a_call(work: Callable[..., Result]) -> Work:
-    """Work that takes nothing is called with nothing."""
+    """Work that asks for nothing is called with nothing."""
     try:
-        takes = bool(inspect.signature(work).parameters)
+        parameters = inspect.signature(work).parameters.values()
     except (TypeError, ValueError):
-        takes = True
-    if takes:
+        return work
+    if any(one.default is one.empty and one.kind is not one.VAR_KEYWORD for one in parameters):
         return work
 
     def without(_: object) -> Result:

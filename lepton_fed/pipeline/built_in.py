@@ -214,7 +214,7 @@ class Publish:
 
 def trained(call: Call) -> tuple[str, dict[str, Any]]:
     """Who trained last before this step, and what came of it; GiveUp where nobody did."""
-    for name, result in reversed(call.results.items()):
+    for name, result in reversed(list(call.results.items())):
         if isinstance(result, dict) and "run_folder" in result and "rounds" in result:
             return name.partition("/")[0], result
     raise GiveUp(f"{call.step} needs a trained model; let it come after a step that trains")

@@ -39,5 +39,7 @@ def test_every_move_is_somewhere_in_the_table() -> None:
 
 
 def test_the_database_takes_these_states_and_no_others() -> None:
-    (check,) = [str(one.sqltext) for one in PipelineStepRow.__table__.constraints if "IN" in str(getattr(one, "sqltext", ""))]  # type: ignore[attr-defined]
+    (check,) = [
+        str(one.sqltext) for one in PipelineStepRow.__table__.constraints if "IN" in str(getattr(one, "sqltext", ""))
+    ]  # type: ignore[attr-defined]
     assert set(check.split("(")[1].rstrip(")").replace("'", "").split(", ")) == {state.value for state in State}
