@@ -74,6 +74,9 @@ def _unfit(k: int, entry: PipelineStep, work: str, settings: Settings) -> Iterat
     if gate is not None and gate.metric in unfit:
         other = "a number as label" if settings.data.label.classes else "classes"
         yield ("pipeline", k, "gate", "metric"), f"pipeline[{k + 1}].gate: '{gate.metric}' needs {other}; take another"
+    elif gate is not None and gate.metric not in settings.report.metrics:
+        said = f"pipeline[{k + 1}].gate: '{gate.metric}' is not among report.metrics, so it is not measured; add it there"
+        yield ("pipeline", k, "gate", "metric"), said
     if work == "validate" or gate is not None:
         rows = {one.name for one in settings.departments if one.is_source}
         listed = departments_of(entry, settings) if work == "validate" else () if gate is None else gate.at

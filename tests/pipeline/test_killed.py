@@ -35,7 +35,8 @@ def killed(process: subprocess.Popen[str], chance: random.Random) -> bool:
     time.sleep(chance.uniform(0, 0.06))
     if process.poll() is None:
         os.kill(process.pid, signal.SIGKILL)
-    said = process.stdout.read()
+    with process.stdout:
+        said = process.stdout.read()
     assert process.wait() in (0, -signal.SIGKILL), said
     return process.returncode == -signal.SIGKILL
 
@@ -60,10 +61,9 @@ def survives(url: str, folder: Path, kills: int, seed: int) -> int:
     chance = random.Random(seed)
     folder.mkdir()
     prepared(url)
-    left, runs = kills, 0
+    left = kills
     while left:
-        if killed(started(url, folder), chance):
-            left -= 1
+        left -= killed(started(url, folder), chance)
     last = started(url, folder)
     said, _ = last.communicate(timeout=250)
     assert last.returncode == 0, said
