@@ -3,9 +3,9 @@
     python -m benchmarks.pipelines            60 graphs of 300 steps over 12 departments; the engine on SQLite
     python -m benchmarks.pipelines --smoke    3 graphs of 60 steps
 
-Each department does one step at a time. Makespans are in simulated time and are divided by the lower bound: the longest
-chain, or the work of the busiest department. `estimates off`: ranks from durations that are off by a factor e^{0.7z}, as
-the means of earlier runs are.
+Each department does one step at a time. Makespans are in simulated time and are divided by the lower bound: the
+longest chain, or the work of the busiest department. `estimates off`: ranks from durations that are off by a factor
+e^{0.7z}, as the means of earlier runs are.
 """
 
 from __future__ import annotations

@@ -63,19 +63,7 @@ def steps(settings: Settings) -> Iterator[tuple[Path, str]]:
 def _unfit(k: int, entry: PipelineStep, work: str, settings: Settings) -> Iterator[tuple[Path, str]]:
     for key, kinds in _BELONGS.items():
         if getattr(entry, key) not in (None, _ALONE) and work not in kinds:
-            said = (
-                f"pipeline[{k + 1}].{key} belongs to {' and '.join(kinds)}, and {entry.step!r} is {work}; take it out"
-            )
-            yield ("pipeline", k, key), said
-    if work in ("train", "iterate", "publish") and len(departments_of(entry, settings)) > 1:
-        yield ("pipeline", k, "department"), f"{entry.step!r} is done once for all; name one department for it"
-    gate = entry.gate
-    unfit = FOR_NUMBERS if settings.data.label.classes else FOR_CLASSES
-    if gate is not None and gate.metric in unfit:
-        other = "a number as label" if settings.data.label.classes else "classes"
-        yield ("pipeline", k, "gate", "metric"), f"pipeline[{k + 1}].gate: '{gate.metric}' needs {other}; take another"
-    elif gate is not None and gate.metric not in settings.report.metrics:
-        said = f"pipeline[{k + 1}].gate: '{gate.metric}' is not among report.metrics, so it is not measured; add it there"
+            said = f"pipeline[{k + 1}].gate: '{gate.metric}' is not measured; add it to report.metrics"
         yield ("pipeline", k, "gate", "metric"), said
     if work == "validate" or gate is not None:
         rows = {one.name for one in settings.departments if one.is_source}

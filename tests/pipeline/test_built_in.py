@@ -152,7 +152,10 @@ def test_without_a_federation_the_same_words_are_a_persons_work_and_with_one_the
         ([{"department": [TARGET], "step": "a"}, {"department": [TARGET], "step": "a"}], "two steps .* called 'a'"),
         ([{"department": [TARGET], "step": "a", "after": ["b"]}], "'b', which is no other step"),
         ([{"department": [TARGET], "step": "a", "needs": ["b"]}], "is 'b', which nobody makes"),
-        ([{"department": [TARGET], "step": "a", "rounds": 2}], "rounds belongs to train and iterate, and 'a' is manual"),
+        (
+            [{"department": [TARGET], "step": "a", "rounds": 2}],
+            "rounds belongs to train and iterate, and 'a' is manual",
+        ),
         ([{"department": [TARGET], "step": "a", "budget": 2}], "has a budget and no gate"),
         ([{"department": [], "step": "a"}], "needs at least one name in department"),
         ([THREE[0], {"department": [TARGET], "step": "验证"}], f"'{TARGET}' is no source"),

@@ -43,7 +43,9 @@ def test_the_declaration_is_that_of_the_shipped_example() -> None:
 
 def test_the_commands_exist() -> None:
     commands = get_command(app).commands["pipeline"].commands  # type: ignore[attr-defined]
-    shown = [shlex.split(line, comments=True) for language, text in BLOCKS if language == "sh" for line in text.splitlines()]
+    shown = [
+        shlex.split(line, comments=True) for language, text in BLOCKS if language == "sh" for line in text.splitlines()
+    ]
     assert shown
     for words in shown:
         assert words[:2] == ["lepton-fed", "pipeline"]
