@@ -13,8 +13,11 @@ from torch import Tensor
 from lepton_fed.cohorts import HubPlan, hubs
 from lepton_fed.config import Federation
 from lepton_fed.data import DepartmentFile, Part, Prepared, load_department_file, prepare_department, prepare_unlabelled
+from lepton_fed.data.policy_files import PolicyFiles
 from lepton_fed.department import Bench, Department, Rows, bench
+from lepton_fed.enforcement import Guard
 from lepton_fed.errors import ConfigError
+from lepton_fed.own_policies import guard_of, of_the_file
 from lepton_fed.parties import throw_away
 from lepton_fed.resident import Resident, Streamed, place
 from lepton_fed.secagg.client import Party
@@ -25,10 +28,11 @@ from lepton_fed.settings import DataContract, ModelSettings, Settings
 
 @dataclass(frozen=True, eq=False)
 class Own:
-    """What a department's own file gave: the file, and its prepared rows if it has any."""
+    """What a department's own file gave: the file, its prepared rows if it has any, where its policies are."""
 
     file: DepartmentFile
     prepared: Prepared | None
+    policies: PolicyFiles = field(default_factory=PolicyFiles)
 
 
 @dataclass(eq=False)
@@ -57,20 +61,24 @@ def build_department(
     plans: tuple[HubPlan, ...] | None = None,
     code: tuple[str, ...] | None = None,
     party: Party | None = None,
+    guard: Guard | None = None,
 ) -> Department:
     """One department with its rows on its device. `disclose`: whether its measurements may leave it.
 
     `code`: modules whose callables may be run; default: those that its own file allows. `party`: its keys and
-    terms for secure sums; without, it takes part in none.
+    terms for secure sums; without, it takes part in none. `guard`: its policies; default: the federation file's and
+    those of its own files.
     """
     own = own if own is not None else read_own(federation, name)
     device = device_of(own.file, name)
     benches = benches if benches is not None else Benches(federation)
-    common = federation.common_path
+    common, fingerprint = federation.common_path, federation.fingerprint
+    if guard is None:
+        guard = guard_of(federation, name, own.policies, code=own.file.code, fingerprint=fingerprint)
     return Department(
         name=name,
         settings=federation.settings,
-        fingerprint=federation.fingerprint,
+        fingerprint=fingerprint,
         bench=benches.for_(federation.settings.department(name).model, device, own.file.code if code is None else code),
         rows=_rows(own, device),
         disclose=disclose,
@@ -80,6 +88,7 @@ def build_department(
         hubs=plans,
         party=party,
         threads=torch.get_num_threads(),
+        guard=guard,
     )
 
 
@@ -111,13 +120,40 @@ def build_departments(
     """All departments in one process, for a simulation: their measurements are the user's own."""
     keys = parties or {}
     benches, plans = Benches(federation), hubs(federation.settings)
-    code = allowed_code(own.file for own in owns.values())
+    code, guards = allowed_code(own.file for own in owns.values()), guards_of(federation, owns)
     return {
         name: build_department(
-            federation, name, disclose=True, own=own, benches=benches, plans=plans, code=code, party=keys.get(name)
+            federation,
+            name,
+            disclose=True,
+            own=own,
+            benches=benches,
+            plans=plans,
+            code=code,
+            party=keys.get(name),
+            guard=guards[name],
         )
         for name, own in owns.items()
     }
+
+
+def guards_of(federation: Federation, owns: Mapping[str, Own]) -> dict[str, Guard]:
+    """Every department's policies in one process; those of the federation file are there once."""
+    shared, fingerprint = of_the_file(federation), federation.fingerprint
+    return {
+        name: guard_of(federation, name, own.policies, code=own.file.code, fingerprint=fingerprint, shared=shared)
+        for name, own in owns.items()
+    }
+
+
+def guards_from(federation: Federation) -> dict[str, Guard]:
+    """Every department's policies, with its own files where they are here; no rows are read."""
+    owns = {}
+    for name in federation.settings.names:
+        path = federation.department_file(name)
+        file = load_department_file(path, name) if path.exists() else DepartmentFile()
+        owns[name] = Own(file, None, PolicyFiles.of(file.policies, path.parent))
+    return guards_of(federation, owns)
 
 
 def read_own(federation: Federation, name: str, file: DepartmentFile | None = None, *, base: Path | None = None) -> Own:
@@ -126,8 +162,10 @@ def read_own(federation: Federation, name: str, file: DepartmentFile | None = No
     `base`: the folder that the file's paths are relative to; default: where the federation file says that it is.
     """
     file, settings = file if file is not None else read_file(federation, name), federation.settings
+    base = base if base is not None else federation.department_file(name).parent
+    policies = PolicyFiles.of(file.policies, base)
     if file.data is None:
-        return Own(file, None)
+        return Own(file, None, policies)
     seed = settings.data.split.seed if settings.data.split.seed is not None else settings.federation.seed
     prepared = prepare_department(
         settings.data,
@@ -135,9 +173,9 @@ def read_own(federation: Federation, name: str, file: DepartmentFile | None = No
         department=name,
         label=settings.department(name).label,
         seed=seed,
-        base=base if base is not None else federation.department_file(name).parent,
+        base=base,
     )
-    return Own(file, prepared)
+    return Own(file, prepared, policies)
 
 
 def read_file(federation: Federation, name: str) -> DepartmentFile:

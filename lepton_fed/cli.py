@@ -1,5 +1,5 @@
-"""The command line: `lepton-fed simulate | check | example | runs`, and what `deploy.commands`, `running` and
-`pipelines` add.
+"""The command line: `lepton-fed simulate | check | example | runs`, and what `deploy.commands`, `running`,
+`policy_commands` and `pipelines` add.
 
 Results go to stdout, talk to stderr. Whatever a user can get wrong is answered with one sentence and exit code
 2; an interrupted run says how to go on and exits with 130.
@@ -21,7 +21,7 @@ import click
 import typer
 from typer.core import TyperCommand
 
-from lepton_fed import pipelines, running
+from lepton_fed import pipelines, policy_commands, running
 from lepton_fed.deploy import commands
 from lepton_fed.errors import ConfigError, LeptonError, StorageError
 
@@ -43,6 +43,7 @@ ARGUMENTS = {
     "file": "The federation file.",
     "name": "Which example; without, they are listed.",
     "folder": "Where to copy it.",
+    **policy_commands.ARGUMENTS,
     **{name: said for name, said in commands.ARGUMENTS.items() if name != "name"},
     **pipelines.ARGUMENTS,
 }
@@ -121,6 +122,8 @@ def simulate(
         from lepton_fed.simulation import simulate as run
 
         federation = Federation.load(file)
+        for sentence in _refused_now(federation):
+            _say(f"note: {sentence}")
         set_threads(federation, threads)
         if out is None and resume is None:
             out = Path("runs") / f"{file.stem}-{datetime.now().astimezone():%Y%m%d-%H%M%S}"
@@ -152,10 +155,13 @@ def check(
 ) -> None:
     """Explain a federation file: who learns from whom, what stays private, how sums are protected.
 
-    Also what would be refused and why. Ends with code 2 where its secure sums would be refused.
+    Also what would be refused and why. Ends with code 2 where its secure sums would be refused, or where a department's
+    own policies cannot be used.
     """
-    from lepton_fed.assembly import Benches, allowed_code, device_of, read_file, read_own, terms
+    from lepton_fed.assembly import Benches, allowed_code, device_of, guards_from, read_file, read_own, terms
     from lepton_fed.config import Federation, explain
+    from lepton_fed.own_policies import troubles
+    from lepton_fed.preflight import refusals_now
     from lepton_fed.secrecy import audit
 
     federation = Federation.load(file)
@@ -176,8 +182,12 @@ def check(
                 parts = (own.prepared.train, own.prepared.validation, own.prepared.test)
                 counts = "/".join(str(len(p)) for p in parts)
                 typer.echo(f"{name}: the data keep the contract; {counts} rows to train/validate/test")
-    if found.refused is not None:
-        raise ConfigError(found.refused)
+    guards = guards_from(federation)
+    for sentence in refusals_now(guards, federation.settings):
+        typer.echo(sentence)
+    broken = troubles(guards.values())
+    if found.refused is not None or broken:
+        raise ConfigError(found.refused or broken[0])
 
 
 @app.command(cls=Described, epilog="Example: lepton-fed example manufacturing my-federation")
@@ -215,6 +225,7 @@ def runs(database: DatabaseUrl = None) -> None:
             typer.echo(f"{run.started:%Y-%m-%d %H:%M}  {run.status:<9} {run.name}  {run.folder}")
 
 
+policy_commands.register(app, cls=Described)
 pipelines.register(app, cls=Described)
 running.register(app, cls=Described)
 commands.register(app, cls=Described)
@@ -252,6 +263,14 @@ def _how_to_go_on(file: Path, folder: Path | None, database: str | None) -> str:
     # The database's URL may hold a password, so it is not repeated.
     again = "" if database is None else " with the same --database"
     return f"stopped; go on{again} with: {command}"
+
+
+def _refused_now(federation: Federation) -> tuple[str, ...]:
+    """Which departments' own policies would refuse to train at this hour."""
+    from lepton_fed.assembly import guards_from
+    from lepton_fed.preflight import refusals_now
+
+    return refusals_now(guards_from(federation), federation.settings)
 
 
 def _say(text: str) -> None:

@@ -1,7 +1,8 @@
 """A department: the only place where its data are touched and the only one that says yes or no.
 
 `handle(message) -> reply` is all it does. It derives from its own copy of the federation file who may learn from
-it, and refuses whatever goes further, whoever asks.
+it, and refuses whatever goes further, whoever asks; and its policies, own files included, are asked about each message
+that lets something leave (`enforcement`).
 """
 
 from __future__ import annotations
@@ -19,16 +20,24 @@ from lepton_fed.cohorts import HubPlan, home, hubs
 from lepton_fed.couplings import part
 from lepton_fed.couplings.feedback import fed_back
 from lepton_fed.couplings.participant import Kept, Participant
-from lepton_fed.errors import ConfigError
+from lepton_fed.digests import hub_digest, models_hash
+from lepton_fed.enforcement import Guard, Moment
+from lepton_fed.enforcement import digest as as_written
+from lepton_fed.errors import ConfigError, PolicyError
 from lepton_fed.hub import Hub, advanced, arrays_of, hub_in
 from lepton_fed.member import Member
 from lepton_fed.messages import (
     PARTS,
     PHASES,
     Advertise,
+    Consult,
+    Consulted,
     Declare,
     Declared,
     Done,
+    Evaluate,
+    Evaluated,
+    Expected,
     HubState,
     Join,
     Joined,
@@ -42,19 +51,23 @@ from lepton_fed.messages import (
 from lepton_fed.models import build
 from lepton_fed.order import Order, SeededOrder
 from lepton_fed.parameters import FlatModel, Layout
+from lepton_fed.policies import Policies
 from lepton_fed.resident import Examples
 from lepton_fed.secagg.client import Party
 from lepton_fed.secagg.plan import Plan
 from lepton_fed.secagg.results import Sums
 from lepton_fed.seeds import derive
 from lepton_fed.settings import ModelSettings, Settings
-from lepton_fed.sums import UPDATES, Scheme
+from lepton_fed.sums import UPDATES, Scheme, expected_crowds, standing_behind
 from lepton_fed.training.losses import Loss, loss
 from lepton_fed.training.metrics import measure
 from lepton_fed.weighting import beta, raw_weight
 
 NO_KEYS = "it has no keys for secure sums; a simulation makes them, a deployed department is given them"
 ANOTHER_FILE = "the coordinator's federation file differs from this department's copy"
+
+MOST_REQUESTS = 256
+"""In one Consult: each costs up to a millisecond."""
 
 DIVERGED = 1e30
 """Squared norm from which an update is no update any more: well before float32 sums of squares overflow."""
@@ -127,6 +140,8 @@ class Department:
     """Its keys, terms and ledger for secure sums."""
     threads: int = 1
     """For masking."""
+    guard: Guard | None = None
+    """Its policies; without, they are the federation file's."""
     last_round: int = field(default=0, init=False)
     last_declared: int = field(default=0, init=False)
     declared: str = field(default="", init=False)
@@ -134,6 +149,10 @@ class Department:
 
     def __post_init__(self) -> None:
         mine = self.settings.department(self.name)
+        if self.guard is None:
+            self.guard = Guard(self.name, self.settings, Policies.of(self.settings), f"sha256:{self.fingerprint}")
+        self.evaluated: dict[str, tuple[int, bytes]] = {}
+        """By who asked: of which round, and which models were measured."""
         plans = self.hubs if self.hubs is not None else hubs(self.settings)
         here = home(self.name, plans)
         self.may_write = {p.name for p in plans if self.name in p.may_write}
@@ -172,8 +191,15 @@ class Department:
             self._take_sums,
             lambda: self.declared,
             self._undo,
+            self._consent,
             threads=self.threads,
         )
+
+    @property
+    def policies(self) -> Guard:
+        """What it permits."""
+        assert self.guard is not None
+        return self.guard
 
     @cached_property
     def scheme(self) -> Scheme:
@@ -192,14 +218,21 @@ class Department:
 
     def handle(self, message: Message) -> Reply:
         """The answer to one message; a refusal is an answer, with its reason."""
-        if isinstance(message, Join):
-            return self._join(message)
-        if isinstance(message, Advertise):
-            return self.member.advertise() if self.member is not None else Refused(NO_KEYS)
-        if isinstance(message, Sum):
-            return self.member.answer(message) if self.member is not None else Refused(NO_KEYS)
+        match message:
+            case Join():
+                return self._join(message)
+            case Advertise():
+                return self._advertise(message)
+            case Sum():
+                return self.member.answer(message) if self.member is not None else Refused(NO_KEYS)
+            case Consult():
+                return self._consulted(message)
+            case Evaluate():
+                return self._evaluated(message)
         message = replace(message, hubs=self._held) if self.own_hubs else message
         reason = self._objection(message)
+        if reason is None and not (self.secure and isinstance(message, Work)):
+            reason = self._forbidden(message)
         if reason is not None:
             return Refused(reason)
         if isinstance(message, Declare):
@@ -221,7 +254,106 @@ class Department:
     def _join(self, message: Join) -> Reply:
         if message.fingerprint != self.fingerprint:
             return Refused(ANOTHER_FILE)
+        reason = self.policies.ever(self._at_first)
+        if reason is not None:
+            return Refused(reason)
         return Joined(self.bench.model.layout.digest, self.length)
+
+    # ------------------------------------------------------------ what its policies say
+
+    def _forbidden(self, message: Declare | Work) -> str | None:
+        """Why its policies do not let its update reach whoever would learn from it, or None."""
+        if isinstance(message, Declare):
+            return self.policies.training(self._expected(message.round))
+        return self.policies.training((self.plans[hub], Moment(message.round)) for hub in message.write)
+
+    def _consent(self, plan: Plan) -> None:
+        """PolicyError unless its policies let its numbers enter the sums of this plan."""
+        digest, turnout = as_written(plan.hash), self.scheme.turnout_of(plan)
+        reason = self.policies.training(
+            (self.plans[hub], Moment(plan.round, standing_behind(self.scheme, turnout, hub), digest))
+            for hub, members in turnout.writes.items()
+            if self.name in members
+        )
+        if reason is not None:
+            raise PolicyError(self.name, reason)
+
+    def _advertise(self, message: Advertise) -> Reply:
+        if self.member is None:
+            return Refused(NO_KEYS)
+        # After the last round there is only the report.
+        due = message.round <= self.settings.rounds.count
+        reason = self.policies.training(self._expected(max(message.round, 1))) if due else None
+        return self.member.advertise() if reason is None else Refused(reason)
+
+    def _expected(self, round: int) -> list[tuple[HubPlan, Moment]]:
+        """The hubs that it may write to, in a round in which everybody takes part."""
+        crowds = self._crowds
+        return [(self.plans[hub], Moment(round, crowds[hub])) for hub in self.plans if hub in self.may_write]
+
+    @cached_property
+    def _crowds(self) -> dict[str, int]:
+        return expected_crowds(self.settings, tuple(self.plans.values()))
+
+    @property
+    def _at_first(self) -> list[tuple[HubPlan, Moment]]:
+        return self._expected(1)
+
+    def _consulted(self, message: Consult) -> Reply:
+        """What it would decide; nobody is told of it, since nothing is done."""
+        if message.fingerprint != self.fingerprint:
+            return Refused(ANOTHER_FILE)
+        if len(message.requests) > MOST_REQUESTS:
+            return Refused(f"it is asked about {len(message.requests)} requests at once; ask about {MOST_REQUESTS}")
+        if not 0 <= message.round <= self.settings.rounds.count:
+            return Refused(f"the federation file has {self.settings.rounds.count} rounds, not {message.round}")
+        decisions = [self.policies.expected(self.policies.completed(one)) for one in message.requests]
+        if message.training:
+            for plan, moment in self._expected(max(message.round, 1)):
+                decisions += self.policies.foreseen(plan, moment)
+        return Consulted(tuple(Expected(one.permitted, one.reasons, one.rules) for one in decisions))
+
+    def _evaluated(self, message: Evaluate) -> Reply:
+        """Measures models on its own rows for somebody else, once a round and asker."""
+        message = replace(message, hubs=self._held) if self.own_hubs else message
+        rows = dict(self._measured_parts()).get(message.part)
+        reason = self._objection_to_evaluating(message, 0 if rows is None else len(rows))
+        if reason is None and rows is not None:
+            reason = self.policies.evaluation(message.asker, message.purpose, len(rows), message.round)
+        if reason is not None or rows is None:
+            return Refused(reason or f"it has no {message.part} rows")
+        self.evaluated[message.asker] = message.round, _models(message.hubs)
+        found: dict[str, float] = {}
+        for name, hub in message.hubs.items():
+            self.participant.load(self.participant.receive(hub.model))
+            found |= {f"{name}/{metric}": value for metric, value in self._measured(rows).items()}
+        return Evaluated({key: value for key, value in found.items() if np.isfinite(value)}, rounded_down(len(rows)))
+
+    def _objection_to_evaluating(self, message: Evaluate, rows: int) -> str | None:
+        """Why this is refused whatever its policies say, or None."""
+        if message.fingerprint != self.fingerprint:
+            return ANOTHER_FILE
+        if not 0 <= message.round <= self.settings.rounds.count:
+            return f"the federation file has {self.settings.rounds.count} rounds, not {message.round}"
+        if message.part not in PARTS:
+            return f"there are no {message.part!r} rows; there are {' and '.join(PARTS)}"
+        if self.settings.coupling.kind == "distill":
+            return "under distill a hub is no model but predictions, which cannot be measured on other rows"
+        unknown = [name for name in message.hubs if name not in self.plans]
+        if unknown or not message.hubs:
+            return f"the federation file has no hub {unknown[0]!r}" if unknown else "no model is shown"
+        if not all(self._fits(hub, False) for hub in message.hubs.values()):
+            return "a received model is not finite or has the wrong size"
+        least = self.settings.data.minimum_rows
+        if rows < least:
+            return f"it has fewer {message.part} rows than the data contract asks for, {least}"
+        last, models = self.evaluated.get(message.asker, (-1, b""))
+        if message.round < last or (message.round == last and models != _models(message.hubs)):
+            # Model after model, its rows could be found out.
+            return f"it has measured models of round {last} for {message.asker} already, and does so once a round"
+        return None
+
+    # ------------------------------------------------------------ whether a message makes sense
 
     def _objection(self, message: Declare | Work) -> str | None:
         """Why this message is refused, or None."""
@@ -306,15 +438,17 @@ class Department:
         """What enters the federation's totals, and what this department shows of its own."""
         own: dict[str, float] = {}
         for name, examples in self._measured_parts():
-            found = measure(
-                self.bench.model.module, examples, self.bench.loss, self.settings.report.metrics, self.settings.data
-            )
-            own |= {f"{name}/{metric}": value for metric, value in found.items()}
+            own |= {f"{name}/{metric}": value for metric, value in self._measured(examples).items()}
         scores = totals(own, len(self.rows.test) if self.rows.test is not None else 0)
         row = self.part.row(work)
         if row is not None:
             scores["joint_loss"] = row
         return scores, own if self.disclose else {}
+
+    def _measured(self, examples: Examples) -> dict[str, float]:
+        """What is on the bench, measured on these rows."""
+        metrics = self.settings.report.metrics
+        return measure(self.bench.model.module, examples, self.bench.loss, metrics, self.settings.data)
 
     def _measured_parts(self) -> list[tuple[str, Examples]]:
         parts = zip(PARTS, (self.rows.test, self.rows.validation), strict=True)
@@ -372,6 +506,17 @@ def _sound(vector: Vector, size: int) -> bool:
     """Whether it is a finite float32 vector of this size."""
     # The squared norm is finite only if every entry is (or the model is absurd): one pass, no temporary.
     return vector.shape == (size,) and vector.dtype == np.float32 and bool(np.isfinite(vector @ vector))
+
+
+def _models(hubs: Mapping[str, HubState]) -> bytes:
+    """32 bytes that stand for these models."""
+    return models_hash({name: hub_digest(hub) for name, hub in hubs.items()})
+
+
+def rounded_down(count: int) -> int:
+    """The largest 1, 2 or 5 times a power of ten that is not above it: 317 becomes 200, and 0 stays 0."""
+    ten = 10 ** (len(str(count)) - 1)
+    return max((step * ten for step in (1, 2, 5) if step * ten <= count), default=0)
 
 
 def totals(own: Mapping[str, float], examples: int) -> dict[str, float]:

@@ -56,6 +56,8 @@ class Member:
     """The hub that it declared last, under `clusters`."""
     undo: Callable[[], None] = lambda: None
     """Takes back what the last `contribute` did, where its numbers did not leave."""
+    consent: Callable[[Plan], None] = lambda plan: None
+    """PolicyError where the department's policies do not let its numbers enter the sums of a plan."""
     threads: int = 1
     state: Wire | None = field(default=None, repr=False)
     holder: Holder | None = field(default=None, repr=False)
@@ -121,7 +123,10 @@ class Member:
     # ---------------------------------------------------------------- the plan
 
     def examine(self, plan: Plan) -> None:
-        """Malformed unless this is the plan that its own copy of the file makes of who takes part."""
+        """Malformed unless this is the plan that its own copy of the file makes of who takes part.
+
+        PolicyError where its policies do not let it take part.
+        """
         scheme, turnout = self.scheme, self.scheme.turnout_of(plan)
         last = scheme.settings.rounds.count + 1
         if not 1 <= plan.round <= last:
@@ -145,6 +150,7 @@ class Member:
         if expected != plan:
             found = ", ".join(f.name for f in fields(plan) if getattr(plan, f.name) != getattr(expected, f.name))
             raise Malformed(f"the plan is not the one that the federation file makes of who takes part ({found})")
+        self.consent(plan)
 
     def _check_own_hub(self, turnout: Turnout) -> None:
         """Under `clusters` it writes to the hub that it declared, or to the largest where that was too small."""
@@ -171,6 +177,7 @@ class Member:
             raise Malformed(f"the work is of round {work.round}, the plan of round {plan.round}")
         hubs = self.held() if plan.sealed else work.hubs
         self._check_models(plan, hubs, message.unseen)
+        self.consent(plan)  # Again: an hour may have struck since the plan was examined.
         done = self.contribute(work)
         if isinstance(done, Refused):
             return done

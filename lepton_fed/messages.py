@@ -9,6 +9,11 @@ and where sums are secure (`secagg` has what is in them; Work then comes inside 
     Advertise -> Advertised | Refused   keys for the next round, where the last one brought none
     Sum       -> Summed  | Refused      one exchange of a secure sum
 
+and at any time:
+
+    Consult  -> Consulted | Refused     what would your policies decide?
+    Evaluate -> Evaluated | Refused     measure a model on your rows, for somebody whom you permit that
+
 Arrays are one-dimensional float32 NumPy arrays on the host; whoever receives one treats it as read-only.
 """
 
@@ -21,6 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lepton_fed.compression import Packed
+from lepton_fed.policies import Request
 from lepton_fed.secagg.canonical import Wire
 from lepton_fed.secagg.messages import SignedKeys
 
@@ -106,7 +112,36 @@ class Sum:
     unseen: Mapping[str, bytes] = field(default_factory=dict)
 
 
-Message = Join | Declare | Work | Advertise | Sum
+@dataclass(frozen=True)
+class Consult:
+    """What would you decide about these requests, and, if `training`, about your update of round `round`?
+
+    What a request's context leaves unsaid is as it is at the department now. `fingerprint` as in Join.
+    """
+
+    requests: tuple[Request, ...] = ()
+    training: bool = False
+    round: int = 1
+    fingerprint: str = ""
+
+
+@dataclass(frozen=True)
+class Evaluate:
+    """How good are these hubs' models on your rows of `part`? Asked for the department `asker`, for `purpose`.
+
+    `round`: the last one that the models are of. `fingerprint` as in Join. Where sums are sealed the department holds
+    the hubs itself, and `hubs` is empty.
+    """
+
+    hubs: Mapping[str, HubState]
+    asker: str
+    purpose: str
+    fingerprint: str = ""
+    round: int = 0
+    part: str = PARTS[0]
+
+
+Message = Join | Declare | Work | Advertise | Sum | Consult | Evaluate
 
 
 @dataclass(frozen=True)
@@ -176,10 +211,36 @@ class Summed:
 
 
 @dataclass(frozen=True)
+class Expected:
+    """What a department would decide about one request: yes or no, the sentences that say why, the rules' names."""
+
+    permitted: bool
+    reasons: tuple[str, ...]
+    rules: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Consulted:
+    """One for each request, in their order; then those about training, as many as there are."""
+
+    expected: tuple[Expected, ...] = ()
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """What was measured, "hub/metric" -> value, on at least `rows` rows: their number rounded down to 1, 2 or 5 times a
+    power of ten.
+    """
+
+    metrics: Mapping[str, float]
+    rows: int
+
+
+@dataclass(frozen=True)
 class Refused:
     """No, and why."""
 
     reason: str
 
 
-Reply = Joined | Declared | Done | Advertised | Summed | Refused
+Reply = Joined | Declared | Done | Advertised | Summed | Consulted | Evaluated | Refused

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,6 +17,7 @@ import typer
 from lepton_fed.deploy.commands import FederationFile, KitFolder
 
 if TYPE_CHECKING:
+    from lepton_fed.department import Department
     from lepton_fed.flower.operator import Operator
 
 Address = Annotated[str | None, typer.Option(help="Where the coordinator is, host:port; default: where its kit says.")]
@@ -80,8 +81,21 @@ def client(
         opened,
         data,
         disclose=disclose,
-        ready=lambda department: _tell(f"{department.name}: rows are loaded, dialling {opened.address}"),
+        ready=lambda department: _tell("\n".join(_about(department, str(opened.address)))),
     )
+
+
+def _about(department: Department, address: str) -> Iterator[str]:
+    """What a department says when it starts: what it goes by, and what is wrong with that."""
+    from lepton_fed.own_policies import troubles
+
+    guard = department.policies
+    for sentence in troubles([guard]):
+        yield f"note: {sentence}"
+    own = guard.policies.own.get(department.name)
+    if own is not None and not own.problems:
+        yield f"{department.name}: policies of its own: {', '.join(file.name for file in own.files)}"
+    yield f"{department.name}: rows are loaded, dialling {address}"
 
 
 def submit(

@@ -65,7 +65,7 @@ def gather(
             gathered.refusals |= failure.reasons
             gone = {n: why for n, why in gathered.refusals.items() if n in plan.members}
             if failure.spent or attempt + 1 == first + ATTEMPTS or not gone:
-                before = {n: why for n, why in gone.items() if n not in failure.reasons}
+                before = {n: why for n, why in gathered.refusals.items() if n not in failure.reasons}
                 raise RoundError(f"round {round}: {failure}{_said(before)}") from None
             turnout = _second(scheme, roster, turnout, gone)
             keys = {n: k for n, k in keys.items() if n not in plan.members}

@@ -22,6 +22,7 @@ from torch import Tensor
 from lepton_fed import baselines, saved_state
 from lepton_fed.assembly import Own, allowed_code, build_departments, read_file, read_own, throw_away_parties
 from lepton_fed.config import Federation
+from lepton_fed.consultation import consult
 from lepton_fed.coordinator import News, State, begin, close, join, play
 from lepton_fed.department import Department
 from lepton_fed.errors import ConfigError
@@ -185,6 +186,7 @@ def _train(run: Run) -> None:
     settings, transport = run.federation.settings, InProcess(run.departments)
     run.progress.begin(run.state.round, settings.rounds.count)
     run.state = drive(join(settings, run.state), transport)
+    run.warnings |= dict.fromkeys(drive(consult(settings, run.state), transport))
     before = 0.0
     while run.state.round < settings.rounds.count:
         started = time.perf_counter()

@@ -304,6 +304,29 @@ def fewest(scheme: Scheme, members: int) -> int:
     return fewest_survivors(threshold(members, c), scheme.crowd(members), c)
 
 
+def standing_behind(scheme: Scheme, turnout: Turnout, hub: str) -> int:
+    """How many are in a hub's sum at least when it is opened: its members, less those who may be lost on the way.
+
+    Not how many are asked: a coordinator could name departments that are away.
+    """
+    members = len(turnout.members)
+    lost = max(0, members - fewest(scheme, members))
+    return max(1, len(turnout.writes.get(hub, ())) - lost)
+
+
+def expected_crowds(settings: Settings, plans: tuple[HubPlan, ...]) -> dict[str, int]:
+    """By hub, how many stand behind its sum in a round in which everybody takes part.
+
+    1 where sums are plain, since the coordinator sees each update; under `clusters` as if all had declared one hub.
+    """
+    if not settings.aggregation.secure:
+        return {plan.name: 1 for plan in plans}
+    scheme = Scheme(settings, plans, 1)
+    turnout = scheme.everybody()
+    crowds = {hub: standing_behind(scheme, turnout, hub) for hub in turnout.writes}
+    return {plan.name: crowds.get(plan.name, max(crowds.values(), default=1)) for plan in plans}
+
+
 def enrolled(settings: Settings) -> tuple[str, ...]:
     """Who belongs to the roster: departments with a role."""
     return tuple(d.name for d in settings.departments if d.roles)

@@ -17,6 +17,7 @@ from typing import Any
 
 from lepton_fed import saved_state
 from lepton_fed.config import Federation
+from lepton_fed.consultation import consult
 from lepton_fed.coordinator import News, State, begin, close, join, play, readmitted
 from lepton_fed.deploy.kit import CoordinatorKit
 from lepton_fed.deploy.membership import Membership, read_membership
@@ -154,6 +155,7 @@ class DeployedRun:
             self._gather(self.names, min(RETURN, self.patience.wait) if begun else self.patience.wait, least=1)
             self._greet()
             state = drive(join(self.settings, state, absent=True), self.transport)
+            self._ask_ahead(state)
             before = 0.0
             while state.round < self.settings.rounds.count:
                 state, before = self._round(state, before)
@@ -161,6 +163,12 @@ class DeployedRun:
             news = drive(close(self.settings, state), self._journalled, self._on_reply)
             self._take(state.round, before, news)
         return self._result(state)
+
+    def _ask_ahead(self, state: State) -> None:
+        """Says which departments would refuse to train now; they may think otherwise by the time they are asked."""
+        for sentence in drive(consult(self.settings, state), self.transport):
+            self.watcher.said(sentence)
+            self.warnings[sentence] = None
 
     @property
     def settings(self) -> Settings:

@@ -46,12 +46,13 @@ LAYERS: dict[int, tuple[str, ...]] = {
         "sums",
         "training",
     ),
-    3: ("department", "secrecy", "tally", "transport"),
-    4: ("coordinator", "secure"),
+    3: ("department", "enforcement", "secrecy", "tally", "transport"),
+    4: ("consultation", "coordinator", "evaluation", "secure"),
     5: (
         "assembly",
         "audit",
         "baselines",
+        "code_digest",
         "collaboration",
         "config",
         "data",
@@ -61,7 +62,9 @@ LAYERS: dict[int, tuple[str, ...]] = {
         "log_lines",
         "logs",
         "outcome",
+        "own_policies",
         "pipeline",
+        "preflight",
         "progress",
         "record",
         "report",
@@ -74,7 +77,7 @@ LAYERS: dict[int, tuple[str, ...]] = {
         "summary",
         "tracking",
     ),
-    6: ("__init__", "__main__", "cli", "clients", "local", "pipelines", "running", "server"),
+    6: ("__init__", "__main__", "cli", "clients", "local", "pipelines", "policy_commands", "running", "server"),
 }
 LAYER = {name: level for level, names in LAYERS.items() for name in names}
 

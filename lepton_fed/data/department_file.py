@@ -138,8 +138,12 @@ class DepartmentFile(_Strict):
     memory_limit: int | None = None
     """Bytes of device memory that the data may take; larger data are streamed from host memory."""
     terms: OwnTerms = field(default_factory=OwnTerms)
+    policies: tuple[str, ...] = ()
+    """Files of policies of its own, something`.cedar`, relative to this file."""
 
     def __post_init__(self) -> None:
+        if len(set(self.policies)) != len(self.policies):
+            raise ValueError("policies names a file twice")
         if self.memory_limit is not None and self.memory_limit < 0:
             raise ValueError("memory_limit is a number of bytes and may not be negative")
 

@@ -2,6 +2,7 @@
 
     kit.toml --kit.sig--> administrator.pub        who this is, where the coordinator is, SHA-256 of each file
     roster, federation.toml, ca.crt, server.crt    as kit.toml says
+    policies/*.cedar                               a department's own, which it alone writes
     state/roster.update                            a newer roster, handed on by the coordinator: serials only grow
     *.key, control.token                           mode 600, and those that the roster and kit.toml stand for
 
@@ -42,6 +43,7 @@ KIT, SIGNATURE, ADMINISTRATOR = "kit.toml", "kit.sig", "administrator.pub"
 FEDERATION, ROSTER, AUTHORITY = "federation.toml", "roster", "ca.crt"
 SERVER, SERVER_KEY, TOKEN = "server.crt", "server.key", "control.token"
 STATE, UPDATE = "state", "roster.update"
+POLICIES = "policies"
 LABEL = "kit"
 COORDINATOR = "coordinator"
 
@@ -158,6 +160,11 @@ class DepartmentKit(Kit):
     def ledger(self) -> Path:
         """Where its ledger is, or will be."""
         return self.state / "ledger"
+
+    @property
+    def policies(self) -> Path:
+        """The folder for policies of its own: every .cedar file in it counts."""
+        return self.folder / POLICIES
 
     @classmethod
     def _completed(cls, opened: Opened) -> Kit:

@@ -24,6 +24,7 @@ from lepton_fed.deploy.kit import (
     FEDERATION,
     KIT,
     LABEL,
+    POLICIES,
     ROSTER,
     SERVER,
     SERVER_KEY,
@@ -54,6 +55,7 @@ class Maker:
         """A department's kit in an empty folder; without `keys`, they are at the department and stay there."""
         if keys is not None:
             keys.write(folder)
+        new_folder(folder / POLICIES)
         common = self.administrator.common(self.signed.membership.settings)
         self._finish(folder, "department", publics.name, common, {ROUNDING: publics.rounding})
 

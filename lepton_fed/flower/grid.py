@@ -21,9 +21,13 @@ from lepton_fed.flower.records import Here, Said, Who, record_of, said_in
 from lepton_fed.messages import (
     Advertise,
     Advertised,
+    Consult,
+    Consulted,
     Declare,
     Declared,
     Done,
+    Evaluate,
+    Evaluated,
     Join,
     Joined,
     Message,
@@ -36,17 +40,28 @@ from lepton_fed.messages import (
 from lepton_fed.transport import OnReply
 
 WHO, JOIN, DECLARE, ADVERTISE = "query.who", "query.join", "query.declare", "query.advertise"
+CONSULT, EVALUATE = "query.consult", "query.evaluate"
 WORK, SUM = "train.work", "train.sum"
 UPDATE = "query.update"
 """Flower's types of our messages."""
 
-TYPES: dict[type[Message], str] = {Join: JOIN, Declare: DECLARE, Work: WORK, Advertise: ADVERTISE, Sum: SUM}
+TYPES: dict[type[Message], str] = {
+    Join: JOIN,
+    Declare: DECLARE,
+    Work: WORK,
+    Advertise: ADVERTISE,
+    Sum: SUM,
+    Consult: CONSULT,
+    Evaluate: EVALUATE,
+}
 FITTING: dict[type[Message], type[Reply]] = {
     Join: Joined,
     Declare: Declared,
     Work: Done,
     Advertise: Advertised,
     Sum: Summed,
+    Consult: Consulted,
+    Evaluate: Evaluated,
 }
 INTRODUCTIONS: tuple[type[Here | Refused], ...] = (Here, Refused)
 

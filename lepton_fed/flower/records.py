@@ -1,6 +1,6 @@
 """Messages and replies as Flower records: one ConfigRecord of plain fields each, nothing that could be run.
 
-    RecordDict { "lepton": ConfigRecord { version: 3, kind: "work", round: 7, write: [...], ... } }
+    RecordDict { "lepton": ConfigRecord { version: 4, kind: "work", round: 7, write: [...], ... } }
 
 A message is one record because Flower sends every record, and every array in it, as a request of its own. Only
 the work that comes with an exchange of a secure sum is a second one, "lepton work": the exchange differs from
@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import accumulate, pairwise
 from typing import Any, TypeVar
 from weakref import WeakValueDictionary
 
@@ -30,9 +31,14 @@ from lepton_fed.messages import (
     Addend,
     Advertise,
     Advertised,
+    Consult,
+    Consulted,
     Declare,
     Declared,
     Done,
+    Evaluate,
+    Evaluated,
+    Expected,
     HubState,
     Join,
     Joined,
@@ -45,6 +51,7 @@ from lepton_fed.messages import (
     Vector,
     Work,
 )
+from lepton_fed.policies import Context, Request
 from lepton_fed.secagg.canonical import Wire
 from lepton_fed.secagg.errors import Malformed
 from lepton_fed.secagg.messages import (
@@ -64,10 +71,26 @@ from lepton_fed.secagg.messages import (
     SurvivorSignature,
 )
 
-VERSION = 3
+VERSION = 4
 """Of what is on the wire. Both sides must speak the same one; nothing is guessed."""
 
 RECORD, WORK = "lepton", "lepton work"
+CONTEXT: dict[str, type] = {
+    "purpose": str,
+    "crowd": int,
+    "epsilon_spent": float,
+    "code": str,
+    "federation": str,
+    "plan": str,
+    "part": str,
+    "hour": int,
+    "round": int,
+    "rounds": int,
+}
+"""The fields of a request's context, and what they are on the wire."""
+
+WORDS_OF_REQUEST = ("who", "role", "verb", "what", "owner", "kind")
+
 LONGEST = 2000
 """Characters in one name or reason: somebody will have to read it."""
 
@@ -185,6 +208,21 @@ class Reader:
         if value < 0:
             raise self.complaint(f"its field {key!r} is negative")
         return value
+
+    def wholes(self, key: str) -> list[int]:
+        """Counts; no negative numbers are ever sent."""
+        values = self._list(key, int)
+        if any(value < 0 for value in values):
+            raise self.complaint(f"its field {key!r} holds a negative number")
+        return values
+
+    def sorted_out(self, key: str, many: int) -> list[tuple[str, ...]]:
+        """Texts that were sent as one list, beside how many of them belong to each of `many` things."""
+        texts, counts = self.texts(key), self.wholes(f"{key} each")
+        if len(counts) != many or sum(counts) != len(texts):
+            raise self.complaint(f"its lists about {key!r} differ in length")
+        ends = list(accumulate(counts, initial=0))
+        return [texts[start:end] for start, end in pairwise(ends)]
 
     def raw(self, key: str) -> bytes:
         return self._take(key, bytes)
@@ -452,6 +490,86 @@ def _read_summed(reader: Reader) -> Summed:
     )
 
 
+def _write_consult(consult: Consult) -> Fields:
+    """Requests as lists, one for each field; what a context leaves unsaid is empty, and said to be."""
+    requests = consult.requests
+    said = [[getattr(request.context, name) is not None for name in CONTEXT] for request in requests]
+    columns: Fields = {f"request {name}": [getattr(request, name) for request in requests] for name in WORDS_OF_REQUEST}
+    for name, type_ in CONTEXT.items():
+        columns[f"context {name}"] = [type_(getattr(r.context, name) or type_()) for r in requests]
+    return {
+        "training": consult.training,
+        "round": consult.round,
+        "fingerprint": consult.fingerprint,
+        **columns,
+        "of": [request.of or "" for request in requests],
+        "made": [request.of is not None for request in requests],
+        "said": [flag for flags in said for flag in flags],
+    }
+
+
+def _read_consult(reader: Reader) -> Consult:
+    training, number, fingerprint = reader.flag("training"), reader.whole("round"), reader.text("fingerprint")
+    words = {name: reader.texts(f"request {name}") for name in WORDS_OF_REQUEST}
+    of, made, said = reader.texts("of"), reader.flags("made"), reader.flags("said")
+    context = {name: _column(reader, f"context {name}", type_) for name, type_ in CONTEXT.items()}
+    many = len(of)
+    if any(len(column) != many for column in (*words.values(), made, *context.values())):
+        raise reader.complaint("its lists about requests differ in length")
+    if len(said) != many * len(CONTEXT):
+        raise reader.complaint("its list of what is said has not the right length")
+    requests = []
+    for k in range(many):
+        flags = said[k * len(CONTEXT) : (k + 1) * len(CONTEXT)]
+        told = {name: context[name][k] if flag else None for name, flag in zip(CONTEXT, flags, strict=True)}
+        named: dict[str, Any] = {name: column[k] for name, column in words.items()}
+        requests.append(Request(**named, of=of[k] if made[k] else None, context=Context(**told)))
+    return Consult(tuple(requests), training, number, fingerprint)
+
+
+def _column(reader: Reader, key: str, type_: type) -> Collection[Any]:
+    return reader.texts(key) if type_ is str else reader.numbers(key) if type_ is float else reader.wholes(key)
+
+
+def _write_consulted(consulted: Consulted) -> Fields:
+    expected = consulted.expected
+    return {
+        "permitted": [one.permitted for one in expected],
+        "reasons": [one_line(reason) for one in expected for reason in one.reasons],
+        "reasons each": [len(one.reasons) for one in expected],
+        "rules": [one_line(rule) for one in expected for rule in one.rules],
+        "rules each": [len(one.rules) for one in expected],
+    }
+
+
+def _read_consulted(reader: Reader) -> Consulted:
+    permitted = reader.flags("permitted")
+    reasons, rules = reader.sorted_out("reasons", len(permitted)), reader.sorted_out("rules", len(permitted))
+    return Consulted(tuple(Expected(*one) for one in zip(permitted, reasons, rules, strict=True)))
+
+
+def _write_evaluate(evaluate: Evaluate) -> Fields:
+    return {
+        **_write_hubs(evaluate.hubs),
+        "asker": evaluate.asker,
+        "purpose": evaluate.purpose,
+        "fingerprint": evaluate.fingerprint,
+        "round": evaluate.round,
+        "part": evaluate.part,
+    }
+
+
+def _read_evaluate(reader: Reader) -> Evaluate:
+    return Evaluate(
+        _read_hubs(reader),
+        reader.text("asker"),
+        reader.text("purpose"),
+        reader.text("fingerprint"),
+        reader.whole("round"),
+        reader.text("part"),
+    )
+
+
 def _write_digests(key: str, digests: Mapping[str, bytes]) -> Fields:
     return {key: list(digests), f"{key} digests": list(digests.values())}
 
@@ -510,6 +628,14 @@ _KINDS: dict[type, tuple[str, Callable[[Any], Fields], Callable[[Reader], Any]]]
     ),
     Sum: ("sum", _write_sum, _read_sum),
     Summed: ("summed", _write_summed, _read_summed),
+    Consult: ("consult", _write_consult, _read_consult),
+    Consulted: ("consulted", _write_consulted, _read_consulted),
+    Evaluate: ("evaluate", _write_evaluate, _read_evaluate),
+    Evaluated: (
+        "evaluated",
+        lambda s: {**_write_table("metrics", s.metrics), "rows": s.rows},
+        lambda r: Evaluated(r.table("metrics"), r.whole("rows")),
+    ),
     Refused: ("refused", lambda s: {"reason": one_line(s.reason)}, lambda r: Refused(r.text("reason"))),
 }
 """By type: its name on the wire, its fields, and how it is read back."""

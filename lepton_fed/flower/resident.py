@@ -18,7 +18,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -41,6 +41,7 @@ from flwr.supercore.inflatable.inflatable_utils import (
 
 from lepton_fed.assembly import Own, build_department, read_own, terms
 from lepton_fed.data import load_department_file
+from lepton_fed.data.policy_files import PolicyFiles
 from lepton_fed.department import Department
 from lepton_fed.deploy.kit import COORDINATOR, DepartmentKit
 from lepton_fed.errors import LeptonError, PeerError, StorageError
@@ -58,7 +59,9 @@ from lepton_fed.flower.grid import JOIN, TYPES, UPDATE, WHO
 from lepton_fed.flower.heap import give_large_blocks_back
 from lepton_fed.flower.records import Here, Update, Updated, Who, record_of, said_in
 from lepton_fed.flower.signed import DepartmentSide, Members, digest, unstamped
-from lepton_fed.messages import Message, Refused
+from lepton_fed.messages import Consult, Join, Message, Refused
+from lepton_fed.own_policies import guard_of
+from lepton_fed.policies import Decision
 from lepton_fed.secagg.client import Party
 from lepton_fed.secagg.review import Terms
 from lepton_fed.secrecy import require_safe
@@ -70,6 +73,8 @@ STEPS = {
     UPDATE: "taking a newer membership",
     "query.declare": "declaring its hub",
     "query.advertise": "making keys",
+    "query.consult": "asking its policies ahead",
+    "query.evaluate": "measuring a model for another department",
     "train.work": "its work of the round",
     "train.sum": "an exchange of a secure sum",
 }
@@ -175,7 +180,9 @@ class Desk:
         if self.home is not None:
             self.home.worked(self.department, said)
         answer = record_of(reply)
-        self.answers.keep(question, answer)
+        # Its policies may be others when it is asked again what it would do, or whether it joins after all.
+        if not (isinstance(said, Consult) or (isinstance(said, Join) and isinstance(reply, Refused))):
+            self.answers.keep(question, answer)
         return answer
 
     def _updated(self, message: FlowerMessage, node: int) -> Updated:
@@ -363,12 +370,19 @@ def _without_content(head: FlowerMessage) -> FlowerMessage:
 
 
 def department_of(
-    kit: DepartmentKit, own_file: Path | None = None, *, disclose: bool = False, own: Own | None = None
+    kit: DepartmentKit,
+    own_file: Path | None = None,
+    *,
+    disclose: bool = False,
+    own: Own | None = None,
+    spent: Callable[[str], float] = lambda what: 0.0,
+    heard: Callable[[Decision], None] = lambda decision: None,
 ) -> Department:
     """The kit's department with its rows, keys and ledger; ConfigError, DataError or StorageError, one sentence.
 
     `own_file`: the department's own file; default: where the federation file says, beside the kit's copy.
-    `disclose`: whether its measurements may leave. `own`: what its file says, if that was read already.
+    `disclose`: whether its measurements may leave. `own`: what its file says, if that was read already. `spent`,
+    `heard`: what its policies are told of its budget, and who is told of what they decide (`enforcement.Guard`).
     """
     federation, name = kit.federation, kit.name
     own = own if own is not None else own_of(kit, own_file)
@@ -377,7 +391,8 @@ def department_of(
     if federation.settings.aggregation.secure:
         require_safe(federation.settings, {name: asked})
         party = party_of(kit, asked)
-    return build_department(federation, name, disclose=disclose, own=own, party=party)
+    guard = guard_of(federation, name, own.policies, code=own.file.code, spent=spent, heard=heard)
+    return build_department(federation, name, disclose=disclose, own=own, party=party, guard=guard)
 
 
 def party_of(kit: DepartmentKit, asked: Terms) -> Party:
@@ -387,10 +402,15 @@ def party_of(kit: DepartmentKit, asked: Terms) -> Party:
 
 
 def own_of(kit: DepartmentKit, path: Path | None = None) -> Own:
-    """What the department's own file says, with its rows; the paths in a file outside the kit are relative to it."""
+    """What the department's own file says, with its rows; the paths in a file outside the kit are relative to it.
+
+    Its policies are those that the file names and those in the kit's folder for them.
+    """
     if path is None:
-        return read_own(kit.federation, kit.name)
-    return read_own(kit.federation, kit.name, load_department_file(path, kit.name), base=path.resolve().parent)
+        own = read_own(kit.federation, kit.name)
+    else:
+        own = read_own(kit.federation, kit.name, load_department_file(path, kit.name), base=path.resolve().parent)
+    return replace(own, policies=PolicyFiles(own.policies.named, kit.policies))
 
 
 def run_department(kit: DepartmentKit, department: Department, stop: threading.Event, home: Home | None = None) -> None:

@@ -169,7 +169,7 @@ class AutoPipeline:
             where = self._where()
             url = str(where) if not isinstance(where, Path) else sqlite_url(where)
             in_memory = url == "sqlite://"
-            self._built_in = BuiltIn(self.graph.federation, self.folder, self._clock, None if in_memory else url)
+            self._built_in = BuiltIn(self.graph.federation, self.folder, None if in_memory else url)
         return self._built_in
 
     # ------------------------------------------------------------ doing it

@@ -14,6 +14,7 @@ import json
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TypeVar
 
 from lepton_fed.errors import ConfigError
@@ -77,6 +78,10 @@ class Policies:
         files = {owner: own_files.read(owner, some, departments) for owner, some in (own or {}).items()}
         return cls(departments, shared, files, settings.federation.purpose)
 
+    _grouped: OrderedDict[Hashable, tuple[tuple[str, ...], ...]] = field(
+        init=False, repr=False, compare=False, default_factory=OrderedDict
+    )
+
     def __post_init__(self) -> None:
         index: dict[tuple[str, str], list[Rule]] = {}
         for rule in self.shared:
@@ -125,6 +130,31 @@ class Policies:
         for rule in own:
             if scope.reaches(rule.policy):
                 yield rule
+
+    # ------------------------------------------------------------ to decide once for many, and no oftener than needed
+
+    def concerning(self, owner: str, what: str, verbs: Iterable[str]) -> tuple[Rule, ...]:
+        """The rules that can have a say about doing one of `verbs` (in English) with this data set, whoever asks."""
+        about = [Scope(owner, verb, what, "DataSet", _uids(owner, what, verb)) for verb in verbs]
+        shared = [
+            rule for one in about for rule in self._index.get((one.action, what), ()) if names(rule.owners, owner)
+        ]
+        own = self.own.get(owner, Own()).rules
+        return (*shared, *(rule for rule in own if any(one.concerns(rule.policy) for one in about)))
+
+    def alike(self, rules: Sequence[Rule], askers: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
+        """`askers` in groups that none of these rules can tell apart, unless the owner of what is asked for is there.
+
+        A policy knows of a department whether it is one that it names, whether it is the owner, and its role.
+        """
+        # The rules live as long as this object, so that a number stands for one rule.
+        key = (tuple(id(rule) for rule in rules), askers)
+        return _kept(self._grouped, key, lambda: _grouped(rules, askers))
+
+    @cached_property
+    def of_the_file(self) -> Policies:
+        """The federation file's rules alone."""
+        return replace(self, own={}) if self.own else self
 
     # ------------------------------------------------------------ to try what a change would do
 
@@ -186,6 +216,22 @@ def _by_name(rules: Iterable[Rule]) -> dict[str, Rule]:
         if named.setdefault(rule.name, rule) is not rule:
             raise ValueError(f"two rules are called {rule.name!r}")
     return named
+
+
+def _grouped(rules: Sequence[Rule], askers: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
+    """A list of the federation file tells who is on it from who is not; a text may treat each name otherwise."""
+    lists = [rule.named for rule in rules if rule.entity is not None]
+    singled = frozenset[str]().union(*(rule.named for rule in rules if rule.entity is None))
+    groups: dict[tuple[object, ...], list[str]] = {}
+    for asker in askers:
+        mark = (asker if asker in singled else "", *(asker in listed for listed in lists))
+        groups.setdefault(mark, []).append(asker)
+    return tuple(tuple(group) for group in groups.values())
+
+
+def _uids(owner: str, what: str, english: str) -> frozenset[tuple[str, str]]:
+    words = {english, CHINESE_OF.get(english, english)}
+    return frozenset({("DataSet", f"{owner}/{what}"), *(("Action", word) for word in words)})
 
 
 def scope(request: Request) -> Scope:

@@ -12,15 +12,16 @@ from dataclasses import dataclass
 
 from lepton_fed.policies.engine import Unusable, translated
 from lepton_fed.policies.request import KINDS, said
-from lepton_fed.policies.rules import Line, Rule
+from lepton_fed.policies.rules import Line, Rule, literals
 
 
 @dataclass(frozen=True)
 class CedarFile:
-    """A file of policies: what it is called (`night.cedar`) and its text."""
+    """A file of policies: what it is called (`night.cedar`) and its text, or why that cannot be read."""
 
     name: str
     text: str
+    unreadable: str = ""
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,8 @@ def _names(files: Sequence[CedarFile]) -> Iterator[str]:
 
 
 def _rules(owner: str, file: CedarFile, departments: Collection[str]) -> Iterator[Rule]:
+    if file.unreadable:
+        raise Unusable(file.unreadable)
     policies = translated(file.text)
     if not policies:
         raise Unusable("it holds no policy; write one, or take the file away")
@@ -71,23 +74,10 @@ def _rules(owner: str, file: CedarFile, departments: Collection[str]) -> Iterato
 
 def _require_known(policy: object, owner: str, departments: Collection[str]) -> None:
     """Unusable if the policy names what cannot be asked about, so that it would never apply."""
-    for kind, name in _literals(policy):
+    for kind, name in literals(policy):
         if kind == "Department" and name not in departments:
             raise Unusable(f"it names Department::{name!r}, which is no department of this federation")
         if kind in KINDS and not name.startswith(f"{owner}/"):
             raise Unusable(f"it names {kind}::{name!r}; what is yours is called {kind}::'{owner}/...'")
         if kind == "Rule":
             raise Unusable("it names a Rule; those are the federation file's own")
-
-
-def _literals(node: object) -> Iterator[tuple[str, str]]:
-    """The type and name of every entity that a policy names."""
-    if isinstance(node, list):
-        for child in node:
-            yield from _literals(child)
-    if isinstance(node, dict):
-        kind, name = node.get("type"), node.get("id")
-        if node.keys() == {"type", "id"} and isinstance(kind, str) and isinstance(name, str):
-            yield kind, name
-        for child in node.values():
-            yield from _literals(child)

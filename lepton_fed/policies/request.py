@@ -30,6 +30,13 @@ MICRO = 1_000_000
 """Cedar has no floating point, so a budget is said in millionths of ε."""
 
 
+ATTRIBUTES = {
+    **{name: name for name in ("purpose", "crowd", "code", "federation", "plan", "part", "hour", "round", "rounds")},
+    "epsilonMicro": "epsilon_spent",
+}
+"""The schema's attributes of a context, each with the field of `Context` that it is made from."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Context:
     """The circumstances of a request. What is None was not said, and a request that leaves something unsaid is denied.

@@ -49,7 +49,8 @@ FILES = [("department", f) for f in sorted(DEPARTMENT)] + [("coordinator", f) fo
 
 def test_a_kit_holds_these_files_and_no_others(made: Provisioned) -> None:
     for path in made.departments.values():
-        assert {p.name for p in path.iterdir()} == DEPARTMENT | {"state"}
+        assert {p.name for p in path.iterdir()} == DEPARTMENT | {"policies", "state"}
+        assert not list((path / "policies").iterdir())
     assert {p.name for p in made.coordinator.iterdir()} == COORDINATOR | {"state"}
     for folder in (made.coordinator, *made.departments.values()):
         assert not list((folder / "state").iterdir())

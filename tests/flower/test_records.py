@@ -34,9 +34,14 @@ from lepton_fed.messages import (
     Addend,
     Advertise,
     Advertised,
+    Consult,
+    Consulted,
     Declare,
     Declared,
     Done,
+    Evaluate,
+    Evaluated,
+    Expected,
     HubState,
     Join,
     Joined,
@@ -46,6 +51,8 @@ from lepton_fed.messages import (
     Summed,
     Work,
 )
+from lepton_fed.policies import Context, Request
+from lepton_fed.policies.request import KINDS
 from lepton_fed.secagg.canonical import Wire
 from lepton_fed.secagg.keys import KeyPair
 from lepton_fed.secagg.ledger import Entries
@@ -53,7 +60,10 @@ from lepton_fed.secagg.messages import MaskedInput, SignedKeys, Survivors
 from lepton_fed.transport import InProcess
 from tests.flower import small
 
-EVERYTHING = (Who, Here, Join, Joined, Declare, Declared, Work, Done, Advertise, Advertised, Sum, Summed, Refused)
+EVERYTHING = (
+    *(Who, Here, Join, Joined, Declare, Declared, Work, Done, Advertise, Advertised, Sum, Summed),
+    *(Consult, Consulted, Evaluate, Evaluated, Refused),
+)
 
 words = st.text(st.characters(categories=("L", "N", "P", "Zs"), exclude_characters="\u00a0"), max_size=20).filter(
     lambda text: text.replace("\u3000", " ").isprintable()
@@ -74,7 +84,37 @@ digests = st.dictionaries(words, st.binary(min_size=64, max_size=64), max_size=3
 works = st.builds(Work, counts, hubs, st.lists(words, unique=True, max_size=3).map(tuple), st.booleans())
 masked = arrays(np.uint32, st.integers(0, 6)).map(lambda words: MaskedInput(bytes(32), "a", (("updates", words),)))
 KEYS = SignedKeys("a test", bytes(32), "a", 1, b"m" * 32, b"s" * 32, bytes(64))
+some_counts, some_words, amounts = st.none() | counts, st.none() | words, st.none() | st.floats(0, 1e9)
+contexts = st.builds(
+    Context,
+    purpose=some_words,
+    crowd=some_counts,
+    epsilon_spent=amounts,
+    code=some_words,
+    federation=some_words,
+    plan=some_words,
+    part=some_words,
+    hour=some_counts,
+    round=some_counts,
+    rounds=some_counts,
+)
+requests = st.builds(
+    Request,
+    who=words,
+    role=words,
+    verb=words,
+    what=words,
+    owner=words,
+    context=contexts,
+    kind=st.sampled_from(KINDS),
+    of=some_words,
+)
+lines = st.lists(words.map(one_line), max_size=3).map(tuple)
 everything_said = st.one_of(
+    st.builds(Consult, st.lists(requests, max_size=3).map(tuple), st.booleans(), counts, words),
+    st.builds(Consulted, st.lists(st.builds(Expected, st.booleans(), lines, lines), max_size=3).map(tuple)),
+    st.builds(Evaluate, hubs, words, words, words, counts, words),
+    st.builds(Evaluated, tables, counts),
     st.just(Advertise()),
     st.just(Advertised(KEYS)),
     st.builds(Sum, st.just(Survivors(bytes(32), ("a", "生产"))), st.none() | works, digests),
