@@ -209,11 +209,15 @@ class AutoPipeline:
 
     def status(self) -> Status | None:
         """The newest run; None if there was none."""
+        if self._unwritten:
+            return None
         with self._store() as store:
             return store.status()
 
     def events(self) -> tuple[Event, ...]:
         """Every move of the newest run, in order."""
+        if self._unwritten:
+            return ()
         with self._store() as store:
             found = store.status()
             return () if found is None else store.events(found.number)
@@ -228,6 +232,7 @@ class AutoPipeline:
 
     def cancel(self, *, by: str | None = None, why: str = "") -> None:
         """End the run under way; what is done stays done."""
+        self._require_written()
         with self._store() as store:
             store.cancel(by if by is not None else somebody(), why)
 
@@ -243,16 +248,27 @@ class AutoPipeline:
     # ------------------------------------------------------------ inside
 
     def _answer(self, name: str, role: str, by: str | None, why: str, *, approve: bool) -> None:
-        plan = self._estimated()
+        plan = self.plan()
         found = planning.named(plan.steps, name)
         if len(found) != 1:
             known = [one.name for one in plan.steps]
             hint = did_you_mean(name, known)
             several = f"; name one of {', '.join(one.name for one in found)}" if found else hint
             raise ConfigError(f"{name!r} is {'more than one step' if found else 'no step'} of the pipeline{several}")
+        self._require_written()
         with self._store() as store:
             who = by if by is not None else somebody()
             store.answer(plan, found[0], role=role, by=who, approve=approve, why=why)
+
+    @property
+    def _unwritten(self) -> bool:
+        """Whether there is no database yet, which whoever only asks does not make."""
+        where = self._where()
+        return isinstance(where, Path) and not where.exists()
+
+    def _require_written(self) -> None:
+        if self._unwritten:
+            raise ConfigError(f"the pipeline {self.name!r} has no run under way; run it first")
 
     def _mine(self, plan: Plan, only: Names | None) -> Collection[str]:
         if only is None:

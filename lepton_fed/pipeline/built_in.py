@@ -149,7 +149,7 @@ class Validate:
         said = ", ".join(f"{name} {value:.4g}" for name, value in metrics.items())
         why = f"{said} on {rows:,} rows or more"
         if self.gate is not None and self.gate.missed({call.department: metrics[self.gate.metric]}):
-            raise GiveUp(f"the gate does not pass: {why}, and {_asked(self.gate)} is asked")
+            raise GiveUp(f"the gate does not pass: {why}, and {self.gate.bound} is asked")
         return {
             "metrics": {call.department: metrics},
             "measured": {"run_folder": model["run_folder"], "rounds": model["rounds"]},
@@ -180,7 +180,7 @@ class Iterate:
             at: self.own.measured(Path(found["run_folder"]), at, asker)[0][gate.metric] for at in self.own.gate_at(gate)
         }
         missed = gate.missed(values)
-        short = f", {_asked(gate)} is asked" if missed else ""
+        short = f", {gate.bound} is asked" if missed else ""
         why = f"{found['rounds']} rounds; {_values(gate, values)}{short}"
         return {**found, "passed": not missed, "why": why}
 
@@ -242,7 +242,3 @@ def _said(own: BuiltIn, metrics: dict[str, dict[str, float | None]]) -> str:
 
 def _values(gate: Gate, values: dict[str, float]) -> str:
     return f"{gate.metric} " + ", ".join(f"{name} {value:.4g}" for name, value in values.items())
-
-
-def _asked(gate: Gate) -> str:
-    return f"at least {gate.at_least:g}" if gate.at_least is not None else f"at most {gate.at_most:g}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -61,7 +61,7 @@ def test_run_says_what_goes_on_on_stderr_and_what_came_of_it_on_stdout(cli: Cli,
     assert page.name == "pipeline.html"
     text = page.read_text("utf-8")
     assert all(name in text for name in (*LINES, TARGET, "验证模型"))
-    assert "http" not in re.sub(r'xmlns(:\w+)?="[^"]*"', "", text)
+    assert "http:" not in text
     assert cli("status", file).out.startswith("小联邦, run 1, begun by 张三: finished\n")
 
 
@@ -76,7 +76,7 @@ def test_a_gate_is_approved_by_somebody_else_and_the_run_goes_on(cli: Cli, tmp_p
     assert "张三 began this run and cannot approve" in refused.err
     approved = cli("approve", file, "上线", "--role", "质量经理", "--by", "李四")
     assert approved.code == 0
-    assert f"lepton-fed pipeline run {file}" in approved.out
+    assert shlex.join(["lepton-fed", "pipeline", "run", str(file)]) in approved.out
     last = cli("run", file, "--by", "张三", "--quiet")
     assert (last.code, last.err) == (0, "")
     assert "finished: 1 done, 1 by hand" in last.out
@@ -113,7 +113,8 @@ def test_ctrl_c_says_how_to_go_on(cli: Cli, tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr("lepton_fed.pipeline.worker.Worker._collect", interrupted)
     said = cli("run", file, "--as", TARGET)
     assert said.code == 130
-    assert said.err.endswith(f"stopped; go on with: lepton-fed pipeline run {file} --as {TARGET}\n")
+    again = shlex.join(["lepton-fed", "pipeline", "run", str(file), "--as", TARGET])
+    assert said.err.endswith(f"stopped; go on with: {again}\n")
 
 
 @pytest.mark.parametrize(
