@@ -621,6 +621,11 @@ class Gate(_Strict):
         )
         _require(bool(self.at), "pipeline.gate: at is empty; name a department, or leave it out for all")
 
+    @property
+    def bound(self) -> str:
+        """What is asked, in words."""
+        return f"at least {self.at_least:g}" if self.at_least is not None else f"at most {self.at_most:g}"
+
     def missed(self, values: dict[str, float]) -> tuple[str, ...]:
         """Departments, of those measured (by name), whose value does not pass; NaN passes nothing."""
         least = -math.inf if self.at_least is None else self.at_least

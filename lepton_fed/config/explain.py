@@ -11,6 +11,7 @@ from lepton_fed.config.federation import Federation
 from lepton_fed.config.flows import unused
 from lepton_fed.config.layout import columns, item, paragraph, some
 from lepton_fed.config.own_files import state
+from lepton_fed.config.pipeline_steps import departments_of, work_of
 from lepton_fed.config.spelling import one_line
 from lepton_fed.secrecy import Audit, audit
 from lepton_fed.settings import Column, DepartmentSettings, ModelSettings, Settings
@@ -45,6 +46,7 @@ def explain(federation: Federation, parameters: Parameters = (), found: Audit | 
         "Who depends on whom": _graph(settings),
         "Data contract, checked at each department before training": _contract(settings),
         "Report": _report(settings),
+        "What the pipeline does, in this order": _pipeline(settings),
     }
     lines = list(_title(federation))
     for heading, body in sections.items():
@@ -334,3 +336,21 @@ def _report(settings: Settings) -> Iterator[str]:
 
 def _count(number: int, unit: str) -> str:
     return f"{number} {unit}" if number == 1 else f"{number} {unit}s"
+
+
+# ---------------------------------------------------------------- pipeline
+
+
+def _pipeline(settings: Settings) -> Iterator[str]:
+    for entry in settings.pipeline[:MOST]:
+        work = work_of(entry)
+        said = [f"{some(departments_of(entry, settings))}: {entry.step}", "by hand" if work == "manual" else work]
+        if entry.gate is not None:
+            where = "all sources" if "*" in entry.gate.at else some(entry.gate.at)
+            passes = "one pass" if entry.budget == 1 else f"{entry.budget} passes"
+            said.append(f"until {entry.gate.metric} is {entry.gate.bound} at {where}, in at most {passes}")
+        if entry.approve is not None:
+            said.append(f"once {entry.approve} approves")
+        yield from item(", ".join(said))
+    if len(settings.pipeline) > MOST:
+        yield from paragraph(f"and {len(settings.pipeline) - MOST} more")

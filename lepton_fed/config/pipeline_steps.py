@@ -8,7 +8,7 @@ from lepton_fed.config.compatibility import FOR_CLASSES, FOR_NUMBERS
 from lepton_fed.config.places import Path
 from lepton_fed.config.spelling import did_you_mean
 from lepton_fed.pipeline.descriptions import recognised
-from lepton_fed.settings import EVERYONE, PipelineStep, Settings
+from lepton_fed.settings import EVERYONE, Gate, PipelineStep, Settings
 
 _BELONGS: dict[str, tuple[str, ...]] = {
     "rounds": ("train", "iterate"),
@@ -61,22 +61,27 @@ def steps(settings: Settings) -> Iterator[tuple[Path, str]]:
 
 
 def _unfit(k: int, entry: PipelineStep, work: str, settings: Settings) -> Iterator[tuple[Path, str]]:
+    """Keys that the work does not read, and departments that cannot do it."""
     for key, kinds in _BELONGS.items():
         if getattr(entry, key) not in (None, _ALONE) and work not in kinds:
-            said = (
-                f"pipeline[{k + 1}].{key} belongs to {' and '.join(kinds)}, and {entry.step!r} is {work}; take it out"
-            )
-            yield ("pipeline", k, key), said
+            said = f"{key} belongs to {' and '.join(kinds)}, and {entry.step!r} is {work}; take it out"
+            yield ("pipeline", k, key), f"pipeline[{k + 1}].{said}"
     if work in ("train", "iterate", "publish") and len(departments_of(entry, settings)) > 1:
         yield ("pipeline", k, "department"), f"{entry.step!r} is done once for all; name one department for it"
-    gate = entry.gate
-    unfit = FOR_NUMBERS if settings.data.label.classes else FOR_CLASSES
-    if gate is not None and gate.metric in unfit:
-        other = "a number as label" if settings.data.label.classes else "classes"
-        yield ("pipeline", k, "gate", "metric"), f"pipeline[{k + 1}].gate: '{gate.metric}' needs {other}; take another"
-    if work == "validate" or gate is not None:
-        rows = {one.name for one in settings.departments if one.is_source}
-        listed = departments_of(entry, settings) if work == "validate" else () if gate is None else gate.at
-        for name in listed:
-            if name != EVERYONE and name not in rows:
-                yield ("pipeline", k), f"pipeline[{k + 1}]: {name!r} is no source, so it has no rows to measure on"
+    if entry.gate is not None:
+        yield from _unmeasured(k, entry.gate, settings)
+    rows = {one.name for one in settings.departments if one.is_source}
+    listed = departments_of(entry, settings) if work == "validate" else ()
+    for name in (*listed, *(entry.gate.at if entry.gate is not None else ())):
+        if name != EVERYONE and name not in rows:
+            yield ("pipeline", k), f"pipeline[{k + 1}]: {name!r} is no source, so it has no rows to measure on"
+
+
+def _unmeasured(k: int, gate: Gate, settings: Settings) -> Iterator[tuple[Path, str]]:
+    """A metric that does not fit the label, or is not measured."""
+    classes = bool(settings.data.label.classes)
+    place, metric = ("pipeline", k, "gate", "metric"), f"pipeline[{k + 1}].gate: '{gate.metric}'"
+    if gate.metric in (FOR_NUMBERS if classes else FOR_CLASSES):
+        yield place, f"{metric} needs {'a number as label' if classes else 'classes'}; take another"
+    elif gate.metric not in settings.report.metrics:
+        yield place, f"{metric} is not measured; add it to report.metrics"

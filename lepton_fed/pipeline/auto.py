@@ -169,7 +169,7 @@ class AutoPipeline:
             where = self._where()
             url = str(where) if not isinstance(where, Path) else sqlite_url(where)
             in_memory = url == "sqlite://"
-            self._built_in = BuiltIn(self.graph.federation, self.folder, self._clock, None if in_memory else url)
+            self._built_in = BuiltIn(self.graph.federation, self.folder, None if in_memory else url)
         return self._built_in
 
     # ------------------------------------------------------------ doing it
@@ -209,11 +209,15 @@ class AutoPipeline:
 
     def status(self) -> Status | None:
         """The newest run; None if there was none."""
+        if self._unwritten:
+            return None
         with self._store() as store:
             return store.status()
 
     def events(self) -> tuple[Event, ...]:
         """Every move of the newest run, in order."""
+        if self._unwritten:
+            return ()
         with self._store() as store:
             found = store.status()
             return () if found is None else store.events(found.number)
@@ -228,6 +232,7 @@ class AutoPipeline:
 
     def cancel(self, *, by: str | None = None, why: str = "") -> None:
         """End the run under way; what is done stays done."""
+        self._require_written()
         with self._store() as store:
             store.cancel(by if by is not None else somebody(), why)
 
@@ -243,16 +248,27 @@ class AutoPipeline:
     # ------------------------------------------------------------ inside
 
     def _answer(self, name: str, role: str, by: str | None, why: str, *, approve: bool) -> None:
-        plan = self._estimated()
+        plan = self.plan()
         found = planning.named(plan.steps, name)
         if len(found) != 1:
             known = [one.name for one in plan.steps]
             hint = did_you_mean(name, known)
             several = f"; name one of {', '.join(one.name for one in found)}" if found else hint
             raise ConfigError(f"{name!r} is {'more than one step' if found else 'no step'} of the pipeline{several}")
+        self._require_written()
         with self._store() as store:
             who = by if by is not None else somebody()
             store.answer(plan, found[0], role=role, by=who, approve=approve, why=why)
+
+    @property
+    def _unwritten(self) -> bool:
+        """Whether there is no database yet, which whoever only asks does not make."""
+        where = self._where()
+        return isinstance(where, Path) and not where.exists()
+
+    def _require_written(self) -> None:
+        if self._unwritten:
+            raise ConfigError(f"the pipeline {self.name!r} has no run under way; run it first")
 
     def _mine(self, plan: Plan, only: Names | None) -> Collection[str]:
         if only is None:
@@ -337,12 +353,12 @@ def _names(listed: Names) -> tuple[str, ...]:
 
 
 def _of_a_call(work: Callable[..., Result]) -> Work:
-    """Work that takes nothing is called with nothing."""
+    """Work that asks for nothing is called with nothing."""
     try:
-        takes = bool(inspect.signature(work).parameters)
+        parameters = inspect.signature(work).parameters.values()
     except (TypeError, ValueError):
-        takes = True
-    if takes:
+        return work
+    if any(one.default is one.empty and one.kind is not one.VAR_KEYWORD for one in parameters):
         return work
 
     def without(_: object) -> Result:

@@ -19,9 +19,8 @@ from typing import Any
 
 from lepton_fed.config import Federation
 from lepton_fed.errors import StoppedError
-from lepton_fed.pipeline.clock import Clock
 from lepton_fed.pipeline.descriptions import ACTIONS
-from lepton_fed.pipeline.evaluation import Evaluate, evaluate
+from lepton_fed.pipeline.evaluation import Measure, measured
 from lepton_fed.pipeline.step import Call, GiveUp, Kind, Result, Step
 from lepton_fed.progress import Quiet
 from lepton_fed.settings import EVERYONE, Gate
@@ -36,9 +35,8 @@ class BuiltIn:
 
     federation: Federation
     folder: Path
-    clock: Clock
     database: str | None = None
-    evaluate: Evaluate = evaluate
+    measure: Measure = measured
 
     def step(
         self,
@@ -103,10 +101,10 @@ class BuiltIn:
         return {"run_folder": str(folder), "rounds": found.state.round, "metrics": metrics}
 
     def measured(self, folder: Path, at: str, asker: str) -> tuple[dict[str, float], int]:
-        """The metrics of the folder's model at a department, and on how many rows."""
+        """The metrics of the folder's model at a department, and on how many rows at least."""
         with _TRAINING:
-            found = self.evaluate(folder, self.federation, at=at, asker=asker, moment=self.clock.now())
-        return found.metrics, found.rows
+            found = self.measure(folder, self.federation, at=at, asker=asker)
+        return dict(found.metrics), found.rows
 
     def gate_at(self, gate: Gate) -> tuple[str, ...]:
         """Departments that a gate measures at."""
@@ -149,9 +147,9 @@ class Validate:
         trainer, model = trained(call)
         metrics, rows = self.own.measured(Path(model["run_folder"]), call.department, trainer)
         said = ", ".join(f"{name} {value:.4g}" for name, value in metrics.items())
-        why = f"{said} on {rows:,} rows"
+        why = f"{said} on {rows:,} rows or more"
         if self.gate is not None and self.gate.missed({call.department: metrics[self.gate.metric]}):
-            raise GiveUp(f"the gate does not pass: {why}, and {_asked(self.gate)} is asked")
+            raise GiveUp(f"the gate does not pass: {why}, and {self.gate.bound} is asked")
         return {
             "metrics": {call.department: metrics},
             "measured": {"run_folder": model["run_folder"], "rounds": model["rounds"]},
@@ -182,7 +180,7 @@ class Iterate:
             at: self.own.measured(Path(found["run_folder"]), at, asker)[0][gate.metric] for at in self.own.gate_at(gate)
         }
         missed = gate.missed(values)
-        short = f", {_asked(gate)} is asked" if missed else ""
+        short = f", {gate.bound} is asked" if missed else ""
         why = f"{found['rounds']} rounds; {_values(gate, values)}{short}"
         return {**found, "passed": not missed, "why": why}
 
@@ -214,7 +212,7 @@ class Publish:
 
 def trained(call: Call) -> tuple[str, dict[str, Any]]:
     """Who trained last before this step, and what came of it; GiveUp where nobody did."""
-    for name, result in reversed(call.results.items()):
+    for name, result in reversed(list(call.results.items())):
         if isinstance(result, dict) and "run_folder" in result and "rounds" in result:
             return name.partition("/")[0], result
     raise GiveUp(f"{call.step} needs a trained model; let it come after a step that trains")
@@ -244,7 +242,3 @@ def _said(own: BuiltIn, metrics: dict[str, dict[str, float | None]]) -> str:
 
 def _values(gate: Gate, values: dict[str, float]) -> str:
     return f"{gate.metric} " + ", ".join(f"{name} {value:.4g}" for name, value in values.items())
-
-
-def _asked(gate: Gate) -> str:
-    return f"at least {gate.at_least:g}" if gate.at_least is not None else f"at most {gate.at_most:g}"

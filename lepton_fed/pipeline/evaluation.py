@@ -1,71 +1,70 @@
 """A trained model measured on a department's own rows, at that department, for whoever it permits.
 
-    evaluate(run folder, federation, at, asker) ──► {metric: value}
+    measured(run folder, federation, at, asker) ──► Measured(metrics, rows)
 
-In a simulation the department is built here from its own file; nothing of its rows comes back but the metrics.
+In a simulation the department is built here from its own files and asked as it is asked over any wire
+(`lepton_fed.evaluation`): its own policies decide, and nothing of its rows comes back but metrics.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
-import torch
-
-from lepton_fed.assembly import build_department, read_own
-from lepton_fed.collaboration import Graph
+from lepton_fed import saved_state
+from lepton_fed.assembly import allowed_code, build_department, read_file, read_own, throw_away_parties
 from lepton_fed.config import Federation
-from lepton_fed.errors import ConfigError, PolicyError, StorageError
-from lepton_fed.pipeline.permission import Asked, decider
+from lepton_fed.coordinator import State, begin
+from lepton_fed.department import Department
+from lepton_fed.errors import PolicyError, StorageError
+from lepton_fed.evaluation import evaluate
 from lepton_fed.storage import RunFolder
-from lepton_fed.storage.tensors import Array
-from lepton_fed.training.metrics import measure
+from lepton_fed.transport import InProcess, drive
 
-
-class Evaluate(Protocol):
-    """How a model is measured where the rows are. PolicyError where the department refuses."""
-
-    def __call__(self, folder: Path, federation: Federation, *, at: str, asker: str, moment: datetime) -> Measured: ...
+_BETTER_SMALLER = frozenset({"loss", "log_loss", "mse", "mae"})
 
 
 @dataclass(frozen=True)
 class Measured:
-    """Metrics by name, on so many rows."""
+    """Metrics by name, on at least so many rows."""
 
-    metrics: dict[str, float]
+    metrics: Mapping[str, float]
     rows: int
 
 
-def evaluate(folder: Path, federation: Federation, *, at: str, asker: str, moment: datetime) -> Measured:
-    """Measures the model of a run on the test rows of `at`; PolicyError unless it permits `asker` to evaluate."""
-    _require_permitted(Graph.of(federation), at, asker, moment)
-    own = read_own(federation, at)
-    department = build_department(federation, at, disclose=True, own=own)
-    rows = department.rows.test
-    if rows is None:
-        raise ConfigError(f"{at} has no test rows to evaluate on; [data.split] sets some aside")
-    bench = department.bench
-    bench.model.module.load_state_dict({name: torch.from_numpy(a) for name, a in _model(folder, at, asker).items()})
-    settings = federation.settings
-    return Measured(measure(bench.model.module, rows, bench.loss, settings.report.metrics, settings.data), len(rows))
+class Measure(Protocol):
+    """How a model is measured where the rows are; PolicyError where the department refuses."""
+
+    def __call__(self, folder: Path, federation: Federation, *, at: str, asker: str) -> Measured: ...
 
 
-def _require_permitted(graph: Graph, at: str, asker: str, moment: datetime) -> None:
-    if at == asker or graph.sharing is None:
-        return
-    flowing = [one.what for one in graph.sharing.passages() if (one.giver, one.taker) == (at, asker)]
-    answers = [decider(graph)(Asked(asker, "评估", what, at), moment) for what in dict.fromkeys(flowing)]
-    if not any(answer.permitted for answer in answers):
-        why = "; ".join(answer.reason for answer in answers) or f"nothing of its flows to {asker}"
-        raise PolicyError(at, why)
+def measured(folder: Path, federation: Federation, *, at: str, asker: str) -> Measured:
+    """The model of the run in `folder` on the test rows of `at`; PolicyError where its policies refuse `asker`."""
+    department, state = _as_saved(folder, federation, at)
+    flow = evaluate(federation.settings, state, asker=asker, departments=[at])
+    finding = drive(flow, InProcess({at: department}))[at]
+    if finding.refused:
+        raise PolicyError(at, finding.refused)
+    return Measured(_best(finding.metrics, federation.settings.report.metrics[0]), finding.rows)
 
 
-def _model(folder: Path, at: str, asker: str) -> dict[str, Array]:
-    """The department's own model if it received one, else that of whoever asks."""
-    run = RunFolder.open(folder, writing=False)
-    name = next((one for one in (at, asker) if run.model(one).exists()), None)
-    if name is None:
-        raise StorageError(f"{folder} holds no model of {at} or {asker}; train first")
-    return run.read_model(name)
+def _as_saved(folder: Path, federation: Federation, at: str) -> tuple[Department, State]:
+    """The department and the coordinator's state as they were after the run's last round."""
+    files = {name: read_file(federation, name) for name in federation.settings.names}
+    parties = throw_away_parties(federation, files)
+    own, code = read_own(federation, at, files[at]), allowed_code(files.values())
+    department = build_department(federation, at, own=own, code=code, party=parties.get(at))
+    roster = next(iter(parties.values())).roster if parties else None
+    fresh = begin(federation.settings, code, federation.fingerprint, roster)
+    saved = RunFolder.open(folder, writing=False).checkpoint(durable=False).latest()
+    if saved is None:
+        raise StorageError(f"{folder} has no finished round, so there is no model to measure; train first")
+    return department, saved_state.restore(fresh, {at: department}, saved.round, dict(saved.meta), saved.groups)
+
+
+def _best(hubs: Mapping[str, Mapping[str, float]], metric: str) -> Mapping[str, float]:
+    """Of several hubs' models the one that suits these rows best, as a department of `clusters` reads it."""
+    sign = 1.0 if metric in _BETTER_SMALLER else -1.0
+    return min(hubs.values(), key=lambda found: sign * found.get(metric, float("inf") * sign))

@@ -12,9 +12,9 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import Connection, RowMapping, insert, select, update
+from sqlalchemy import Connection, RowMapping, Table, insert, select, update
 
 from lepton_fed.audit import Decided, Entry, Openings, StepMoved, append, moment
 from lepton_fed.pipeline.permission import Answer
@@ -23,9 +23,9 @@ from lepton_fed.pipeline.states import GAVE_UP, GOES_ON, OVER, Move, State, move
 from lepton_fed.pipeline.step import Result
 from lepton_fed.storage.models import PipelineEventRow, PipelineRunRow, PipelineStepRow
 
-STEP = PipelineStepRow.__table__
-RUN = PipelineRunRow.__table__
-EVENT = PipelineEventRow.__table__
+STEP = cast(Table, PipelineStepRow.__table__)
+RUN = cast(Table, PipelineRunRow.__table__)
+EVENT = cast(Table, PipelineEventRow.__table__)
 
 
 @dataclass(frozen=True)

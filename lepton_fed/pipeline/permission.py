@@ -15,6 +15,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, TypeAlias
 
 from lepton_fed.pipeline.step import Step
+from lepton_fed.policy import action
 
 if TYPE_CHECKING:
     from lepton_fed.collaboration import Graph
@@ -73,7 +74,7 @@ def objection(asked: Questions, answers: Sequence[Answer]) -> str | None:
 def decider(graph: Graph) -> Decide:
     """Who answers: the federation's policies where the graph has a federation, else the rules of its data sharing."""
     if graph.federation is not None:
-        return _by_policies(graph, graph.federation)
+        return _by_policies(graph.federation)
     return _by_sharing(graph)
 
 
@@ -132,25 +133,18 @@ def _by_sharing(graph: Graph) -> Decide:
     return decide
 
 
-def _by_policies(graph: Graph, federation: Federation) -> Decide:
-    from lepton_fed.policies import ITSELF, Context, Policies, Request
+def _by_policies(federation: Federation) -> Decide:
+    """The departments' policies, with their own files where they are on this machine."""
+    from lepton_fed.assembly import guards_from
+    from lepton_fed.preflight import usual_crowd
 
-    policies = Policies.of(federation.settings, source=federation.path.name)
-    digests: dict[str, bytes] = {}
-    crowd = sum(department.is_source for department in federation.settings.departments)
+    guards, settings = guards_from(federation), federation.settings
 
     def decide(asked: Asked, at: datetime) -> Answer:
-        context = Context.outside_training(
-            purpose=federation.settings.federation.purpose,
-            hour=at.hour,
-            federation=federation.fingerprint,
-            crowd=crowd if asked.verb in ("训练", "发布") else 1,
-        )
-        found = policies.decide(
-            Request(who=asked.who, role=ITSELF, verb=asked.verb, what=asked.what, owner=asked.owner, context=context)
-        )
-        if asked.owner not in digests:
-            digests[asked.owner] = bytes.fromhex(policies.digest(asked.owner).removeprefix("sha256:"))
-        return Answer(asked, found.permitted, "; ".join(found.reasons), found.rules, digests[asked.owner])
+        guard = guards[asked.owner]
+        crowd = usual_crowd(settings, action(asked.verb), asked.what)
+        found = guard.expected(guard.request(asked.who, asked.verb, asked.what, crowd=crowd))
+        policy = bytes.fromhex(guard.policies.digest(asked.owner).removeprefix("sha256:"))
+        return Answer(asked, found.permitted, "; ".join(found.reasons), found.rules, policy)
 
     return decide

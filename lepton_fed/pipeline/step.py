@@ -23,6 +23,9 @@ Result: TypeAlias = Any
 
 Kind = Literal["manual", "work", "train", "validate", "iterate", "publish"]
 
+LONGEST = 300
+"""Characters of a description: it is a name, and stands in every line about the step."""
+
 NOT_RETRIED = (ConfigError, DataError, PolicyError)
 """Errors of ours that another try cannot help."""
 
@@ -139,6 +142,7 @@ class Step:
             text = getattr(self, key)
             printable = text.replace("\u3000", " ").isprintable()
             _require(bool(text.strip()) and printable, f"a step's {key} is one line of text, not {text!r}")
+            _require(len(text) <= LONGEST, f"a step's {key} has at most {LONGEST} characters, not {len(text)}")
         _require("/" not in self.department, f"a department's name holds no '/': {self.department!r}")
         for key in ("needs", "makes", "after"):
             listed = getattr(self, key)

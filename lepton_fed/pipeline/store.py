@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, cast
 
-from sqlalchemy import URL, Connection, RowMapping, bindparam, func, insert, or_, select, text, update
+from sqlalchemy import URL, Connection, RowMapping, Table, bindparam, func, insert, or_, select, text, update
 
 from lepton_fed.errors import ConfigError, LeptonError
 from lepton_fed.pipeline.clock import Clock
@@ -33,7 +33,7 @@ from lepton_fed.pipeline.step import Result, Step
 from lepton_fed.storage import schema
 from lepton_fed.storage.models import PipelineLinkRow, Utc
 
-LINK = PipelineLinkRow.__table__
+LINK = cast(Table, PipelineLinkRow.__table__)
 
 MOST_LOST = 50
 """How often a step's workers may be lost before it is given up: it may be the step that kills them."""
@@ -191,7 +191,7 @@ class PipelineStore:
             mine = (row["state"], row["worker"], row["begun"]) == (State.RUNNING.value, claim.worker, claim.begun)
             if not mine:
                 raise LeaseLost(f"{claim.step.name} is no longer this worker's; what it did is not recorded")
-            changes: dict[str, object] = {}
+            changes: dict[str, Any] = {}
             if move is Move.AGAIN:
                 changes = {"turns": claim.turn, "failures": 0}
             if move is Move.FINISHED:

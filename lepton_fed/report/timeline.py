@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from matplotlib.axes import Axes
+
 from lepton_fed.report import drawing
 from lepton_fed.report.drawing import FEDERATED, INK, MUTED, POOLED, RULE, WORSE
 from lepton_fed.report.words import duration, ems, shortened
@@ -60,13 +62,13 @@ def timeline(bars: Sequence[Bar]) -> str:
                 _name(axes, shortened(lane, widest), y - 1, INK, bold=True)
             _name(axes, shortened(label, widest), y, MUTED)
         for bar in bars:
+            # What took no time at all would else be invisible.
             long = max(bar.end - bar.begin, last / 200)
-            y = lane_of[bar.lane, bar.label]
-            axes.barh(y, long, left=bar.begin, height=0.62, color=_COLOURS[bar.ending])
+            axes.barh(lane_of[bar.lane, bar.label], long, left=bar.begin, height=0.62, color=_COLOURS[bar.ending])
         return drawing.svg(figure, "timeline", _described(bars))
 
 
-def _name(axes: drawing.Axes, text: str, y: float, colour: str, bold: bool = False) -> None:
+def _name(axes: Axes, text: str, y: float, colour: str, bold: bool = False) -> None:
     axes.annotate(
         text, (0, y), xytext=(-7, 0), xycoords=("axes fraction", "data"), textcoords="offset points",
         ha="right", va="center", fontsize=10.5, color=colour, fontweight=700 if bold else 400,

@@ -24,6 +24,7 @@ from lepton_fed.audit import (
     RunEnded,
     SignedHead,
     Spent,
+    StepMoved,
     Survived,
     append,
     countersigned,
@@ -107,6 +108,25 @@ def entries(openings: Openings) -> list[Entry]:
         ModelMade(at(7), RUN, 1, "研发部门", sha("model.safetensors"), sha("vector")),
         RunEnded(at(8), RUN, "finished", 1, openings.commit("")),
     ]
+
+
+def step_moved(openings: Openings) -> StepMoved:
+    """What pipelines write; apart, since they write it at any time."""
+    return StepMoved(
+        time=at(9),
+        run=f"{LOG}#1",
+        department="研发部门",
+        step="研发部门/发布",
+        move="approved",
+        before="asking",
+        after="ready",
+        turn=1,
+        attempt=1,
+        definition=sha("steps"),
+        result=sha(""),
+        reason=openings.commit("质量经理 approved"),
+        by=openings.commit("李四"),
+    )
 
 
 @dataclass(frozen=True)

@@ -8,18 +8,19 @@ from typing import Any
 
 import pytest
 
-from lepton_fed.audit import Called, Decided, Delivered, Entry, ModelMade, Openings, RunEnded, Spent, moment
+from lepton_fed.audit import Called, Decided, Delivered, Entry, ModelMade, Openings, RunEnded, Spent, leaf_hash, moment
 from lepton_fed.audit.entries import KINDS, digests, spoken
 from lepton_fed.flower.link_audit import AuditEvent
 from lepton_fed.secagg.canonical import encode
 from lepton_fed.secagg.errors import Malformed
-from tests.audit.example import decided, entries
+from tests.audit.edits import edits
+from tests.audit.example import decided, entries, step_moved
 
 DELIVERED = Delivered(
     1_767_355_200_000_000, "", "供应链部门", "研发部门", "物料管理", bytes(32), bytes(range(32)), 4513,
     Openings().commit("预测设备故障"),
 )  # fmt: skip
-ALL = [*entries(Openings()), DELIVERED]
+ALL = [*entries(Openings()), step_moved(Openings()), DELIVERED]
 
 
 def test_the_example_has_every_kind() -> None:
@@ -31,6 +32,13 @@ def test_the_example_has_every_kind() -> None:
 def test_an_entry_comes_back_from_its_bytes(entry: Entry) -> None:
     assert Entry.read(entry.body) == entry
     assert Entry.read(entry.body).body == entry.body
+
+
+@pytest.mark.parametrize("entry", ALL, ids=lambda entry: entry.TITLE)
+def test_an_edit_of_any_field_is_another_leaf(entry: Entry) -> None:
+    leaves = {leaf_hash(edited.body) for _, edited in edits(entry)}
+    assert leaf_hash(entry.body) not in leaves
+    assert len(leaves) >= len(fields(entry))
 
 
 @pytest.mark.parametrize("entry", ALL, ids=lambda entry: entry.TITLE)

@@ -61,7 +61,7 @@ def test_what_is_said_beats_the_graph() -> None:
 
 def test_a_cycle_is_named_edge_by_edge() -> None:
     steps = [step("研发部门", "甲", after=("乙",)), step("生产车间", "乙", after=("甲",))]
-    with pytest.raises(ConfigError, match="研发部门/甲 comes after 生产车间/乙 .*生产车间/乙 comes after 研发部门/甲"):
+    with pytest.raises(ConfigError, match=r"研发部门/甲 comes after 生产车间/乙 .*生产车间/乙 comes after 研发部门/甲"):
         plan_of(steps)
 
 

@@ -50,6 +50,12 @@ def test_the_program_runs_and_says_what_ran_in_which_order_and_why(
     assert list(tmp_path.iterdir()) == [], "it keeps its runs in memory and leaves nothing"
 
 
+@pytest.mark.parametrize("page", ["README.md", "README.zh-CN.md"])
+def test_the_readme_shows_the_program_and_what_it_prints(page: str) -> None:
+    text = (Path(__file__).parents[2] / page).read_text("utf-8")
+    assert f"```python\n{PROGRAM.lstrip()}```\n\n```text\n{SAID}```\n" in text
+
+
 def test_a_step_that_nothing_of_ours_does_is_never_taken_for_done(capsys: pytest.CaptureFixture[str]) -> None:
     names: dict[str, object] = {}
     exec(PROGRAM, names)
