@@ -73,7 +73,7 @@ LAYERS: dict[int, tuple[str, ...]] = {
         "summary",
         "tracking",
     ),
-    6: ("__init__", "__main__", "cli", "clients", "local", "running", "server"),
+    6: ("__init__", "__main__", "cli", "clients", "local", "running", "server", "tethered"),
 }
 LAYER = {name: level for level, names in LAYERS.items() for name in names}
 

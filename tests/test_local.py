@@ -100,6 +100,19 @@ def test_interrupted_it_ends_every_process_and_says_so_in_a_sentence(
 
 @pytest.mark.flower
 @pytest.mark.long
+def test_killed_it_leaves_no_process(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    checkpoint = out / "kits" / "coordinator" / "state" / "run" / "checkpoint" / "manifest.json"
+    process = begun(write(tmp_path / "小", quick({}, 500)), out)
+    until(lambda: checkpoint.exists() or process.poll() is not None)
+    assert len(alive(out)) == 5
+    process.kill()
+    process.communicate(timeout=PATIENCE)
+    until(lambda: not alive(out))
+
+
+@pytest.mark.flower
+@pytest.mark.long
 def test_a_department_whose_file_is_broken_ends_it_with_that_departments_sentence(tmp_path: Path) -> None:
     file, out = write(tmp_path / "小", quick({}, 2)), tmp_path / "out"
     write_own(file, LINES[1], {"path": "nowhere.csv"})
