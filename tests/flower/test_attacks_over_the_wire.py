@@ -1,8 +1,7 @@
 """Attacks on a coordinator's port over TLS: each is refused, and recorded with who it was and why.
 
 Attacks that need no wire are with what withstands them: signatures in test_signed.py, a department's own refusals in
-test_resident.py, which of Flower's pages are not there in test_superlink.py. A handshake that fails (an old version
-of TLS, no TLS) is refused below HTTP and leaves no line.
+test_resident.py, which of Flower's pages are not there and how handshakes fail in test_superlink.py.
 """
 
 from __future__ import annotations
@@ -682,11 +681,13 @@ def test_what_is_not_tls_1_3_gets_no_answer(place: Place) -> None:
     context.maximum_version = ssl.TLSVersion.TLSv1_2
     answered = place.link.health.answered
     with (
-        socket.create_connection(("127.0.0.1", place.link.port), timeout=10) as plain,
+        socket.create_connection(("127.0.0.1", place.link.port), timeout=60) as plain,
         pytest.raises((ssl.SSLError, ConnectionError)),
     ):
         context.wrap_socket(plain, server_hostname="localhost")
-    with socket.create_connection(("127.0.0.1", place.link.port), timeout=10) as plain:
+    with socket.create_connection(("127.0.0.1", place.link.port), timeout=60) as plain:
         plain.sendall(b"GET /health HTTP/1.1\r\nhost: x\r\n\r\n")
         assert not plain.recv(100).startswith(b"HTTP")
     assert place.link.health.answered == answered
+    until(lambda: place.last().reason == "no TLS: it speaks HTTP without TLS")
+    assert "no TLS: it speaks an older TLS than 1.3" in {event.reason for event in place.sink.events}
