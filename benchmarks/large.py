@@ -6,8 +6,8 @@ The coordinator is the process that `lepton-fed server` is. Departments are proc
 over TLS on the loopback, with keys and a ledger from their kits, but train nothing: each sends the same drawn vector
 in every round, and keeps no memory from one round to the next, so that a machine of modest size has room for several of
 them. Their vectors are one file, of which each has mapped all but a few numbers. A vector is the model's parameters as
-float32. Memory is looked at every 20 ms: `anonymous` is what the process holds itself, `resident` has the pages of
-files in it that the system may take back, such as the checkpoint's.
+float32. The coordinator's memory is looked at every 20 ms, a department's every half second: `anonymous` is what the
+process holds itself, `resident` has the pages of files in it that the system may take back, such as the checkpoint's.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ from benchmarks.machine import machine
 from lepton_fed.messages import Vector
 
 NAMES = ("line one", "line two", "line three")
-SAMPLE = 0.02
-"""Seconds between two looks at the coordinator's memory."""
+SAMPLE, SELDOM = 0.02, 0.5
+"""Seconds between two looks at the coordinator's memory, and at a department's."""
 
 WEIGHT = 48.0
 """Examples that every department says it has: the upper end of the file's band, so that nothing is multiplied."""
@@ -182,6 +182,7 @@ class Memory:
     """What a process's memory came to, in megabytes. `at`: who says what the process is doing."""
 
     process: int
+    pause: float = SAMPLE
     peak_anonymous: float = 0.0
     peak_resident: float = 0.0
     by_state: dict[str, float] = field(default_factory=dict)
@@ -200,7 +201,7 @@ class Memory:
             watching.join()
 
     def _watch(self) -> None:
-        while not self.over.wait(SAMPLE):
+        while not self.over.wait(self.pause):
             with suppress(OSError, KeyError, AttributeError):
                 self._look()
 
@@ -238,7 +239,7 @@ def run(mode: str, megabytes: float, rounds: int, folder: Path) -> tuple[dict[st
         for name, kit in made.departments.items()
     }
     with processes(commands, folder) as started:
-        memories = {name: Memory(process.pid) for name, process in started.items()}
+        memories = {n: Memory(p.pid, SAMPLE if n == "coordinator" else SELDOM) for n, p in started.items()}
         with ExitStack() as stack:
             for memory in memories.values():
                 stack.enter_context(memory.watched())

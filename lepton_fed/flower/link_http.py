@@ -9,6 +9,7 @@ Uvicorn by itself waits for a request's head for ever.
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
 import ssl
 from collections.abc import Callable
@@ -168,10 +169,17 @@ def listening(host: str, port: int) -> socket.socket:
         found.listen(socket.SOMAXCONN)
     except OSError as error:
         found.close()
-        raise StorageError(
-            f"cannot listen on {host}, port {port}: {error.strerror}; stop what uses it, or choose another port"
-        ) from None
+        raise StorageError(f"cannot listen on {host}, port {port}: {error.strerror}; {_remedy(error)}") from None
     return found
+
+
+def _remedy(error: OSError) -> str:
+    match error.errno:
+        case errno.EADDRINUSE:
+            return "stop what uses it, or choose another port with --port"
+        case errno.EACCES:
+            return "ports below 1024 are the system's; choose another with --port"
+    return "give an address of this machine's with --host"
 
 
 def address_of(found: socket.socket) -> tuple[str, int]:
