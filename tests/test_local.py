@@ -21,7 +21,7 @@ from lepton_fed.progress import Quiet
 from tests.deployed import ROOT
 from tests.federations import LINES, TARGET, quick, write, write_own
 
-PATIENCE = 120.0
+PATIENCE = 240.0
 OBSTINATE = (
     "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('here', flush=True); time.sleep(600)"
 )

@@ -26,7 +26,7 @@ from lepton_fed.storage.tensors import Array
 from tests.chaos.federation import COORDINATOR, NAMES, SURVIVORS, Parties, lives
 
 POLL = 0.1
-PATIENCE = 150.0
+PATIENCE = 240.0
 """Seconds within which something new must happen: a blow, a round, the run's end. How long the whole takes is the
 machine's affair, which may have much else to do.
 """

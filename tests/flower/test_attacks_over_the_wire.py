@@ -251,7 +251,7 @@ def test_a_look_that_waits_ends_when_its_node_leaves_the_roster(place: Place) ->
             thread.start()
             until(lambda: place.link.members.doorbell._waiting)
             place.link.allow({name: key for name, key in nodes.items() if name != OTHER})
-            thread.join(30)
+            thread.join(60)
         assert caught == [403]
         assert (place.last().action, place.last().reason) == (PULL, "the node's key is not in the roster")
     finally:
@@ -278,7 +278,7 @@ def test_one_member_holds_one_look(place: Place) -> None:
         assert len(place.link.members.doorbell._waiting) == 1
         place.link.members.doorbell.ring(number)
         for thread in threads:
-            thread.join(30)
+            thread.join(60)
         assert ended == [200] * 5
     finally:
         place.link.members.doorbell.hold = 0.1
