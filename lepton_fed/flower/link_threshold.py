@@ -109,8 +109,11 @@ class Threshold(asyncio.Protocol):
             transport.abort()
             raise
         else:
-            if secured is None or self._gone:
-                self._close(transport, "no TLS: it left")
+            if (
+                secured is None or self._gone
+            ):  # It left at once, as who only looks whether we are here.
+                self._doors.leave(self._address)
+                transport.abort()
             else:
                 self._hand_on(secured)
 
