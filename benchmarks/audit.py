@@ -123,9 +123,7 @@ def measure_rounds(url: str, folder: Path, rounds: int, departments: int) -> Non
                 spent["head"] += seconds(partial(log.attest, watching, names))
     entries = 1000 * (spent["with"] - spent["without"]) / rounds
     head = 1000 * spent["head"] / max(1, rounds // EVERY)
-    print(
-        f"processor: a round's entries {entries:.2f} ms beside {1000 * spent['without'] / rounds:.2f} ms for its measurements;"
-    )
+    print(f"a round: entries {entries:.2f} ms beside {1000 * spent['without'] / rounds:.2f} ms for its measurements;")
     print(f"a head countersigned by {departments} {head:.1f} ms; in all {entries + head / EVERY:.2f} ms a round")
 
 

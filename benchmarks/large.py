@@ -4,9 +4,10 @@
 
 The coordinator is the process that `lepton-fed server` is. Departments are processes that speak the whole protocol,
 over TLS on the loopback, with keys and a ledger from their kits, but train nothing: each sends the same drawn vector
-in every round, so that a machine of modest size has room for several of them. A vector is the model's parameters as
-float32. Memory is looked at every 20 ms: `anonymous` is what the process holds itself, `resident` has the pages of
-files in it that the system may take back, such as the checkpoint's.
+in every round, and keeps no memory from one round to the next, so that a machine of modest size has room for several of
+them. Their vectors are one file, of which each has mapped all but a few numbers. A vector is the model's parameters as
+float32. The coordinator's memory is looked at every 20 ms, a department's every half second: `anonymous` is what the
+process holds itself, `resident` has the pages of files in it that the system may take back, such as the checkpoint's.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -34,13 +35,19 @@ import numpy as np
 import tomli_w
 
 from benchmarks.machine import machine
+from lepton_fed.messages import Vector
 
 NAMES = ("line one", "line two", "line three")
-SAMPLE = 0.02
-"""Seconds between two looks at the coordinator's memory."""
+SAMPLE, SELDOM = 0.02, 0.5
+"""Seconds between two looks at the coordinator's memory, and at a department's."""
 
 WEIGHT = 48.0
 """Examples that every department says it has: the upper end of the file's band, so that nothing is multiplied."""
+
+PIECE = 1 << 20
+"""Numbers that are drawn at a time."""
+
+LIGHT = (sys.executable, "-m", "benchmarks.large")
 
 TINY = 0.05
 """Megabytes of the model whose run says what the process takes by itself."""
@@ -60,8 +67,10 @@ class Measured:
     peak_resident: float
     vectors_anonymous: float
     vectors_resident: float
+    department_anonymous: float
+    """Of the department that needed most."""
     peak_by_state: dict[str, float]
-    """Anonymous megabytes while the run was at each line of the coordinator's log."""
+    """Anonymous megabytes of the coordinator in each round."""
 
 
 def parameters(width: int) -> int:
@@ -101,10 +110,25 @@ def federation(folder: Path, mode: str, width: int, rounds: int) -> Path:
 # ---------------------------------------------------------------- a department
 
 
+def draw(path: Path, length: int) -> None:
+    """Writes the numbers that all departments' vectors are cut from, piece by piece."""
+    numbers = np.random.default_rng(7)
+    with path.open("wb") as file:
+        for begin in range(0, length + len(NAMES), PIECE):
+            piece = numbers.standard_normal(min(PIECE, length + len(NAMES) - begin), np.float32)
+            file.write((piece * np.float32(1e-3)).data)
+
+
+def mapped(path: Path, department: str, length: int) -> Vector:
+    """A department's vector, (length,) float32, read-only: pages of the file, which all departments share."""
+    offset = NAMES.index(department) * np.float32().nbytes
+    return np.asarray(np.memmap(path, np.float32, "r", offset, (length,)))
+
+
 class Light:
     """Stands for a department: says yes, and sends its one vector."""
 
-    def __init__(self, kit: Any, width: int) -> None:
+    def __init__(self, kit: Any, width: int, vector: Path) -> None:
         from lepton_fed.cohorts import hubs
         from lepton_fed.flower.resident import party_of
         from lepton_fed.member import Member
@@ -113,9 +137,7 @@ class Light:
 
         settings = kit.federation.settings
         self.name, self.length = kit.name, parameters(width)
-        draw = np.random.default_rng(NAMES.index(kit.name))
-        self.vector = draw.standard_normal(self.length, np.float32)
-        self.vector *= np.float32(1e-3)
+        self.vector = mapped(vector, kit.name, self.length)
         scheme = Scheme(settings, hubs(settings), self.length, None)
         self.member = None
         if settings.aggregation.secure:
@@ -135,11 +157,13 @@ class Light:
         if self.member is not None and isinstance(message, Advertise):
             return self.member.advertise()
         if self.member is not None and isinstance(message, Sum):
+            # The message that was answered last has been sent, and the next one needs the room.
+            self.member._buffers.clear()
             return self.member.answer(message)
         return self.contribute(message)
 
 
-def department(kit: Path, width: int) -> None:
+def department(kit: Path, width: int, vector: Path) -> None:
     """A department's process, until it is told to end."""
     from lepton_fed.deploy.kit import DepartmentKit
     from lepton_fed.flower.resident import run_department
@@ -147,7 +171,7 @@ def department(kit: Path, width: int) -> None:
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     loaded = DepartmentKit.load(kit)
-    run_department(loaded, Light(loaded, width), stop)  # type: ignore[arg-type]
+    run_department(loaded, Light(loaded, width, vector), stop)  # type: ignore[arg-type]
 
 
 # ---------------------------------------------------------------- one run
@@ -158,14 +182,26 @@ class Memory:
     """What a process's memory came to, in megabytes. `at`: who says what the process is doing."""
 
     process: int
+    pause: float = SAMPLE
     peak_anonymous: float = 0.0
     peak_resident: float = 0.0
     by_state: dict[str, float] = field(default_factory=dict)
     state: str = "start"
     over: threading.Event = field(default_factory=threading.Event)
 
-    def watch(self) -> None:
-        while not self.over.wait(SAMPLE):
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        """By a thread, while the block lasts."""
+        watching = threading.Thread(target=self._watch)
+        watching.start()
+        try:
+            yield
+        finally:
+            self.over.set()
+            watching.join()
+
+    def _watch(self) -> None:
+        while not self.over.wait(self.pause):
             with suppress(OSError, KeyError, AttributeError):
                 self._look()
 
@@ -184,34 +220,32 @@ def _kilobytes(status: str, key: str) -> int:
     return int(found[1])
 
 
-def run(mode: str, megabytes: float, rounds: int, folder: Path) -> tuple[Memory, list[float]]:
-    """One run of a federation: the coordinator's memory, and seconds of each round."""
+def run(mode: str, megabytes: float, rounds: int, folder: Path) -> tuple[dict[str, Memory], list[float]]:
+    """One run of a federation: each process's memory, and seconds of each round."""
     from lepton_fed.config import Federation
     from lepton_fed.deploy.kit import CoordinatorKit
     from lepton_fed.deploy.provisioning import provision
     from lepton_fed.flower.operator import Operator
     from lepton_fed.local import free_port
 
-    width = width_for(megabytes)
+    width, vector = width_for(megabytes), folder / "vectors"
+    draw(vector, parameters(width))
     loaded = Federation.load(federation(folder, mode, width, rounds))
     made = provision(loaded, folder / "kits", address=f"localhost:{free_port()}")
     server = (sys.executable, "-m", "lepton_fed", "server", str(made.coordinator), "--host", "127.0.0.1")
     commands: dict[str, tuple[str, ...]] = {"coordinator": server}
     commands |= {
-        name: (sys.executable, "-m", "benchmarks.large", "--department", str(kit), "--width", str(width))
+        name: (*LIGHT, "--department", str(kit), "--width", str(width), "--vector", str(vector))
         for name, kit in made.departments.items()
     }
     with processes(commands, folder) as started:
-        memory = Memory(started["coordinator"].pid)
-        watching = threading.Thread(target=memory.watch)
-        watching.start()
-        try:
+        memories = {n: Memory(p.pid, SAMPLE if n == "coordinator" else SELDOM) for n, p in started.items()}
+        with ExitStack() as stack:
+            for memory in memories.values():
+                stack.enter_context(memory.watched())
             with Operator(CoordinatorKit.load(made.coordinator)) as operator:
-                _until_finished(operator, loaded.to_toml(), memory, started, folder)
-        finally:
-            memory.over.set()
-            watching.join()
-    return memory, _seconds(made.coordinator / "state")
+                _until_finished(operator, loaded.to_toml(), memories["coordinator"], started, folder)
+    return memories, _seconds(made.coordinator / "state")
 
 
 def _until_finished(
@@ -272,9 +306,10 @@ def _seconds(state: Path) -> list[float]:
 def measure(mode: str, megabytes: float, rounds: int) -> Measured:
     """A tiny model's run, then the large one's."""
     with tempfile.TemporaryDirectory() as folder:
-        base, _ = run(mode, TINY, rounds, Path(folder))
+        base = run(mode, TINY, rounds, Path(folder))[0]["coordinator"]
     with tempfile.TemporaryDirectory() as folder:
-        found, seconds = run(mode, megabytes, rounds, Path(folder))
+        memories, seconds = run(mode, megabytes, rounds, Path(folder))
+    found = memories.pop("coordinator")
     vector = parameters(width_for(megabytes)) * 4 / 1e6
     return Measured(
         mode,
@@ -287,6 +322,7 @@ def measure(mode: str, megabytes: float, rounds: int) -> Measured:
         round(found.peak_resident, 1),
         round((found.peak_anonymous - base.peak_anonymous) / vector, 2),
         round((found.peak_resident - base.peak_resident) / vector, 2),
+        round(max(memory.peak_anonymous for memory in memories.values()), 1),
         found.by_state,
     )
 
@@ -302,6 +338,7 @@ def table(found: list[Measured]) -> str:
             f"{one.base_anonymous:.0f} MB of a tiny model's run",
             f"  peak memory, resident   {one.peak_resident:8.0f} MB, {one.vectors_resident:.2f} vectors beyond "
             f"{one.base_resident:.0f} MB",
+            f"  of a department         {one.department_anonymous:8.0f} MB, anonymous",
         ]
     return "\n".join(lines)
 
@@ -315,9 +352,10 @@ def main() -> None:
     arguments.add_argument("--json", action="store_true")
     arguments.add_argument("--department", type=Path, help=argparse.SUPPRESS)
     arguments.add_argument("--width", type=int, help=argparse.SUPPRESS)
+    arguments.add_argument("--vector", type=Path, help=argparse.SUPPRESS)
     chosen = arguments.parse_args()
     if chosen.department is not None:
-        department(chosen.department, chosen.width)
+        department(chosen.department, chosen.width, chosen.vector)
         return
     found = [measure(mode, chosen.megabytes, chosen.rounds) for mode in chosen.modes.split(",")]
     if chosen.json:

@@ -31,7 +31,7 @@ from lepton_fed.secagg.roster import Roster
 from lepton_fed.secure import gather
 from lepton_fed.seeds import derive, draw
 from lepton_fed.settings import Settings
-from lepton_fed.sums import Scheme, Turnout
+from lepton_fed.sums import Scheme, Turnout, squared_norm
 from lepton_fed.tally import Gathered, Tally
 from lepton_fed.training.losses import loss
 from lepton_fed.transport import Flow, Replies, in_order
@@ -350,4 +350,4 @@ def _joint_of_hubs(state: State) -> float | None:
     releases = [h.state.release for h in state.hubs.values() if h.state.release is not None]
     if not releases:
         return None
-    return sum(0.5 * (r.spread - float(np.square(r.mean, dtype=np.float64).sum())) for r in releases)
+    return sum(0.5 * (r.spread - squared_norm(r.mean)) for r in releases)

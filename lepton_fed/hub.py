@@ -72,9 +72,10 @@ def advanced(settings: Settings, hub: Hub, release: Release | None, share: float
     if settings.training.correction == "scaffold":
         change = release.mean[size:] * np.float32(share)
         control = change if control is None else np.add(control, change, out=change)
-    if settings.coupling.kind == "proximal" and settings.coupling.method == "pfedme":
-        update = update * np.float32(settings.coupling.server_mix)
     model, before, buffers = np.empty_like(hub.state.model), hub.state.model, hub.buffers
+    if settings.coupling.kind == "proximal" and settings.coupling.method == "pfedme":
+        # Into the room of the next model, which is written behind what was read: another vector would not fit.
+        update = np.multiply(update, np.float32(settings.coupling.server_mix), out=model)
     np.add(before[:buffers], update[:buffers], out=model[:buffers])
     _, moments = advance(settings.server, before[buffers:], update[buffers:], hub.moments, out=model[buffers:])
     return Hub(HubState(model, replace(release, mean=release.mean[:size]), control), moments, hub.buffers)

@@ -49,12 +49,12 @@ class Processes:
     started: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     def start(self, name: str, *arguments: object) -> None:
-        """`lepton-fed ARGUMENTS` as a process."""
+        """`lepton-fed ARGUMENTS` as a process, which ends with this one, however that ends."""
         self.logs.mkdir(parents=True, exist_ok=True)
         with (self.logs / f"{file_name(name)}.log").open("ab") as log:
             self.started[name] = subprocess.Popen(
-                [sys.executable, "-m", "lepton_fed", *map(str, arguments)],
-                stdin=subprocess.DEVNULL,
+                [sys.executable, "-m", "lepton_fed.tethered", *map(str, arguments)],
+                stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
                 # Interrupting this one in its terminal must not interrupt those: they are ended in order.
@@ -91,6 +91,8 @@ class Processes:
                 if process.poll() is None:
                     process.kill()
                     process.wait()
+                if process.stdin is not None:
+                    process.stdin.close()
 
 
 def run_locally(federation: Federation, out: Path, progress: Progress) -> str:

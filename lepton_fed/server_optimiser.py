@@ -33,7 +33,9 @@ BLOCK = 1 << 15
 def advance(
     settings: ServerOptimiser, model: Vector, update: Vector, moments: Moments, out: Vector | None = None
 ) -> tuple[Vector, Moments]:
-    """The hub's next model and moments; nothing is changed in place. `out`: where the model is to be."""
+    """The hub's next model and moments; nothing is changed in place. `out`: where the model is to be, which may be
+    where the update is.
+    """
     out = np.empty_like(model) if out is None else out
     after = _fresh(settings, model, moments)
     for low in range(0, model.size, BLOCK):

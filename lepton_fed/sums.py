@@ -263,7 +263,7 @@ class Scheme:
         if self.reference is None:
             return Release(mean, mass, spread)  # Under `distill` a negative entropy, which is below 0.
         moved = model - self.reference[: model.size]
-        inner = float(np.dot(moved.astype(np.float64), mean[: model.size].astype(np.float64)))
+        inner = inner_product(moved, mean[: model.size])
         mean[: model.size] -= moved
         return Release(mean, mass, max(spread - 2 * inner + squared_norm(moved), 0.0))
 
@@ -346,6 +346,11 @@ def roster_of(settings: Settings, publics: Mapping[str, bytes]) -> Roster:
 def squared_norm(vector: Vector) -> float:
     """In float64, block by block."""
     return sum(float(np.dot(part, part)) for part in _blocks(vector))
+
+
+def inner_product(one: Vector, other: Vector) -> float:
+    """Of two vectors of one size, in float64, block by block."""
+    return sum(float(np.dot(a, b)) for a, b in zip(_blocks(one), _blocks(other), strict=True))
 
 
 def _blocks(vector: Vector, size: int = 1 << 16) -> Iterable[np.ndarray]:

@@ -33,12 +33,12 @@ from lepton_fed.storage.file_names import file_name
 ROOT = Path(__file__).parents[1]
 COORDINATOR = "coordinator"
 
-PATIENCE = 120.0
+PATIENCE = 240.0
 """Seconds until something must have happened, on a machine that has much else to do."""
 
 POLL = 0.05
-ENDING = 20.0
-"""Seconds that a process is given to say goodbye."""
+ENDING = 60.0
+"""Seconds that a process is given to say goodbye: a round under way may take thirty to its end."""
 
 
 @dataclass(eq=False)

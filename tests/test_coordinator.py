@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import tracemalloc
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
@@ -14,7 +15,19 @@ import torch
 from lepton_fed.coordinator import State, begin, join, readmitted
 from lepton_fed.errors import ConfigError, PolicyError, RoundError
 from lepton_fed.hub import Hub, advanced
-from lepton_fed.messages import Addend, Done, HubState, Joined, Message, Refused, Release, Reply, Work
+from lepton_fed.messages import (
+    PARTS,
+    Addend,
+    Done,
+    HubState,
+    Joined,
+    Message,
+    Refused,
+    Release,
+    Reply,
+    Summed,
+    Work,
+)
 from lepton_fed.models import build
 from lepton_fed.secagg.roster import Roster
 from lepton_fed.seeds import derive
@@ -388,12 +401,54 @@ def test_the_federations_metric_is_the_mean_over_all_test_rows() -> None:
     assert sum(COUNTS[n] for n in NAMES) == 72
 
 
+@pytest.mark.parametrize("secure_sums", [False, True], ids=["plain", "secure"])
+def test_of_what_a_department_says_of_itself_only_what_was_asked_is_a_measurement(secure_sums: bool) -> None:
+    more = {"test/salary": 1.0, "train/loss": 2.0, "secret/accuracy": 3.0, "loss": 4.0, "test/loss/": 5.0, "": 6.0}
+
+    def bend(who: str, _: Message, reply: Reply) -> Reply:
+        return replace(reply, disclosed={**reply.disclosed, **more}) if isinstance(reply, Done | Summed) else reply
+
+    ours = disturbed(secure_federation() if secure_sums else federation(settings()), bend)
+    found = [m for m in ours.play(2).close().measurements if m.department]
+    asked = ours.settings.report.metrics
+    assert {(m.part, m.metric) for m in found} <= {(part, metric) for part in PARTS for metric in asked}
+    assert {m.value for m in found}.isdisjoint(more.values())
+    assert secure_sums or {m.department for m in found} == set(NAMES)
+
+
+def test_the_joint_loss_of_hubs_is_the_double_sum_over_those_who_wrote_to_each() -> None:
+    ours = federation(settings(coupling=Coupling(kind="clusters", hubs=2))).play(2)
+    expected = 0.0
+    for k in range(len(ours.state.plans)):
+        parts = ours.uploads(2, k)
+        mass = sum(w for _, w in parts.values())
+        middle = mean({n: theta for n, (theta, _) in parts.items()}, {n: w for n, (_, w) in parts.items()})
+        expected += sum(w / mass * 0.5 * float((theta - middle).square().sum()) for theta, w in parts.values())
+    assert expected > 1e-4
+    assert ours.measured("joint_loss", 2) == pytest.approx(expected, rel=1e-4)
+
+
 def test_round_zero_is_measured_before_any_training() -> None:
     chosen: Settings = settings()
     ours = federation(chosen).play()
     assert {m.round for m in ours.news[0].measurements} == {0}
     fresh = federation(chosen)
     assert fresh.close().measurements == tuple(m for m in ours.news[0].measurements)
+
+
+def test_pfedmes_anchor_moves_a_part_of_the_way_and_takes_no_further_vector() -> None:
+    ours = settings(coupling=proximal("pfedme", server_mix=0.25))
+    size = 1 << 18
+    hub = Hub(HubState(np.ones(size, np.float32)), buffers=2)
+    update = np.full(size, 2.0, np.float32)
+    tracemalloc.start()
+    moved = advanced(ours, hub, Release(update, 1.0, 0.0), 1.0)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert np.array_equal(moved.state.model, np.full(size, 1.5))
+    assert np.array_equal(hub.state.model, np.ones(size))
+    assert np.array_equal(update, np.full(size, 2.0)), "the mean is shown to departments"
+    assert peak < 1.5 * update.nbytes
 
 
 def test_a_server_optimiser_steps_parameters_and_only_averages_buffers() -> None:

@@ -101,6 +101,7 @@ LAYERS: dict[int, tuple[str, ...]] = {
         "running",
         "server",
         "sharing_commands",
+        "tethered",
     ),
 }
 LAYER = {name: level for level, names in LAYERS.items() for name in names}

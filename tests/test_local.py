@@ -21,7 +21,7 @@ from lepton_fed.progress import Quiet
 from tests.deployed import ROOT
 from tests.federations import LINES, TARGET, quick, write, write_own
 
-PATIENCE = 120.0
+PATIENCE = 240.0
 OBSTINATE = (
     "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('here', flush=True); time.sleep(600)"
 )
@@ -96,6 +96,19 @@ def test_interrupted_it_ends_every_process_and_says_so_in_a_sentence(
     assert said == ""
     assert complaint == f"stopped; every process that was started has ended, and {out} has what they left\n"
     assert not alive(out)
+
+
+@pytest.mark.flower
+@pytest.mark.long
+def test_killed_it_leaves_no_process(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    checkpoint = out / "kits" / "coordinator" / "state" / "run" / "checkpoint" / "manifest.json"
+    process = begun(write(tmp_path / "小", quick({}, 500)), out)
+    until(lambda: checkpoint.exists() or process.poll() is not None)
+    assert len(alive(out)) == 5
+    process.kill()
+    process.communicate(timeout=PATIENCE)
+    until(lambda: not alive(out))
 
 
 @pytest.mark.flower

@@ -88,3 +88,6 @@ def test_a_large_model_is_stepped_in_blocks_to_the_same_bits(
     assert np.array_equal(stepped, whole)
     for one, other in ((after.first, later.first), (after.second, later.second)):
         assert (one is None and other is None) or np.array_equal(one, other)  # type: ignore[arg-type]
+    in_place, _ = advance(settings, model, update, moments, out=update)
+    assert in_place is update
+    assert np.array_equal(in_place, whole)

@@ -20,6 +20,9 @@ from lepton_fed.messages import Addend, HubState, Vector, Work
 
 Hubs = Mapping[str, HubState]
 
+BLOCK = 1 << 20
+"""Entries that are worked on at once, where more room would be needed than a vector has."""
+
 
 class Part(ABC):
     """One department's side of a coupling. A message is handled as read, row, train, in this order."""
@@ -100,7 +103,10 @@ def on_host(vector: Tensor) -> Vector:
 
 
 def _half_distance(own: Tensor, mean: Tensor, spread: float) -> float:
-    """½ Σα‖Δ_i - Δ_j‖² from the sums, in float64."""
-    mine = own.double()
-    mean = mean[: mine.numel()].double()
-    return 0.5 * spread - float(mine @ mean) + 0.5 * float(mine @ mine)
+    """½ Σα‖Δ_i - Δ_j‖² from the sums, in float64, block by block: whole vectors in float64 are twice as large."""
+    inner = squared = 0.0
+    for mine, its in zip(own.split(BLOCK), mean[: own.numel()].split(BLOCK), strict=True):
+        mine, its = mine.double(), its.double()
+        inner += float(mine @ its)
+        squared += float(mine @ mine)
+    return 0.5 * spread - inner + 0.5 * squared

@@ -94,6 +94,11 @@ class Administrator:
     def load(cls, folder: Path) -> Administrator:
         """The folder, checked: modes, keys that belong together, every update; ConfigError or StorageError."""
         require_own_folder(folder)
+        if not (folder / FILE).exists():
+            raise ConfigError(
+                f"{folder} is no administrator's folder: it has no {FILE}; give the one that provision made, such as "
+                "kits/administrator"
+            )
         file = load(folder / FILE, AdministratorFile, what="file of an administrator")
         signer = read_identity("administrator", folder / KEY)
         if read_public(folder / PUBLIC) != signer.public:

@@ -137,7 +137,7 @@ def endings(certificate: x509.Certificate, now: datetime, path: Path, remedy: st
     if now < begin:
         raise ConfigError(f"{path} is valid from {begin:%Y-%m-%d} on and it is {now:%Y-%m-%d}; set the machine's clock")
     if now >= end:
-        raise ConfigError(f"{path} expired on {end:%Y-%m-%d}; {remedy}")
+        raise ConfigError(f"{path} expired on {end:%Y-%m-%d} and it is {now:%Y-%m-%d} here; {remedy}")
     return () if end - now > SOON else (f"{path} expires on {end:%Y-%m-%d}; {remedy}",)
 
 
@@ -155,6 +155,13 @@ def client_context(kit: Path) -> ssl.SSLContext:
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     context.load_verify_locations(kit / "ca.crt")
     return context
+
+
+def clock_in(failure: str) -> str | None:
+    """What to say where TLS failed (in OpenSSL's words) for the time; None where it failed for something else."""
+    if "expired" not in failure and "not yet valid" not in failure:
+        return None
+    return "by the clock of this machine its certificate is not valid now; set it, or have the administrator renew"
 
 
 def _builder(

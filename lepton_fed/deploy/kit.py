@@ -300,7 +300,10 @@ class Opened:
                 yield from endings(read_certificate(self.contents[name], path), now, path, remedy)
         end = self.membership.end
         if now >= end:
-            raise ConfigError(f"the roster of {self.folder} ended on {end:%Y-%m-%d}; {RENEW}")
+            raise ConfigError(
+                f"the roster of {self.folder} ended on {end:%Y-%m-%d} and it is {now:%Y-%m-%d} here; {RENEW}, and take "
+                "what that makes with lepton-fed update"
+            )
         if end - now <= SOON:
             yield f"the roster of {self.folder} ends on {end:%Y-%m-%d}; {RENEW}"
 
@@ -328,8 +331,11 @@ def require_own(opened: Opened, keys: OwnKeys) -> None:
 
 def _signed(folder: Path) -> tuple[KitFile, bytes]:
     """kit.toml and the administrator's public key, whose signature it has."""
-    if not (folder / KIT).exists() and not (folder / ADMINISTRATOR).exists():
-        raise ConfigError(f"{folder} is no start-up kit: it has no {KIT}; give the folder that was made for a party")
+    if not (folder / KIT).exists():
+        raise ConfigError(
+            f"{folder} is no start-up kit: it has no {KIT}; give the folder that was made for a party, such as "
+            "kits/coordinator"
+        )
     administrator = read_public(folder / ADMINISTRATOR)
     try:
         verify(administrator, read_public(folder / SIGNATURE), LABEL, read_public(folder / KIT))

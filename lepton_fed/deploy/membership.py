@@ -143,7 +143,13 @@ def members_of(
 
 def read_membership(update: bytes, administrator: bytes) -> Membership:
     """The membership in canonical bytes, signed by this administrator; Malformed for anything else."""
-    return SignedMembership.from_bytes(update).verified(administrator)
+    try:
+        signed = SignedMembership.from_bytes(update)
+    except Malformed as error:
+        raise Malformed(
+            f"it is no roster update ({error}); take the newest file of the folder updates at the administrator"
+        ) from None
+    return signed.verified(administrator)
 
 
 def newer(old: Membership, update: bytes, administrator: bytes) -> Membership:

@@ -45,6 +45,7 @@ from flwr.supercore.protobuf.client import ProtobufClientInterceptor
 from flwr.supernode.fleet_http_client import FleetHttpClient
 from flwr.supernode.node_auth_http_interceptor import NodeAuthHttpInterceptor
 
+from lepton_fed.deploy.certificates import clock_in
 from lepton_fed.flower.heartbeat import beating
 
 Answer = TypeVar("Answer")
@@ -174,7 +175,7 @@ def asked(call: Callable[[Any], Answer], request: object) -> Answer:
 
 def _why(error: Exception) -> str:
     if isinstance(error.__cause__, ssl.SSLError) or "CERTIFICATE_VERIFY_FAILED" in str(error):
-        return "its certificate is not of this federation's authority, or for another address"
+        return clock_in(str(error)) or "its certificate is not of this federation's authority, or for another address"
     if isinstance(error, httpx.ConnectError):
         return "nobody answers at its address"
     return type(error).__name__

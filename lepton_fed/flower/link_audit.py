@@ -3,7 +3,8 @@
     AuditEvent --AuditSink.record--> storage.AuditTable, or anything else that keeps it
 
 Accepted calls that carry nothing (heartbeats, polls that find nothing) are not recorded; every refused call is, but
-for those of a caller who is being refused already because there are too many of them: of these the first.
+for those of a caller who is being refused already because there are too many of them: of these the first. So is a
+connection that comes to no call, with the reason, such as what its TLS handshake failed by.
 An event names departments and paths. It never holds a header, a body, a token or a key.
 """
 

@@ -54,6 +54,12 @@ BEATS = _names("send-node-heartbeat status logs health metrics")
 PROXIES = frozenset({b"forwarded", b"via", b"x-real-ip"})
 """Headers of a call that somebody hands on, beside all that begin with X-Forwarded."""
 
+CONNECTION = "lepton_connection"
+"""Key of a request's state: the connection that it came by, which is told whose it is."""
+
+EVERYBODY = "*"
+"""Stands for all addresses together; none looks like it."""
+
 LONGEST_PATH = 120
 """Characters of an unknown path that are recorded."""
 
@@ -149,6 +155,7 @@ class Gate:
         self._metrics = metrics or LinkMetrics()
         self._calls = Buckets(*limits.calls)
         self._refusals = Buckets(*limits.refusals)
+        self._closed = Buckets(*limits.closed)
         self._hushed: OrderedDict[str, None] = OrderedDict()
         self.answered = self.refused = 0
 
@@ -174,8 +181,9 @@ class Gate:
     async def note(self, address: str, reason: str) -> None:
         """Record a connection that was closed before it asked for anything."""
         event = AuditEvent(actor="", address=address, action="connect", outcome="refused", reason=reason)
+        self._metrics.connection_closed()
         with suppress(Refusal):
-            await self._keep_refusal(event)
+            await self._keep_refusal(event, (self._refusals, address), (self._closed, EVERYBODY))
 
     def _admit(self, call: Call) -> None:
         match call.api:
@@ -191,6 +199,9 @@ class Gate:
                 raise Refusal(404, "there is no such page")
         if not self._calls.take(call.actor):
             raise Refusal(429, "too many calls; wait a second")
+        connection = call.scope.get("state", {}).get(CONNECTION)
+        if connection is not None and not connection.belongs_to(call.actor):
+            raise Refusal(429, "it has too many connections; close some")
 
     def _require_token(self, call: Call) -> None:
         scheme, _, token = call.header("authorization").partition(" ")
@@ -282,7 +293,7 @@ class Gate:
         reason = "" if outcome == "done" else state.get(REASON) or f"the answer was {status}"
         run = state.get(RUN, 0)
         if outcome == "refused":
-            await self._keep_refusal(call.event("refused", reason, run))
+            await self._keep_refusal(call.event("refused", reason, run), self._bound(call))
             return
         self.answered += 1
         if outcome == "failed" or not (call.name in BEATS or state.get(EMPTY, False)):
@@ -291,23 +302,28 @@ class Gate:
     async def _refuse(self, call: Call, refusal: Refusal, send: Send) -> None:
         status, reason = refusal.status, refusal.reason
         try:
-            if not await self._keep_refusal(call.event("refused", reason)):
+            if not await self._keep_refusal(call.event("refused", reason), self._bound(call)):
                 status, reason = 429, "too many refused calls; wait a minute"
         except Refusal as worse:
             status, reason = worse.status, worse.reason
         self._metrics.call_answered(call.api, status, time.monotonic() - call.begun)
         await respond(send, status, reason)
 
-    async def _keep_refusal(self, event: AuditEvent) -> bool:
-        """Whether this caller has not been refused too often; if so it is recorded, and so is the first beyond."""
+    def _bound(self, call: Call) -> tuple[Buckets, str]:
+        """Whose refusals a call's counts among."""
+        return self._refusals, call.actor or call.address
+
+    async def _keep_refusal(self, event: AuditEvent, *bounds: tuple[Buckets, str]) -> bool:
+        """Whether nobody in `bounds` has been refused too often; if so it is recorded, and so is the first beyond."""
         self.refused += 1
-        who = event.actor or event.address
-        if self._refusals.take(who):
-            self._hushed.pop(who, None)
+        spent = next((who for buckets, who in bounds if not buckets.take(who)), None)
+        if spent is None:
+            for _, who in bounds:
+                self._hushed.pop(who, None)
             await self._keep(event)
             return True
-        if who not in self._hushed:
-            self._hushed[who] = None
+        if spent not in self._hushed:
+            self._hushed[spent] = None
             while len(self._hushed) > REMEMBERED:
                 self._hushed.popitem(last=False)
             await self._keep(replace(event, reason=f"{event.reason}; more are refused without a line each"))

@@ -1,17 +1,18 @@
 """The HTTP server of the coordinator's port: TLS 1.3, and a deadline on all that a caller may take its time with.
 
-    connection --handshake in `head` s--> --request's head in `head` s--> --body, see the gate--> answer --idle--> close
+    connection --handshake, see the threshold--> --request's head in `head` s--> --body, see the gate--> answer
+               <------------------------------------------------ idle ---------------------------------------
 
-Uvicorn by itself waits for a request's head for ever, and asyncio a minute for a handshake.
+Uvicorn by itself waits for a request's head for ever.
 """
 
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
 import ssl
-from collections import Counter
-from functools import partial
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,38 +20,34 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from lepton_fed.errors import ConfigError, StorageError
-from lepton_fed.flower.link_gate import Gate
+from lepton_fed.flower.link_gate import CONNECTION, Gate
 from lepton_fed.flower.link_limits import Limits
-
-STOPPING = 5
-"""Seconds that answers under way are given when the server stops."""
+from lepton_fed.flower.link_threshold import STOPPING, Doors, Threshold
 
 
 class Timed(H11Protocol):
-    """One connection. It closes itself if a request's head is late, or if its address has too many of them."""
+    """One connection. It closes itself if a request's head is late."""
 
     gate: Gate
     limits: Limits
-    counts: Counter[str]
+    doors: Doors
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._due: asyncio.TimerHandle | None = None
         self._address = self.client[0] if self.client else ""
-        self.counts[self._address] += 1
-        if self.counts[self._address] > self.limits.connections_each:
-            self._close("it has too many connections")
-        elif len(self.connections) > self.limits.connections:
-            self._close("all together have too many connections")
-        else:
-            self._expect(self.limits.head)
+        self._name = ""
+        self._expect(self.limits.head)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._expect(None)
-        self.counts[self._address] -= 1
-        if not self.counts[self._address]:
-            del self.counts[self._address]
+        self.doors.leave(self._address, self._name)
         super().connection_lost(exc)
+
+    def belongs_to(self, name: str) -> bool:
+        """Whoever calls over it is known now; whether it may have this connection, beside those that it has."""
+        before, self._name = self._name, name
+        return not self.doors.belong(name, before)
 
     def data_received(self, data: bytes) -> None:
         before = self.scope
@@ -59,6 +56,13 @@ class Timed(H11Protocol):
         super().data_received(data)
         if self.scope is not before:
             self._expect(None)
+
+    def handle_events(self) -> None:
+        before = self.scope
+        super().handle_events()
+        if self.scope is not before:
+            # The task that answers begins later.
+            self.scope["state"][CONNECTION] = self
 
     def send_400_response(self, msg: str) -> None:
         self._note("it does not speak HTTP")
@@ -91,15 +95,24 @@ class Timed(H11Protocol):
 
 
 class Server(uvicorn.Server):
-    """Uvicorn with the time for a handshake bounded."""
+    """Uvicorn behind a threshold of our own."""
 
-    head: float
+    gate: Gate
+    doors: Doors
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         loop = asyncio.get_running_loop()
-        bounded = partial(loop.create_server, ssl_handshake_timeout=self.head, ssl_shutdown_timeout=STOPPING)
+        create = loop.create_server
+        self.doors.note = lambda address, reason: self.doors.hold(loop.create_task(self.gate.note(address, reason)))
+
+        async def behind_the_threshold(
+            inside: Callable[[], asyncio.Protocol], *, ssl: ssl.SSLContext, **other: Any
+        ) -> asyncio.Server:
+            assert ssl is self.doors.context
+            return await create(lambda: Threshold(self.doors, inside), **other)
+
         # Uvicorn has no setting for it; the attribute hides the loop's own method while it starts.
-        setattr(loop, "create_server", bounded)  # noqa: B010
+        setattr(loop, "create_server", behind_the_threshold)  # noqa: B010
         try:
             await super().startup(sockets)
         finally:
@@ -108,7 +121,7 @@ class Server(uvicorn.Server):
 
 def server(gate: Gate, limits: Limits, *, certificate: Path, key: Path) -> Server:
     """A server that is ready to run; ConfigError if certificate and key cannot be used."""
-    kind = type("Connection", (Timed,), {"gate": gate, "limits": limits, "counts": Counter()})
+    kind = type("Connection", (Timed,), {"gate": gate, "limits": limits})
     config = uvicorn.Config(
         gate,
         http=kind,
@@ -138,7 +151,8 @@ def server(gate: Gate, limits: Limits, *, certificate: Path, key: Path) -> Serve
     assert config.ssl is not None
     config.ssl.minimum_version = ssl.TLSVersion.TLSv1_3
     made = Server(config)
-    made.head = limits.head
+    made.gate = gate
+    made.doors = kind.doors = Doors(config.ssl, limits, lambda address, reason: None)  # type: ignore[attr-defined]
     return made
 
 
@@ -155,10 +169,17 @@ def listening(host: str, port: int) -> socket.socket:
         found.listen(socket.SOMAXCONN)
     except OSError as error:
         found.close()
-        raise StorageError(
-            f"cannot listen on {host}, port {port}: {error.strerror}; stop what uses it, or choose another port"
-        ) from None
+        raise StorageError(f"cannot listen on {host}, port {port}: {error.strerror}; {_remedy(error)}") from None
     return found
+
+
+def _remedy(error: OSError) -> str:
+    match error.errno:
+        case errno.EADDRINUSE:
+            return "stop what uses it, or choose another port with --port"
+        case errno.EACCES:
+            return "ports below 1024 are the system's; choose another with --port"
+    return "give an address of this machine's with --host"
 
 
 def address_of(found: socket.socket) -> tuple[str, int]:

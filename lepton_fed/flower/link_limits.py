@@ -30,10 +30,14 @@ class Limits:
     connections: int = 1024
     connections_each: int = 256
     """Of one address: all departments may be behind one, or on one machine."""
+    connections_named: int = 64
+    """Of one department, or of who holds the token; a department needs half a dozen."""
     calls: tuple[float, float] = (200.0, 1000.0)
     """Calls a second, and at once, of a department or of who holds the token."""
     refusals: tuple[float, float] = (1.0, 60.0)
     """Calls a second, and at once, that an address may be refused with a reason."""
+    closed: tuple[float, float] = (10.0, 600.0)
+    """Connections a second, and at once, of all addresses together, that are recorded although nothing was asked."""
 
 
 @dataclass

@@ -44,6 +44,7 @@ class LinkMetrics:
         self._refused = Counter(
             "lepton_fed_calls_refused", "Calls refused or failed, by status", ["status"], registry=kept
         )
+        self._closed = Counter("lepton_fed_connections_closed", "Connections closed without a call", registry=kept)
         self._call = Histogram("lepton_fed_call_seconds", "A call", ["api"], buckets=CALLS, registry=kept)
         self._exchange = Histogram("lepton_fed_exchange_seconds", "An exchange", buckets=ROUNDS, registry=kept)
         self._round = Histogram("lepton_fed_round_seconds", "A round", buckets=ROUNDS, registry=kept)
@@ -78,6 +79,10 @@ class LinkMetrics:
         self._call.labels(api).observe(seconds)
         if outcome != "done":
             self._refused.labels(status if status in STATUSES else "other").inc()
+
+    def connection_closed(self) -> None:
+        """A connection was closed before anything was asked over it: no TLS, too late, too many."""
+        self._closed.inc()
 
     def bytes_received(self, count: int) -> None:
         """The body of a request."""

@@ -7,7 +7,7 @@ from typing import Any, Self
 
 import httpx
 
-from lepton_fed.deploy.certificates import Address, client_context
+from lepton_fed.deploy.certificates import Address, client_context, clock_in
 from lepton_fed.deploy.kit import COORDINATOR, CoordinatorKit
 from lepton_fed.errors import ConfigError, PeerError
 
@@ -72,7 +72,7 @@ class Operator:
 
 def _why(error: httpx.HTTPError, address: str) -> str:
     if "CERTIFICATE_VERIFY_FAILED" in str(error):
-        return (
+        return clock_in(str(error)) or (
             f"what answers at {address} has no certificate of this federation for that name; use the name that the "
             "kits were made with, or on the coordinator's machine localhost"
         )

@@ -47,10 +47,10 @@ SURVIVORS = 4
 
 ROWS = 24
 POLL = 0.05
-STARTING, ENDING = 120.0, 45.0
+STARTING, ENDING = 240.0, 60.0
 """Seconds until a coordinator must answer, and that a process is given to say goodbye."""
 
-GRACE, WAIT, DEADLINE = 3, 60, 40
+GRACE, WAIT, DEADLINE = 3, 120, 60
 """Seconds: for late answers at least, for departments to come, and of one exchange."""
 
 
@@ -77,7 +77,7 @@ class Nursery:
             yield cls(process)
             assert process.stdin is not None
             process.stdin.close()
-            process.wait(30)
+            process.wait(60)
 
     def start(self, arguments: list[str], log: Path, **bent: object) -> int:
         """The number of a new process that runs `lepton-fed ARGUMENTS`. `bent`: `moment`, `twice`, `lossy`, `told`."""

@@ -44,7 +44,7 @@ class Proxy:
         """`faults`: the share of connections to which something happens."""
         proxy = cls(port, behind, seed, faults)
         proxy._thread.start()
-        proxy._ready.wait(10)
+        proxy._ready.wait(60)
         try:
             yield proxy
         finally:

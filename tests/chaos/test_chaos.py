@@ -20,7 +20,7 @@ from tests.chaos.scenario import Outcome, Storm, endure, require, require_gone, 
 from tests.chaos.traces import Secret, command_lines, confessed, found, secrets_of
 from tests.deployed import deployed
 
-pytestmark = [pytest.mark.long, pytest.mark.flower, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.long, pytest.mark.flower, pytest.mark.timeout(1200)]
 
 ROUNDS = 4
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from lepton_fed.config import Federation
 from lepton_fed.deploy import Address, client_context, provision, server_context
-from lepton_fed.deploy.certificates import Authority
+from lepton_fed.deploy.certificates import Authority, clock_in
 from lepton_fed.deploy.provisioning import Provisioned
 from lepton_fed.errors import ConfigError
 from tests.federations import FOUR
@@ -56,6 +56,19 @@ def shaken(server: ssl.SSLContext, client: ssl.SSLContext, host: str) -> str | N
 def test_a_department_shakes_hands_with_the_coordinator(today: Provisioned, host: str) -> None:
     client = client_context(today.departments[FOUR[0]])
     assert shaken(server_context(today.coordinator), client, host) == "TLSv1.3"
+
+
+@pytest.mark.parametrize("year", [2020, 2090])
+def test_a_certificate_that_is_not_valid_now_is_told_from_one_of_somebody_else(
+    today: Provisioned, federation: Federation, tmp_path: Path, year: int
+) -> None:
+    then = provision(federation, tmp_path / "kits", now=datetime(year, 1, 1, tzinfo=UTC))
+    with pytest.raises(ssl.SSLCertVerificationError) as timely:
+        shaken(server_context(then.coordinator), client_context(then.departments[FOUR[0]]), "localhost")
+    assert "set it, or have" in str(clock_in(str(timely.value)))
+    with pytest.raises(ssl.SSLCertVerificationError) as other:
+        shaken(server_context(today.coordinator), client_context(today.departments[FOUR[0]]), "example.com")
+    assert clock_in(str(other.value)) is None
 
 
 def test_another_host_name_is_refused(today: Provisioned) -> None:

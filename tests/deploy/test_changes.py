@@ -294,3 +294,10 @@ def test_another_federations_coordinator_is_not_told(made: Provisioned, tmp_path
     with pytest.raises(ConfigError, match="a kit of another administrator"):
         revoke(made.administrator, LEAVER, coordinator=other.coordinator, now=NOW)
     assert TARGET in Administrator.load(made.administrator).latest.roster.names
+
+
+def test_another_folder_than_the_administrators_is_named_as_such(made: Provisioned) -> None:
+    for folder in (made.administrator.parent, made.coordinator):
+        with pytest.raises(ConfigError, match=r"is no administrator's folder: .* such as kits/administrator") as error:
+            revoke(folder, LEAVER)
+        assert str(error.value).startswith(str(folder))

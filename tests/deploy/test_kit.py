@@ -169,8 +169,10 @@ def test_a_kit_of_the_other_kind_is_refused(made: Provisioned, kit: Path) -> Non
 def test_an_expired_certificate_is_said_with_its_day_and_what_to_do(made: Provisioned) -> None:
     with pytest.raises(ConfigError) as error:
         Kit.load(made.coordinator, now=NOW + timedelta(days=366))
-    assert one_sentence(error).endswith("server.crt expired on 2031-05-01; have the administrator renew the federation "
-                                        "(lepton-fed renew)")  # fmt: skip
+    assert one_sentence(error).endswith(
+        "server.crt expired on 2031-05-01 and it is 2031-05-02 here; have the administrator renew the federation "
+        "(lepton-fed renew)"
+    )
     with pytest.raises(ConfigError, match=r"ca.crt expired on 2040-04-28; .* provision the federation anew"):
         Kit.load(made.coordinator, now=NOW + timedelta(days=3651))
 

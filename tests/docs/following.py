@@ -26,7 +26,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-PATIENCE = 120.0
+PATIENCE = 240.0
 """Seconds until a command must be over, and a process up, on a machine that has much else to do."""
 
 EVERYWHERE = "every machine"
@@ -194,7 +194,7 @@ class Follower:
             return
         running.send_signal(signal.SIGINT)
         try:
-            running.wait(30)
+            running.wait(60)
         except subprocess.TimeoutExpired:
             running.kill()
             running.wait()

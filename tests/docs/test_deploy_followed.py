@@ -22,7 +22,7 @@ from lepton_fed.storage import RunFolder
 from tests.docs.following import Follower, Machine
 from tests.installed import ROOT, copy_of_the_source, environment_with, version, wheel_of
 
-pytestmark = [pytest.mark.long, pytest.mark.flower, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.long, pytest.mark.flower, pytest.mark.timeout(1500)]
 
 PAGE = (ROOT / "docs" / "deploy.md").read_text("utf-8")
 LINES = ("生产车间-L", "生产车间-M", "生产车间-H")

@@ -42,7 +42,7 @@ PROTOBUF = {"content-type": "application/protobuf"}
 ONE, OTHER = FOUR[:2]
 STATUS = "/v1/control/status"
 
-PATIENT = Limits(body=2**20, head=1.0, stall=0.3, calls=(1e6, 1e6), refusals=(1e6, 1e6))
+PATIENT = Limits(body=2**20, head=3.0, stall=0.3, calls=(1e6, 1e6), refusals=(1e6, 1e6))
 """Small bodies, short deadlines, any number of calls."""
 
 
@@ -173,9 +173,10 @@ def refused(place: Place, status: int, action: str, reason: str, actor: str | No
 @contextmanager
 def connected(place: Place) -> Iterator[ssl.SSLSocket]:
     """A connection on which anything can be said."""
+    context = place.tls()  # Before the time for the handshake begins.
     with (
-        socket.create_connection(("127.0.0.1", place.link.port), timeout=10) as plain,
-        place.tls().wrap_socket(plain, server_hostname="localhost") as peer,
+        socket.create_connection(("127.0.0.1", place.link.port), timeout=60) as plain,
+        context.wrap_socket(plain, server_hostname="localhost") as peer,
     ):
         yield peer
 

@@ -1,8 +1,7 @@
 """Attacks on a coordinator's port over TLS: each is refused, and recorded with who it was and why.
 
 Attacks that need no wire are with what withstands them: signatures in test_signed.py, a department's own refusals in
-test_resident.py, which of Flower's pages are not there in test_superlink.py. A handshake that fails (an old version
-of TLS, no TLS) is refused below HTTP and leaves no line.
+test_resident.py, which of Flower's pages are not there and how handshakes fail in test_superlink.py.
 """
 
 from __future__ import annotations
@@ -252,7 +251,7 @@ def test_a_look_that_waits_ends_when_its_node_leaves_the_roster(place: Place) ->
             thread.start()
             until(lambda: place.link.members.doorbell._waiting)
             place.link.allow({name: key for name, key in nodes.items() if name != OTHER})
-            thread.join(30)
+            thread.join(60)
         assert caught == [403]
         assert (place.last().action, place.last().reason) == (PULL, "the node's key is not in the roster")
     finally:
@@ -279,7 +278,7 @@ def test_one_member_holds_one_look(place: Place) -> None:
         assert len(place.link.members.doorbell._waiting) == 1
         place.link.members.doorbell.ring(number)
         for thread in threads:
-            thread.join(30)
+            thread.join(60)
         assert ended == [200] * 5
     finally:
         place.link.members.doorbell.hold = 0.1
@@ -682,11 +681,13 @@ def test_what_is_not_tls_1_3_gets_no_answer(place: Place) -> None:
     context.maximum_version = ssl.TLSVersion.TLSv1_2
     answered = place.link.health.answered
     with (
-        socket.create_connection(("127.0.0.1", place.link.port), timeout=10) as plain,
+        socket.create_connection(("127.0.0.1", place.link.port), timeout=60) as plain,
         pytest.raises((ssl.SSLError, ConnectionError)),
     ):
         context.wrap_socket(plain, server_hostname="localhost")
-    with socket.create_connection(("127.0.0.1", place.link.port), timeout=10) as plain:
+    with socket.create_connection(("127.0.0.1", place.link.port), timeout=60) as plain:
         plain.sendall(b"GET /health HTTP/1.1\r\nhost: x\r\n\r\n")
         assert not plain.recv(100).startswith(b"HTTP")
     assert place.link.health.answered == answered
+    until(lambda: place.last().reason == "no TLS: it speaks HTTP without TLS")
+    assert "no TLS: it speaks an older TLS than 1.3" in {event.reason for event in place.sink.events}

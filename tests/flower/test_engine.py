@@ -97,6 +97,6 @@ def test_ctrl_c_ends_a_run_on_the_engine(tmp_path: Path) -> None:
     assert run.stdout is not None
     assert run.stdout.readline() == "training\n"
     run.send_signal(signal.SIGINT)
-    _, said = run.communicate(timeout=120)
+    _, said = run.communicate(timeout=240)
     assert run.returncode != 0
     assert "KeyboardInterrupt" in said

@@ -8,10 +8,13 @@ import inspect
 import logging
 import os
 import socket
+import ssl
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from flwr.proto.fleet_pb2 import PullMessagesRequest
 from flwr.proto.node_pb2 import Node
@@ -25,6 +28,7 @@ from lepton_fed.flower.link_audit import AuditEvent
 from lepton_fed.flower.link_gate import CONTROL, FLEET, Gate, is_loopback
 from lepton_fed.flower.link_limits import Buckets, Limits
 from lepton_fed.flower.link_members import Members
+from lepton_fed.flower.link_threshold import Doors
 from lepton_fed.flower.superlink import Link, LinkSettings, nodes_of
 from tests.flower.link import (
     ONE,
@@ -224,9 +228,108 @@ def test_who_calls_too_often_is_refused_for_a_while(made: Provisioned) -> None:
         assert place.link.health.refused == 5
 
 
+@contextmanager
+def plain(place: Place) -> Iterator[socket.socket]:
+    """A connection without TLS."""
+    with socket.create_connection(("127.0.0.1", place.link.port), timeout=60) as peer:
+        yield peer
+
+
 def test_a_handshake_that_does_not_come_is_cut_off(place: Place) -> None:
-    with socket.create_connection(("127.0.0.1", place.link.port), timeout=10) as plain:
-        assert plain.recv(100) == b""
+    with plain(place) as peer:
+        assert peer.recv(100) == b""
+    until(lambda: place.last().reason == "no TLS: its handshake is late")
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        (b"GET / HTTP/1.1\r\nhost: x\r\n\r\n", "it speaks HTTP without TLS"),
+        (b"\0" * 100, "what it says is not TLS"),
+        (b"\x16\x03\x01", "it left before the end of the handshake"),
+        (b"", "it left before the end of the handshake"),
+    ],
+)
+def test_what_is_no_handshake_is_recorded_with_its_reason(place: Place, said: bytes, reason: str) -> None:
+    before, closed = len(place.sink.events), closed_in(place)
+    with plain(place) as peer:
+        peer.sendall(said)
+    until(lambda: place.sink.events[before:])
+    (event,) = place.sink.events[before:]
+    assert (event.actor, event.address, event.action, event.outcome) == ("", "127.0.0.1", "connect", "refused")
+    assert event.reason == f"no TLS: {reason}"
+    assert closed_in(place) == closed + 1
+
+
+def closed_in(place: Place) -> float:
+    """Connections that were closed without a call, as Prometheus is told."""
+    for line in place.link._gate._metrics.text()[0].decode().splitlines():
+        if line.startswith("lepton_fed_connections_closed_total "):
+            return float(line.split()[1])
+    raise AssertionError("there is no such number")
+
+
+def test_who_does_not_know_the_authority_is_recorded(place: Place) -> None:
+    context = ssl.create_default_context()
+    with plain(place) as peer, pytest.raises(ssl.SSLCertVerificationError):
+        context.wrap_socket(peer, server_hostname="localhost")
+    until(lambda: "does not know this federation's authority" in place.last().reason)
+
+
+def test_what_callers_say_in_a_handshake_is_not_recorded(place: Place) -> None:
+    name, context = "a" * 40, place.tls()
+    with plain(place) as peer, pytest.raises(ssl.SSLCertVerificationError):
+        context.wrap_socket(peer, server_hostname=name)
+    until(lambda: "the name that it dialled" in place.last().reason)
+    assert name not in repr(place.sink.events)
+
+
+def test_failed_handshakes_fill_no_disk_from_one_address_nor_from_many(made: Provisioned) -> None:
+    limits = Limits(refusals=(0.001, 2), closed=(0.001, 4))
+    with started(made, limits) as place:
+        gate, before = place.link._gate, len(place.sink.events)
+        for address in ("192.0.2.1", "192.0.2.1", "192.0.2.1", "192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.4"):
+            asyncio.run(gate.note(address, "no TLS: it left"))
+        kept = place.sink.events[before:]
+    # Two of the first address, and a line that says that there are more; of others two, and one for all that follow.
+    assert [event.address[-1] for event in kept] == ["1", "1", "1", "2", "3", "4"]
+    assert ["more are refused" in event.reason for event in kept] == [False, False, True, False, False, True]
+    assert gate.refused == 7
+
+
+def test_a_connection_over_which_nothing_is_said_counts_from_the_start(made: Provisioned) -> None:
+    with started(made, Limits(connections_each=2, refusals=(1e6, 1e6))) as place:
+        with plain(place), plain(place), plain(place) as third:
+            assert third.recv(100) == b""
+            until(lambda: place.last().reason == "it has too many connections")
+        until(lambda: answers(place))
+
+
+def test_one_department_has_so_many_connections_and_others_have_theirs(made: Provisioned) -> None:
+    limits = Limits(connections_named=1, calls=(1e6, 1e6), refusals=(1e6, 1e6))
+    with started(made, limits) as place, node(place, place.key(ONE)) as first, node(place, place.key(ONE)) as second:
+        place.link.members.doorbell.hold = 0.1
+        number = activated(place, first, ONE)
+        asking = PullMessagesRequest(node=Node(node_id=number))
+        with refused(place, 429, "/v1/fleet/pull-messages", "too many connections", actor=ONE):
+            second.PullMessages(asking)
+        with node(place, place.key(OTHER)) as other:
+            activated(place, other, OTHER)
+        first.PullMessages(asking)
+
+
+def test_connections_that_ended_count_no_more() -> None:
+    doors = Doors(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), Limits(connections=2, connections_named=1), print)
+    assert [doors.enter("a"), doors.enter("b")] == ["", ""]
+    assert not doors.belong("内科")
+    assert doors.belong("内科")
+    doors.leave("b", "内科")
+    assert not doors.belong("外科", "内科")
+    assert "all together" not in doors.enter("c")
+    assert "all together" in doors.enter("d")
+    for address, name in (("a", "外科"), ("c", ""), ("d", "")):
+        doors.leave(address, name)
+    assert (doors._by_address, doors._by_name, doors._all) == ({}, {}, 0)
 
 
 def test_a_second_request_has_no_more_time_than_the_first(place: Place) -> None:
@@ -250,10 +353,18 @@ def test_what_does_not_speak_http_is_recorded(place: Place) -> None:
 
 def test_one_address_has_so_many_connections(made: Provisioned) -> None:
     with started(made, Limits(connections_each=2, refusals=(1e6, 1e6))) as place:
-        with connected(place), connected(place), connected(place) as third:
-            assert received(third) == b""
-            assert place.last().reason == "it has too many connections"
-        assert place.ask("GET", "/health").status_code == 200
+        with connected(place), connected(place), plain(place) as third:
+            assert third.recv(100) == b""
+            until(lambda: place.last().reason == "it has too many connections")
+        until(lambda: answers(place))
+
+
+def answers(place: Place) -> bool:
+    """Whether it does; it may take a moment until connections that ended count no more."""
+    try:
+        return place.ask("GET", "/health").status_code == 200
+    except httpx.TransportError:
+        return False
 
 
 # ---------------------------------------------------------------- the record

@@ -131,6 +131,19 @@ def test_measurements_of_a_round_that_is_played_again_are_there_once(tmp_path: P
     assert {number for number, *_ in found} == {0, 1, 2}
 
 
+def test_the_seconds_that_a_killed_coordinator_spent_are_part_of_the_run(tmp_path: Path) -> None:
+    with together(tmp_path, written(tmp_path / "file", quick({}, 2))) as there:
+        there.killed(at=1, where="2: round begins")
+        saved = RunFolder.open(there.state / "run", writing=False).checkpoint().latest()
+        assert saved is not None
+        earlier = float(saved.meta["seconds"])  # type: ignore[arg-type]
+        assert earlier > 0
+        result = there.play()
+        assert there.run is not None
+        assert there.run._earlier == earlier
+        assert result.seconds > earlier
+
+
 def test_a_run_is_begun_again_where_it_was_killed_before_its_first_round(tmp_path: Path) -> None:
     with together(tmp_path, written(tmp_path / "file", quick({}, 1))) as there:
         there.killed(at=1)

@@ -138,7 +138,7 @@ class Resident:
 
     def end(self) -> None:
         self.stop.set()
-        self.thread.join(30)
+        self.thread.join(60)
         assert not self.thread.is_alive(), self.name
 
 
