@@ -62,8 +62,7 @@ class DepartmentHome:
     def _log(self, department: Department) -> DepartmentLog:
         """Gives the department its side of the audit log, by the membership in use; all that it decides is noted."""
         department.log = log = log_of(self.kit)
-        assert department.guard is not None
-        log.listen(department.guard)
+        log.listen(department)
         return log
 
     # ------------------------------------------------------------ lepton_fed.flower.resident.Home

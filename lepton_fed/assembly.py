@@ -21,6 +21,7 @@ from lepton_fed.errors import ConfigError
 from lepton_fed.letters import NO_LETTERS, Letters
 from lepton_fed.own_policies import guard_of, of_the_file
 from lepton_fed.parties import throw_away
+from lepton_fed.privacy import Purse
 from lepton_fed.resident import Resident, Streamed, place
 from lepton_fed.secagg.client import Party
 from lepton_fed.secagg.review import Terms
@@ -70,14 +71,12 @@ def build_department(
     party: Party | None = None,
     guard: Guard | None = None,
     letters: Letters = NO_LETTERS,
-    ears: safeguards.Ears = safeguards.NOBODY,
 ) -> Department:
     """One department with its rows on its device. `disclose`: whether its measurements may leave it.
 
     `code`: modules whose callables may be run; default: those that its own file allows. `party`: its keys and
     terms for secure sums; without, it takes part in none. `guard`: its policies; default: the federation file's and
-    those of its own files. `letters`: what it reads of others, and gives them to read. `ears`: who is told of what it
-    decides and pays for.
+    those of its own files. `letters`: what it reads of others, and gives them to read.
     """
     own = own if own is not None else read_own(federation, name)
     device = device_of(own.file, name)
@@ -85,7 +84,8 @@ def build_department(
     common, fingerprint = federation.common_path, federation.fingerprint
     if guard is None:
         guard = guard_of(federation, name, own.policies, code=own.file.code, fingerprint=fingerprint)
-    guarded = safeguards.of(federation, name, own.file, own.prepared, own.base, own.state, ears)
+    guarded = safeguards.of(federation, name, own.file, own.prepared, own.base, own.state, guard)
+    _mind(guard, guarded.purse)
     return Department(
         name=name,
         settings=federation.settings,
@@ -105,6 +105,12 @@ def build_department(
         giver=letters.giver,
         reader=letters.reader,
     )
+
+
+def _mind(guard: Guard, purse: Purse | None) -> None:
+    """Has policies that ask for ε know what was spent on the department's rows, whatever data set they are called."""
+    if purse is not None:
+        guard.spent = lambda what: purse.spent
 
 
 def throw_away_parties(federation: Federation, files: Mapping[str, DepartmentFile]) -> dict[str, Party]:

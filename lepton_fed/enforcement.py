@@ -2,7 +2,7 @@
 
     Guard.training(hubs, moment)      its update would reach the readers of these hubs   None, or why not
     Guard.evaluation(asker, ...)      it would measure a model on its rows for `asker`   None, or why not
-    Guard.decide(request)             anything else with what it owns                    Decision
+    Guard.ask(who, verb, what, ...)   anything else with what it owns                    Decision
 
 Who may learn from a department is the federation file's to say (`cohorts`), and the same for everybody; here each such
 reader is asked about again, under the circumstances of the message, with the department's own files. Those can narrow
@@ -339,6 +339,13 @@ class Guard:
             if action(grant.action) == "evaluate" and names(grant.owner, self.owner)
         )
         return tuple(dict.fromkeys((*flows, *grants)))
+
+    def ask(
+        self, *, who: str, verb: str, what: str, crowd: int = 1, purpose: str | None = None, kind: Kind = "DataSet"
+    ) -> Decision:
+        """May this be done, outside of training, with something that it owns? `purpose`: default the federation's."""
+        context = self.context(what, crowd, purpose=purpose, rounds=0)
+        return self.decide(replace(self._request(who, verb, what, context), kind=kind))
 
     def decide(self, request: Request) -> Decision:
         """The decision about one request for what this department owns; what is another's is denied."""

@@ -1,6 +1,6 @@
 """A department's part in reads, from its own file: the tables that it shares, those that it wants, and the log of both.
 
-letters_of(federation, own file, identity, roster, base, state) -> Letters(giver, reader)
+letters_of(federation, own file, identity, roster, consent, base, state) -> Letters(giver, reader)
 """
 
 from __future__ import annotations
@@ -11,12 +11,11 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from lepton_fed import safeguards
 from lepton_fed.config import Federation
+from lepton_fed.consent import Consent
 from lepton_fed.data import DepartmentFile
 from lepton_fed.data.shared_tables import SharedTables, write_table
 from lepton_fed.reads import Giver, Reader, Wanted
-from lepton_fed.safeguards import NOBODY, Ears
 from lepton_fed.secagg.keys import Identity
 from lepton_fed.secagg.roster import Roster
 from lepton_fed.storage.file_names import file_name
@@ -42,23 +41,20 @@ def letters_of(
     file: DepartmentFile,
     identity: Identity,
     roster: Roster,
+    consent: Consent,
     *,
     base: Path,
     state: Path,
     keep: Callable[[Wanted, bytes], None] | None = None,
     wanted: tuple[Wanted, ...] | None = None,
-    ears: Ears = NOBODY,
 ) -> Letters:
-    """Of one department. `base`: what its file's paths are relative to; `state`: where log and masking key are kept.
-
-    `keep` and `wanted`: in the place of what its own file says. `ears`: told of decisions and of what is delivered.
+    """Of one department, whose policies `consent` asks. `base`: what its file's paths are relative to; `state`: where
+    log and masking key are kept. `keep` and `wanted`: in the place of what its own file says.
     """
     name = file_name(identity.name)
     log = ReadLogFile(state / LOG.format(name))
     shelf = SharedTables(file.shared, base, state / MASK_KEY.format(name), identity.name)
-    purse = safeguards.purse_of(identity.name, file, base, state)
-    consent = safeguards.consent_of(federation, identity.name, purse, ears)
-    giver = Giver(identity, roster, consent, federation.settings.sharing, shelf, log, os.urandom, ears.delivered)
+    giver = Giver(identity, roster, consent, federation.settings.sharing, shelf, log, os.urandom)
     purpose = federation.settings.federation.purpose
     wishes = tuple(Wanted(one.from_, what, one.purpose or purpose) for what, one in file.reads.items())
     return Letters(
@@ -70,7 +66,6 @@ def letters_of(
             os.urandom,
             wishes if wanted is None else wanted,
             partial(_kept, file, base, identity.name) if keep is None else keep,
-            ears.delivered,
         ),
     )
 

@@ -12,6 +12,7 @@ from lepton_fed.department import Department
 from lepton_fed.errands import Errand, run_errands
 from lepton_fed.errors import ConfigError, PolicyError
 from lepton_fed.letters import letters_of
+from lepton_fed.own_policies import guard_of
 from lepton_fed.reads import Wanted
 from lepton_fed.secagg.keys import Identity
 from lepton_fed.secagg.roster import Roster
@@ -35,17 +36,19 @@ def read(
 
     def department(one: str, wishes: tuple[Wanted, ...]) -> Department:
         own = read_own(federation, one)
+        guard = guard_of(federation, one, own.policies, code=own.file.code)
         letters = letters_of(
             federation,
             own.file,
             identities[one],
             roster,
+            guard,
             base=own.base,
             state=own.base,
             keep=lambda _, table: write_table(out, table, one),
             wanted=wishes,
         )
-        return build_department(federation, one, own=own, letters=letters)
+        return build_department(federation, one, own=own, guard=guard, letters=letters)
 
     places = {owner: department(owner, ()), reader: department(reader, wanted)}
     (errand,) = drive(run_errands((reader, owner)), InProcess(places))

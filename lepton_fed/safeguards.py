@@ -1,13 +1,11 @@
 """What guards a department's rows, from its own file: the ledger of its privacy budget, who answers for statistics.
 
-safeguards.of(federation, name, own file, rows) -> Safeguards(purse, consent, respondent)
+safeguards.of(federation, name, own file, rows) -> Safeguards(purse, respondent)
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -15,25 +13,11 @@ import numpy as np
 from lepton_fed.config import Federation
 from lepton_fed.consent import Consent
 from lepton_fed.data import DepartmentFile, Prepared
-from lepton_fed.policies import Decision, Policies
-from lepton_fed.privacy import Booked, Limit, Purse
-from lepton_fed.reads import Delivered
+from lepton_fed.privacy import Limit, Purse
 from lepton_fed.statistics import RawRows, Respondent, Survey
 
 LEDGER = "privacy.sqlite"
 """The privacy ledger's name, where the department's own file gives none."""
-
-
-@dataclass(frozen=True)
-class Ears:
-    """Who is told of what a department decides, pays for, gives and gets: for a log. They may raise nothing."""
-
-    decided: Callable[[Decision], None] = lambda _: None
-    booked: Callable[[Booked], None] = lambda _: None
-    delivered: Callable[[Delivered], None] = lambda _: None
-
-
-NOBODY = Ears()
 
 
 @dataclass(frozen=True)
@@ -51,14 +35,13 @@ def of(
     prepared: Prepared | None,
     base: Path,
     state: Path | None,
-    ears: Ears = NOBODY,
+    consent: Consent,
 ) -> Safeguards:
     """A department's safeguards. `base`: what its file's paths are relative to; `state`: what lasts is kept there.
 
     StorageError where its ledger cannot be used.
     """
-    purse = purse_of(name, file, base, state, ears)
-    return Safeguards(purse, respondent_of(federation, name, file, prepared, purse, ears))
+    return Safeguards(purse_of(name, file, base, state), respondent_of(federation, file, prepared, consent))
 
 
 def ledger_path(file: DepartmentFile, base: Path, state: Path | None) -> Path | None:
@@ -70,36 +53,18 @@ def ledger_path(file: DepartmentFile, base: Path, state: Path | None) -> Path | 
     return (state if state is not None else base) / LEDGER
 
 
-def purse_of(name: str, file: DepartmentFile, base: Path, state: Path | None, ears: Ears = NOBODY) -> Purse | None:
+def purse_of(name: str, file: DepartmentFile, base: Path, state: Path | None) -> Purse | None:
     """The account of the department's rows; None where the file keeps no budget."""
     path, said = ledger_path(file, base, state), file.privacy
     if path is None or said is None:
         return None
     from lepton_fed.storage.privacy_file import PrivacyFile
 
-    return Purse(PrivacyFile(path), said.data_set or name, Limit(said.budget, said.delta), ears.booked)
-
-
-def consent_of(federation: Federation, name: str, purse: Purse | None, ears: Ears = NOBODY) -> Consent:
-    """Who decides for the department: the federation file's rules, at this machine's hour."""
-    return Consent(
-        owner=name,
-        policies=Policies.of(federation.settings, source=federation.path.name),
-        purpose=federation.settings.federation.purpose,
-        federation=federation.fingerprint,
-        hour=lambda: datetime.now().astimezone().hour,
-        spent=lambda _: purse.spent if purse is not None else 0.0,
-        heard=ears.decided,
-    )
+    return Purse(PrivacyFile(path), said.data_set or name, Limit(said.budget, said.delta))
 
 
 def respondent_of(
-    federation: Federation,
-    name: str,
-    file: DepartmentFile,
-    prepared: Prepared | None,
-    purse: Purse | None,
-    ears: Ears = NOBODY,
+    federation: Federation, file: DepartmentFile, prepared: Prepared | None, consent: Consent
 ) -> Respondent | None:
     """Who answers for the department's rows; None where the file asks for no statistics, or it has no rows."""
     if federation.settings.statistics is None or prepared is None or prepared.checked is None:
@@ -108,4 +73,4 @@ def respondent_of(
     classes = checked.y if checked.y is not None and federation.settings.data.label.classes else None
     rows = RawRows(checked.columns, None if classes is None else classes.astype(np.int64), checked.rows)
     survey = Survey(federation.settings, federation.fingerprint)
-    return Respondent(consent_of(federation, name, purse, ears), survey, rows, file.terms.minimum_cell)
+    return Respondent(consent, survey, rows, file.terms.minimum_cell)

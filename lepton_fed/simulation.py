@@ -201,8 +201,7 @@ def _give_logs(run: Run) -> None:
     coordinator = run.recorder.log.signers.coordinator.public
     for name, department in run.departments.items():
         department.log = log = run.keys.department(name, coordinator, run.recorder.record.id)
-        assert department.guard is not None
-        log.listen(department.guard)
+        log.listen(department)
 
 
 def _go_back(run: Run, saved: Saved) -> float:

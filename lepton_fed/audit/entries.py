@@ -370,12 +370,14 @@ class StepMoved(Entry):
 
 @dataclass(frozen=True)
 class Delivered(Entry):
-    """A shared table went from its owner to a reader. `request`, `parcel`: digests of what was asked and of what went,
-    sealed; `size`: bytes of the table; `purpose`: as the reader said it.
+    """A shared table went from its owner to a reader, told by each of them (`department`). `request`, `parcel`: digests
+    of what was asked and of what went, sealed; `size`: bytes of the table; `purpose`: as the reader said it.
     """
 
     KIND = "audit-read/1"
     TITLE = "table read"
+    TOLD_BY = "department"
+    department: str
     owner: str
     reader: str
     what: str
@@ -386,7 +388,7 @@ class Delivered(Entry):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name in (self.owner, self.reader, self.what):
+        for name in (self.department, self.owner, self.reader, self.what):
             check_name(name)
         _at_least_0(self, "size")
 

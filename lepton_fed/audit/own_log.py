@@ -1,7 +1,8 @@
 """A department's side of the audit log: it notes what it decides, spends and makes, and watches the coordinator's log.
 
-    heard(decision) ─► Decided ┐
-    booked(...)     ─► Spent   ├─► docket ─► Attested ─► the coordinator's log
+    heard(decision) ─► Decided   ┐
+    booked(...)     ─► Spent     ├─► docket ─► Attested ─► the coordinator's log
+    delivered(...)  ─► Delivered │
     made(...)       ─► ModelMade ┘
     answer(Attest) ─► Witness: does the head continue the one kept here? ─► countersignature
 
@@ -18,16 +19,19 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from lepton_fed.audit.commitments import FORMAT, Openings
-from lepton_fed.audit.entries import Decided, Entry, ModelMade, Spent, moment, shortened
+from lepton_fed.audit.entries import Decided, Delivered, Entry, ModelMade, Spent, moment, shortened
 from lepton_fed.audit.errors import Inconsistent
 from lepton_fed.audit.heads import SignedHead
 from lepton_fed.audit.witness import Witness
+from lepton_fed.department import Department
 from lepton_fed.docket import Docket, Noted
 from lepton_fed.enforcement import Guard
 from lepton_fed.errors import StorageError
 from lepton_fed.messages import Attest, Attested, Refused
 from lepton_fed.policies import Decision, Policies
 from lepton_fed.policies.request import MICRO
+from lepton_fed.privacy import Booked
+from lepton_fed.reads import Delivered as Kept
 from lepton_fed.secagg.canonical import encode
 from lepton_fed.secagg.errors import Malformed
 
@@ -60,11 +64,18 @@ class DepartmentLog:
     def name(self) -> str:
         return self.witness.identity.name
 
-    def listen(self, guard: Guard) -> None:
-        """Note each decision that the department's guard tells, by the policies that are in force then.
+    def listen(self, department: Department) -> None:
+        """Note what this department decides, spends, gives and gets from now on; what cannot be noted is not done."""
+        assert department.guard is not None
+        self._listen(department.guard)
+        if department.purse is not None:
+            department.purse.booked = self._booked
+        for end in (department.giver, department.reader):
+            if end is not None:
+                end.logged = self.delivered
 
-        What cannot be noted is not decided: the guard takes an error for a no.
-        """
+    def _listen(self, guard: Guard) -> None:
+        """Decisions go by the policies that are in force then. The guard takes an error for a no."""
         known: tuple[Policies | None, bytes] = (None, self.policy)
 
         def heard(decision: Decision) -> None:
@@ -113,6 +124,28 @@ class DepartmentLog:
             mechanism=mechanism,
         )
         self._note(entry)
+
+    def _booked(self, booked: Booked) -> None:
+        booking = booked.booking
+        spent = max(0.0, booked.after - booked.before)
+        self.booked(booked.data_set, spent, booked.after, booked.delta, round=booking.round, mechanism=booking.question)
+
+    def delivered(self, delivered: Kept) -> None:
+        """Note a shared table that this department gave, or got."""
+        openings = Openings()
+        entry = Delivered(
+            time=moment(self.clock()),
+            run=self.run,
+            department=self.name,
+            owner=delivered.owner,
+            reader=delivered.reader,
+            what=shortened(delivered.what),
+            request=delivered.request,
+            parcel=delivered.parcel,
+            size=delivered.size,
+            purpose=openings.commit(delivered.purpose),
+        )
+        self._note(entry, openings)
 
     def made(self, round: int, model: bytes, parameters: bytes) -> None:
         """Note the model that this department ends with: digests (32 bytes) of its file and of its numbers."""

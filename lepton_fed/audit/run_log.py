@@ -19,7 +19,7 @@ from lepton_fed.attestation import Standing, attest
 from lepton_fed.audit import run_entries
 from lepton_fed.audit.calls import take_calls
 from lepton_fed.audit.commitments import Openings
-from lepton_fed.audit.entries import Entry, MembershipTaken, ModelMade, moment
+from lepton_fed.audit.entries import Delivered, Entry, MembershipTaken, ModelMade, moment
 from lepton_fed.audit.heads import CounterSignature, SignedHead
 from lepton_fed.audit.log import append, consistency, countersigned, last_head, seal, size_of
 from lepton_fed.audit.own_log import Clock, now
@@ -128,7 +128,10 @@ class RunLog:
             append(connection, self.name, [entry])
 
     def _written(self, entries: Sequence[Entry]) -> Also:
-        return lambda connection: append(connection, self.name, entries) and None
+        def write(connection: Connection) -> None:
+            append(connection, self.name, entries)
+
+        return write
 
     # ------------------------------------------------------------ heads
 
@@ -210,6 +213,8 @@ def _own(name: str, bodies: Sequence[bytes]) -> Iterator[Entry]:
         entry = Entry.read(body)
         if not entry.TOLD_BY or getattr(entry, entry.TOLD_BY) != name:
             raise Malformed(f"it told the log a {entry.TITLE} that is not its own to tell")
+        if isinstance(entry, Delivered) and name not in (entry.owner, entry.reader):
+            raise Malformed(f"it told the log a {entry.TITLE} by others")
         yield entry
 
 

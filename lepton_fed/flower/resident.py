@@ -62,7 +62,6 @@ from lepton_fed.flower.signed import DepartmentSide, Members, digest, unstamped
 from lepton_fed.letters import letters_of
 from lepton_fed.messages import Consult, Join, Message, Refused
 from lepton_fed.own_policies import guard_of
-from lepton_fed.policies import Decision
 from lepton_fed.secagg.client import Party
 from lepton_fed.secagg.review import Terms
 from lepton_fed.secrecy import require_safe
@@ -383,14 +382,11 @@ def department_of(
     *,
     disclose: bool = False,
     own: Own | None = None,
-    spent: Callable[[str], float] = lambda what: 0.0,
-    heard: Callable[[Decision], None] = lambda decision: None,
 ) -> Department:
     """The kit's department with its rows, keys and ledger; ConfigError, DataError or StorageError, one sentence.
 
     `own_file`: the department's own file; default: where the federation file says, beside the kit's copy.
-    `disclose`: whether its measurements may leave. `own`: what its file says, if that was read already. `spent`,
-    `heard`: what its policies are told of its budget, and who is told of what they decide (`enforcement.Guard`).
+    `disclose`: whether its measurements may leave. `own`: what its file says, if that was read already.
     """
     federation, name = kit.federation, kit.name
     own = own if own is not None else own_of(kit, own_file)
@@ -404,9 +400,15 @@ def department_of(
     if federation.settings.aggregation.secure:
         require_safe(federation.settings, {name: asked})
         party = party_of(kit, asked)
-    guard = guard_of(federation, name, own.policies, code=own.file.code, spent=spent, heard=heard)
+    guard = guard_of(federation, name, own.policies, code=own.file.code)
     letters = letters_of(
-        federation, own.file, kit.keys.identity, kit.membership.roster, base=own.base, state=own.state or kit.state
+        federation,
+        own.file,
+        kit.keys.identity,
+        kit.membership.roster,
+        guard,
+        base=own.base,
+        state=own.state or kit.state,
     )
     return build_department(federation, name, disclose=disclose, own=own, party=party, guard=guard, letters=letters)
 

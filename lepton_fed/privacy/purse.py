@@ -30,9 +30,9 @@ class Booked:
     delta: float
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Purse:
-    """One data set's account at its department. `booked` is told of every new booking."""
+    """One data set's account at its department. `booked` is told of every new booking, before any number leaves."""
 
     accounts: Accounts
     data_set: str

@@ -44,9 +44,9 @@ class Shelf(Protocol):
         """Reads it and masks it. LeptonError, for this department's own eyes, where that cannot be done."""
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Giver:
-    """One department that may be asked for its tables. `logged` is told of each that leaves."""
+    """One department that may be asked for its tables. `logged` is told of each, before it leaves."""
 
     identity: Identity
     roster: Roster

@@ -17,7 +17,7 @@ from tests.audit.edits import edits
 from tests.audit.example import decided, entries, step_moved
 
 DELIVERED = Delivered(
-    1_767_355_200_000_000, "", "供应链部门", "研发部门", "物料管理", bytes(32), bytes(range(32)), 4513,
+    1_767_355_200_000_000, "", "研发部门", "供应链部门", "研发部门", "物料管理", bytes(32), bytes(range(32)), 4513,
     Openings().commit("预测设备故障"),
 )  # fmt: skip
 ALL = [*entries(Openings()), step_moved(Openings()), DELIVERED]

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lepton_fed.consent import Consent
+from lepton_fed.enforcement import Guard
 from lepton_fed.errands import Errand, run_errands
 from lepton_fed.messages import Message, Read, Refused, Reply, Sent, Take, Taken, Wish, Wished
 from lepton_fed.policies import Policies
@@ -84,7 +84,7 @@ class Federation:
 
     def _place(self, name: str) -> Place:
         heard: list[Delivered] = []
-        consent = Consent(name, Policies.of(SETTINGS), "预测性维护")
+        consent = Guard(name, SETTINGS, Policies.of(SETTINGS))
         tables = {WHAT: self.table} if name == OWNER else {}
         log, kept = MemoryReadLog(), self.received.setdefault(name, [])
         giver = Giver(
