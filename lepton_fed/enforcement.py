@@ -310,25 +310,29 @@ class Guard:
     # ------------------------------------------------------------ everything else
 
     def evaluation(self, asker: str, purpose: str, rows: int, round: int) -> str | None:
-        """Why a model may not be measured on so many of its rows for `asker`; None if it may.
+        """Why a model may not be measured on so many of its rows for `asker`; None if it may."""
+        try:
+            self._renew()
+            found = self.evaluations(asker, purpose, rows, round)
+            self._tell("", found)
+            return _refusal(found) if any(not one.permitted for one in found) else None
+        except Exception as error:
+            return _failed(error)
+
+    def evaluations(self, asker: str, purpose: str | None, rows: int, round: int) -> tuple[Decision, ...]:
+        """The decisions that count, without telling anybody: all denials or all permits.
 
         One of its data sets must be permitted, and none forbidden: they are names of the same rows.
         """
-        try:
-            self._renew()
-            whats = self._evaluable()
-            found = [
-                self.decide(self.request(asker, "evaluate", what, crowd=rows, purpose=purpose, round=round))
-                for what in whats
-            ]
-        except Exception as error:
-            return _failed(error)
+        found = [
+            self.expected(self.request(asker, "evaluate", what, crowd=rows, purpose=purpose, round=round))
+            for what in self._evaluable()
+        ]
         if not found:
-            return f"{said(asker)} may not evaluate a model at {said(self.owner)}: no rule of it is about evaluating"
-        forbidden = [one for one in found if one.broken or (not one.permitted and one.rules)]
-        if forbidden or not any(found):
-            return _refusal(forbidden or found)
-        return None
+            why = f"{said(asker)} may not evaluate a model at {said(self.owner)}: none of its rules is about evaluating"
+            return (Decision(False, (why,), (), self._request(asker, "evaluate", "*", _ANY)),)
+        forbidden = tuple(one for one in found if one.broken or (not one.permitted and one.rules))
+        return forbidden or tuple(one for one in found if one.permitted) or tuple(found)
 
     def _evaluable(self) -> tuple[str, ...]:
         """The data sets that its rows are: what it gives to others, and what rules about evaluating name."""
