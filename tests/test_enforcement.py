@@ -35,7 +35,7 @@ from lepton_fed.messages import (
 )
 from lepton_fed.policies import CedarFile, Decision, Policies
 from lepton_fed.policies.engine import Prepared
-from lepton_fed.settings import Coupling, DataContract, DepartmentSettings, Flow, Grant, Settings
+from lepton_fed.settings import Coupling, DataContract, DepartmentSettings, Flow, Grant, Rounds, Settings
 from lepton_fed.transport import InProcess, drive
 from tests.couplings.small import NAMES, PERMIT, Small, federation, settings
 
@@ -101,6 +101,12 @@ def test_a_message_that_writes_nothing_needs_no_permit() -> None:
     ours = federation(settings())
     guarded(ours, NIGHT)
     assert isinstance(answer(ours, work(ours, write=())), Done)
+
+
+def test_after_the_last_round_nothing_is_trained_whatever_was_permitted_before() -> None:
+    ours = federation(settings(rounds=Rounds(count=1))).play()
+    assert reason(answer(ours, work(ours, round=2))) == "the federation file has 1 rounds to train in, not 2"
+    assert isinstance(answer(ours, work(ours, round=2, write=())), Done)
 
 
 FORBIDS = {
