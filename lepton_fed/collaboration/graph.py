@@ -152,6 +152,7 @@ class Graph:
         from lepton_fed.collaboration.sharing import DataSharing
 
         held = Graph()
+        held.federation = self.federation
         for name in self.departments:
             held._needs.add_node(name, node=self.node(name))
             held._folded[folded(name)] = name

@@ -14,6 +14,7 @@ import getpass
 import inspect
 import os
 import socket
+import weakref
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -298,6 +299,7 @@ class AutoPipeline:
         store = self._opened(where)
         if where == "sqlite://":
             self._memory = store
+            weakref.finalize(self, store.close)
             yield store
             return
         with store:

@@ -46,9 +46,9 @@ def timeline(bars: Sequence[Bar]) -> str:
     last = max(bar.end for bar in bars) or 1.0
     widest = min(13.0, max(ems(name) for row in rows for name in row))
     heads = {lane: k for k, lane in reversed([(k, lane) for k, (lane, _) in enumerate(rows)])}
-    height = (len(rows) + len(lanes)) * _ROW + 34
+    height = (len(rows) + len(lanes)) * _ROW + 50
     with drawing.drawing():
-        figure, axes = drawing.canvas(height, 14 + widest * 10.5, 16, 6, 26)
+        figure, axes = drawing.canvas(height, 18 + widest * 11, 16, 6, 42)
         axes.set_ylim(len(rows) + len(lanes) - 0.4, -0.6)
         axes.set_xlim(0, last)
         axes.set_yticks([])

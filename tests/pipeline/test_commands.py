@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import re
 import shlex
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,6 +19,7 @@ from lepton_fed.pipelines import COMMANDS
 from tests.federations import LINES, TARGET, quick, write
 from tests.pipeline.test_built_in import PERMITTED, THREE
 
+ROOT = Path(__file__).parents[2]
 APPROVED = [THREE[0], {"department": [TARGET], "step": "上线", "approve": "质量经理"}]
 
 
@@ -115,6 +120,25 @@ def test_ctrl_c_says_how_to_go_on(cli: Cli, tmp_path: Path, monkeypatch: pytest.
     assert said.code == 130
     again = shlex.join(["lepton-fed", "pipeline", "run", str(file), "--as", TARGET])
     assert said.err.endswith(f"stopped; go on with: {again}\n")
+
+
+@pytest.mark.long
+def test_two_workers_share_one_run_each_with_the_steps_of_its_own_departments(tmp_path: Path) -> None:
+    file = file_of(tmp_path, THREE)
+    command = [sys.executable, "-m", "lepton_fed.cli", "pipeline", "run", str(file), "--by", "张三"]
+    shares = ([TARGET], list(LINES))
+    workers = [
+        subprocess.Popen(
+            [*command, *(word for name in share for word in ("--as", name))],
+            cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, stderr=subprocess.PIPE, text=True,
+        )
+        for share in shares
+    ]  # fmt: skip
+    said = [worker.communicate(timeout=280)[1] for worker in workers]
+    assert [worker.returncode for worker in workers] == [0, 0], said
+    for share, lines in zip(shares, said, strict=True):
+        assert set(re.findall(r"^\d+\. (\S+) ", lines, re.MULTILINE)) == set(share)
+    assert said[0].endswith("finished: 4 done\n")
 
 
 @pytest.mark.parametrize(
