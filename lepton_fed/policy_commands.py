@@ -133,11 +133,12 @@ def preflight(
     would be refused.
     """
     from lepton_fed.config import Federation
+    from lepton_fed.pipeline.foreseen import measurements
     from lepton_fed.preflight import account, foreseen
 
     federation = Federation.load(file)
     guards = _guards(federation, hour)
-    steps = foreseen(federation, guards)
+    steps = foreseen(federation, guards, measurements(federation))
     refused = [step for step in steps if not step.decision.permitted]
     if json:
         from json import dumps

@@ -58,7 +58,7 @@ def questions(step: Step, plan: Plan, graph: Graph) -> Questions:
     if step.kind in ("train", "iterate", "publish"):
         found += _learnt(step, graph)
     if step.kind == "validate":
-        found += _measured(step, plan, graph)
+        found += measured(step, plan, graph)
     return tuple(dict.fromkeys(found))
 
 
@@ -103,7 +103,7 @@ def _learnt(step: Step, graph: Graph) -> Iterator[tuple[Asked, ...]]:
                 yield tuple(Asked(who, verb, what, source) for what in _flowing(graph, source, taker))
 
 
-def _measured(step: Step, plan: Plan, graph: Graph) -> Iterator[tuple[Asked, ...]]:
+def measured(step: Step, plan: Plan, graph: Graph) -> Iterator[tuple[Asked, ...]]:
     """That whoever trained the model may have it measured on the rows of the step's department."""
     trained = [plan.step(name) for name in plan.ancestors(step.name) if plan.step(name).kind in ("train", "iterate")]
     if not trained or trained[-1].department == step.department:
