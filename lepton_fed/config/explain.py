@@ -15,6 +15,7 @@ from lepton_fed.config.pipeline_steps import departments_of, work_of
 from lepton_fed.config.spelling import one_line
 from lepton_fed.secrecy import Audit, audit
 from lepton_fed.settings import Column, DepartmentSettings, ModelSettings, Settings
+from lepton_fed.statistics import Survey
 from lepton_fed.weighting import alphas, beta
 
 Parameters = Sequence[tuple[str, bool]]
@@ -45,6 +46,7 @@ def explain(federation: Federation, parameters: Parameters = (), found: Audit | 
         "What would be refused": _flows(settings, permitted=False),
         "Who depends on whom": _graph(settings),
         "Data contract, checked at each department before training": _contract(settings),
+        "Statistics, before training": _statistics(settings),
         "Report": _report(settings),
         "What the pipeline does, in this order": _pipeline(settings),
     }
@@ -54,6 +56,25 @@ def explain(federation: Federation, parameters: Parameters = (), found: Audit | 
         if written:
             lines += ["", heading, *written]
     return "\n".join(lines) + "\n"
+
+
+def _statistics(settings: Settings) -> Iterator[str]:
+    """What is counted of whose rows, for whom, and who is left out; nothing where the file asks for none."""
+    if settings.statistics is None:
+        return
+    survey = Survey(settings, "")
+    names = ", ".join(column.name for column in survey.question.columns)
+    yield from item(f"{survey.asked.what}: {names}, over the rows of {', '.join(survey.willing) or 'nobody'}")
+    yield from item(
+        f"for {', '.join(survey.readers)}; no count of fewer than {survey.asked.minimum} rows leaves a department"
+    )
+    for owner in survey.owners:
+        denial = survey.denial(owner)
+        if denial is not None:
+            yield from item(f"not over the rows of {owner}: {denial}")
+    least = survey.fewest(len(survey.willing))
+    if len(survey.willing) < least:
+        yield from item(f"would be refused: {len(survey.willing)} are too few to hide in, {least} are needed")
 
 
 def _title(federation: Federation) -> Iterator[str]:

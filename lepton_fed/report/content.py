@@ -10,10 +10,13 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from lepton_fed.history import Measurement
 from lepton_fed.settings import Settings
-from lepton_fed.statistics import Findings
+
+if TYPE_CHECKING:
+    from lepton_fed.statistics import Findings
 
 
 @dataclass(frozen=True, slots=True)

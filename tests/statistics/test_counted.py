@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 from lepton_fed.assembly import build_departments, read_own, throw_away_parties
+from lepton_fed.config import explain
 from lepton_fed.department import Department
 from lepton_fed.errors import ConfigError, RoundError
 from lepton_fed.messages import Message, Sum, Work
@@ -238,3 +239,12 @@ def test_a_department_whose_file_asks_for_none_does_not_answer(tmp_path: Path) -
         member.respondent = None
     with pytest.raises(RoundError, match="its federation file asks for no statistics of its rows"):
         ours.count()
+
+
+def test_check_says_who_is_counted_and_who_is_not(tmp_path: Path) -> None:
+    rules = [TRAIN, {**AGGREGATE, "owner": list(FOUR[:2])}]
+    said = " ".join(explain(written(tmp_path, asking(access=rules))).split())
+    assert f"updates: 温度, torque, over the rows of {FOUR[0]}, {FOUR[1]}" in said
+    assert f"not over the rows of {FOUR[2]}: no rule of {FOUR[2]} permits {TARGET} to aggregate 'updates'" in said
+    assert "would be refused: 2 are too few to hide in" in said
+    assert "Statistics" not in explain(written(tmp_path / "none", asking() | {"statistics": None}))
