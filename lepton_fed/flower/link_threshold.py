@@ -109,9 +109,7 @@ class Threshold(asyncio.Protocol):
             transport.abort()
             raise
         else:
-            if (
-                secured is None or self._gone
-            ):  # It left at once, as who only looks whether we are here.
+            if secured is None or self._gone:  # It left at once, as who only looks whether we are here.
                 self._doors.leave(self._address)
                 transport.abort()
             else:

@@ -43,7 +43,7 @@ from lepton_fed.assembly import Own, build_department, read_own, terms
 from lepton_fed.data import load_department_file
 from lepton_fed.department import Department
 from lepton_fed.deploy.kit import COORDINATOR, DepartmentKit
-from lepton_fed.errors import LeptonError, PeerError, StorageError
+from lepton_fed.errors import ConfigError, LeptonError, PeerError, StorageError
 from lepton_fed.flower.answers import Answers
 from lepton_fed.flower.fleet import (
     FORBIDDEN,
@@ -389,7 +389,10 @@ def party_of(kit: DepartmentKit, asked: Terms) -> Party:
 def own_of(kit: DepartmentKit, path: Path | None = None) -> Own:
     """What the department's own file says, with its rows; the paths in a file outside the kit are relative to it."""
     if path is None:
-        return read_own(kit.federation, kit.name)
+        federation = kit.federation
+        if federation.settings.department(kit.name).is_source and not federation.department_file(kit.name).exists():
+            raise ConfigError(f"{kit.name} gives rows, and nothing says where they are; name its own file with --data")
+        return read_own(federation, kit.name)
     return read_own(kit.federation, kit.name, load_department_file(path, kit.name), base=path.resolve().parent)
 
 
