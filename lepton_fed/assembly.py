@@ -21,7 +21,6 @@ from lepton_fed.errors import ConfigError
 from lepton_fed.letters import NO_LETTERS, Letters
 from lepton_fed.own_policies import guard_of, of_the_file
 from lepton_fed.parties import throw_away
-from lepton_fed.privacy import Purse
 from lepton_fed.resident import Resident, Streamed, place
 from lepton_fed.secagg.client import Party
 from lepton_fed.secagg.review import Terms
@@ -85,7 +84,6 @@ def build_department(
     if guard is None:
         guard = guard_of(federation, name, own.policies, code=own.file.code, fingerprint=fingerprint)
     guarded = safeguards.of(federation, name, own.file, own.prepared, own.base, own.state, guard)
-    _mind(guard, guarded.purse)
     return Department(
         name=name,
         settings=federation.settings,
@@ -105,12 +103,6 @@ def build_department(
         giver=letters.giver,
         reader=letters.reader,
     )
-
-
-def _mind(guard: Guard, purse: Purse | None) -> None:
-    """Has policies that ask for ε know what was spent on the department's rows, whatever data set they are called."""
-    if purse is not None:
-        guard.spent = lambda what: purse.spent
 
 
 def throw_away_parties(federation: Federation, files: Mapping[str, DepartmentFile]) -> dict[str, Party]:

@@ -175,6 +175,8 @@ class Department:
         mine = self.settings.department(self.name)
         if self.guard is None:
             self.guard = Guard(self.name, self.settings, Policies.of(self.settings), f"sha256:{self.fingerprint}")
+        if self.purse is not None:
+            self.guard.spent = self.spent
         self.evaluated: dict[str, tuple[int, bytes]] = {}
         """By who asked: of which round, and which models were measured."""
         plans = self.hubs if self.hubs is not None else hubs(self.settings)
@@ -386,6 +388,8 @@ class Department:
             return ANOTHER_FILE
         if not 0 <= message.round <= self.settings.rounds.count:
             return f"the federation file has {self.settings.rounds.count} rounds, not {message.round}"
+        if self.purse is not None:
+            return WITHOUT_NOISE
         if message.part not in PARTS:
             return f"there are no {message.part!r} rows; there are {' and '.join(PARTS)}"
         if self.settings.coupling.kind == "distill":

@@ -2,7 +2,7 @@
 
     Guard.training(hubs, moment)      its update would reach the readers of these hubs   None, or why not
     Guard.evaluation(asker, ...)      it would measure a model on its rows for `asker`   None, or why not
-    Guard.decide(request)             anything else with what it owns                    Decision
+    Guard.ask(who, verb, what, ...)   anything else with what it owns                    Decision
 
 Who may learn from a department is the federation file's to say (`cohorts`), and the same for everybody; here each such
 reader is asked about again, under the circumstances of the message, with the department's own files. Those can narrow

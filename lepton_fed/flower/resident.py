@@ -426,7 +426,10 @@ def own_of(kit: DepartmentKit, path: Path | None = None) -> Own:
     that file is kept in the kit's state folder.
     """
     if path is None:
-        own = read_own(kit.federation, kit.name)
+        federation = kit.federation
+        if federation.settings.department(kit.name).is_source and not federation.department_file(kit.name).exists():
+            raise ConfigError(f"{kit.name} gives rows, and nothing says where they are; name its own file with --data")
+        own = read_own(federation, kit.name)
     else:
         own = read_own(kit.federation, kit.name, load_department_file(path, kit.name), base=path.resolve().parent)
     return replace(own, policies=PolicyFiles(own.policies.named, kit.policies), state=kit.state)

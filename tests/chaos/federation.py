@@ -77,7 +77,11 @@ class Nursery:
             yield cls(process)
             assert process.stdin is not None
             process.stdin.close()
-            process.wait(60)
+            try:
+                process.wait(60)
+            except subprocess.TimeoutExpired:
+                process.kill()  # It has nothing to say goodbye to.
+                process.wait()
 
     def start(self, arguments: list[str], log: Path, **bent: object) -> int:
         """The number of a new process that runs `lepton-fed ARGUMENTS`. `bent`: `moment`, `twice`, `lossy`, `told`."""

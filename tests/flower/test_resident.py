@@ -26,7 +26,7 @@ from lepton_fed.deploy.changes import Changed, renew
 from lepton_fed.deploy.kit import COORDINATOR, CoordinatorKit, DepartmentKit
 from lepton_fed.deploy.membership import newer
 from lepton_fed.deploy.provisioning import Provisioned, provision
-from lepton_fed.errors import DataError, PeerError, StorageError
+from lepton_fed.errors import ConfigError, DataError, PeerError, StorageError
 from lepton_fed.flower import resident
 from lepton_fed.flower.apps import coordinate
 from lepton_fed.flower.fleet import INTERVAL, DeniedError, FleetLink, UnreachableError
@@ -373,6 +373,12 @@ def federation_in(folder: Path) -> Federation:
         "weights": {"counts": [12, 24]},
     }
     return Federation.load(write(folder, quick(changes, 2)))
+
+
+def test_a_department_with_rows_is_told_to_name_its_own_file(tmp_path: Path) -> None:
+    made = provision(federation_in(tmp_path / "files"), tmp_path / "kits")
+    with pytest.raises(ConfigError, match=f"{FOUR[0]} gives rows, .* with --data"):
+        department_of(DepartmentKit.load(made.departments[FOUR[0]]))
 
 
 def test_a_department_from_its_kit_has_the_kits_keys_and_a_ledger_that_lasts(tmp_path: Path) -> None:
