@@ -243,7 +243,8 @@ def _started(
     """The same database, in which the run now goes on, and the run's pen in the log."""
     from lepton_fed.storage.store import nothing
 
-    log, also = None, nothing
+    log = None
+    also: Also = nothing
     try:
         if logging is not None:
             log = logging.pen(store, record.id)

@@ -128,7 +128,10 @@ class RunLog:
             append(connection, self.name, [entry])
 
     def _written(self, entries: Sequence[Entry]) -> Also:
-        return lambda connection: append(connection, self.name, entries) and None
+        def write(connection: Connection) -> None:
+            append(connection, self.name, entries)
+
+        return write
 
     # ------------------------------------------------------------ heads
 
