@@ -18,6 +18,8 @@ BEGAN = perf_counter()
 from lepton_fed.cohorts import hubs  # noqa: E402 - the start-up is measured from here
 from lepton_fed.coordinator import begin, join, play  # noqa: E402
 from lepton_fed.department import Department, Rows, bench  # noqa: E402
+from lepton_fed.enforcement import Guard  # noqa: E402
+from lepton_fed.policies import Policies  # noqa: E402
 from lepton_fed.resident import Resident  # noqa: E402
 from lepton_fed.settings import (  # noqa: E402
     Aggregation,
@@ -70,9 +72,11 @@ def run(workload: Workload, report: bool) -> dict[str, float]:
     data = [workload.department(i) for i in range(workload.departments)]
     drawn = perf_counter() - drawing
     settings = federation(workload, report)
-    own, plans = bench(settings), hubs(settings)
+    own, plans, policies = bench(settings), hubs(settings), Policies.of(settings)
     departments = {
-        name: Department(name, settings, "", own, Rows(Resident(x, y)), hubs=plans)
+        name: Department(
+            name, settings, "", own, Rows(Resident(x, y)), hubs=plans, guard=Guard(name, settings, policies)
+        )
         for name, (x, y) in zip(settings.names, data, strict=True)
     }
     state, transport = begin(settings), InProcess(departments)

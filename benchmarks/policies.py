@@ -11,6 +11,9 @@ loose       a department's own file, each policy about everybody and everything:
 
 `first` is a decision whose rules are not prepared yet, `median` and `p95` those that follow, as in a run. Questions
 go round over departments, actions and data sets.
+
+The second table is of a department from which as many others learn: the first message of a run, and what each later one
+costs with an own rule that asks for this or that. `calls` are questions to Cedar.
 """
 
 from __future__ import annotations
@@ -20,20 +23,26 @@ import json
 import statistics
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
+from unittest.mock import patch
 
 from benchmarks.machine import machine
+from lepton_fed.cohorts import HubPlan, hubs
+from lepton_fed.enforcement import Guard, Moment
 from lepton_fed.policies import CedarFile, Context, Policies, Request
+from lepton_fed.policies.engine import Prepared
 from lepton_fed.policy import CHINESE
 from lepton_fed.settings import (
     Column,
     DataContract,
     DepartmentSettings,
+    Flow,
     Grant,
     Identity,
     Label,
     ModelSettings,
+    Rounds,
     Settings,
 )
 
@@ -74,14 +83,76 @@ def main() -> None:
     options = parser.parse_args()
     count, decisions = (50, 40) if options.smoke else (options.policies, options.decisions)
     found = [timed(name, make, count, decisions) for name, make in CASES.items()]
+    rounds = [enforced(name, text, 50 if options.smoke else count) for name, text in ENFORCED.items()]
     if options.json:
-        print(json.dumps({"machine": machine(), "decisions": [vars(one) for one in found]}, ensure_ascii=False))
+        said = {"decisions": [vars(one) for one in found], "rounds": [vars(one) for one in rounds]}
+        print(json.dumps({"machine": machine(), **said}, ensure_ascii=False))
         return
     print("  ".join(f"{key} {value}" for key, value in machine().items()))
     print(f"{'case':10}{'policies':>9}{'compile':>10}{'first':>9}{'median':>9}{'p95':>9}   ms")
     for one in found:
         times = f"{one.compile_ms:10.1f}{one.first_ms:9.3f}{one.median_ms:9.3f}{one.p95_ms:9.3f}"
         print(f"{one.case:10}{one.policies:9}{times}")
+    print(f"\n{'own rule about':14}{'readers':>9}{'first':>9}{'calls':>7}{'a round':>10}{'calls':>8}   ms, us")
+    for row in rounds:
+        first = f"{row.first_ms:9.2f}{row.calls_first:7}"
+        print(f"{row.case:14}{row.readers:9}{first}{row.round_us:10.1f}{row.calls_round:8.2f}")
+
+
+@dataclass(frozen=True)
+class Enforced:
+    """What enforcement costs a department that is asked to train; `calls`: questions to Cedar."""
+
+    case: str
+    readers: int
+    first_ms: float
+    calls_first: int
+    round_us: float
+    calls_round: float
+
+
+ENFORCED = {
+    "no own files": "",
+    "the hour": 'forbid (principal, action == Action::"train", resource) unless { context.hour >= 20 };',
+    "the crowd": 'forbid (principal, action == Action::"train", resource) when { context.crowd < 3 };',
+    "the round": 'forbid (principal, action == Action::"train", resource) when { context.round > 1000 };',
+}
+"""Own policies by what they ask for: it decides how often Cedar is asked."""
+
+ROUNDS = 100
+
+
+def enforced(case: str, text: str, readers: int) -> Enforced:
+    """A hundred rounds of one department whose update everybody learns from, by day and night."""
+    chosen = settings(readers, (Grant(what="数据", who=("*",), action="train"),))
+    chosen = replace(chosen, sharing=(Flow(what="数据", from_=("*",), to=("*",)),), rounds=Rounds(count=ROUNDS))
+    own = {OWNER: (CedarFile("own.cedar", text),)} if text else {}
+    hour, calls = [21], [0]
+    guard = Guard(OWNER, chosen, Policies.of(chosen, own), hour=lambda: hour[0])
+    (plan,) = hubs(chosen)
+    ask = Prepared.verdict
+
+    def counted(self: Prepared, *question: Any) -> Any:
+        calls[0] += 1
+        return ask(self, *question)
+
+    with patch.object(Prepared, "verdict", counted):
+        first = _asked(guard, plan, 1)
+        before, calls[0] = calls[0], 0
+        later = []
+        for number in range(2, ROUNDS + 1):
+            hour[0] = 20 + number // 30  # Some rounds an hour, as in a run that takes the evening.
+            later.append(_asked(guard, plan, number))
+    return Enforced(case, readers, 1e3 * first, before, 1e6 * statistics.mean(later), calls[0] / len(later))
+
+
+def _asked(guard: Guard, plan: HubPlan, number: int) -> float:
+    """Seconds for one message that would let its update reach the readers."""
+    start = time.thread_time()
+    reason = guard.training([(plan, Moment(number, 5))])
+    spent = time.thread_time() - start
+    assert reason is None, reason
+    return spent
 
 
 def settings(departments: int, access: tuple[Grant, ...]) -> Settings:

@@ -51,11 +51,13 @@ def guard_of(
     code: tuple[str, ...] = (),
     fingerprint: str | None = None,
     shared: Policies | None = None,
-    hour: Callable[[], int] = hour_here,
+    hour: Callable[[], int] | None = None,
     spent: Callable[[str], float] = lambda what: 0.0,
     heard: Callable[[Decision], None] = lambda decision: None,
 ) -> Guard:
-    """What a department permits. `shared`: the federation file's rules, where many departments share them."""
+    """What a department permits. `shared`: the federation file's rules, where many departments share them; `hour`:
+    another clock than this machine's.
+    """
     in_force = InForce(federation, name, files) if files else None
     policies = in_force() if in_force is not None else shared
     return Guard(
@@ -64,7 +66,7 @@ def guard_of(
         policies if policies is not None else of_the_file(federation),
         fingerprint=f"sha256:{federation.fingerprint if fingerprint is None else fingerprint}",
         code=code_digest(code),
-        hour=hour,
+        hour=hour_here if hour is None else hour,
         spent=spent,
         heard=heard,
         renewed=in_force,

@@ -9,7 +9,7 @@ permits with what its [[sharing]] lets flow. Departments' own files can refuse o
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -62,12 +62,22 @@ class Step:
         }
 
 
-def foreseen(
-    federation: Federation, guards: Mapping[str, Guard], plans: Sequence[HubPlan] | None = None
-) -> tuple[Step, ...]:
-    """Every step of the plan with its decision; what would help is tried for the first denials."""
+@dataclass(frozen=True)
+class Planned:
+    """A model to be measured on `owner`'s rows for `asker`, as a pipeline has it: `step` in a few words."""
+
+    step: str
+    asker: str
+    owner: str
+
+
+def foreseen(federation: Federation, guards: Mapping[str, Guard], also: Iterable[Planned] = ()) -> tuple[Step, ...]:
+    """Every step of the plan with its decision, then those of `also`; what would help is tried for some denials."""
     settings = federation.settings
-    steps = [*_training(settings, guards, hubs(settings) if plans is None else plans), *_others(settings, guards)]
+    steps = [*_training(settings, guards, hubs(settings)), *_others(settings, guards)]
+    for one in also:
+        found = guards[one.owner].evaluations(one.asker, None, settings.data.minimum_rows, 0)
+        steps += [Step("pipeline", one.step, decision) for decision in found]
     advised, left = [], ADVISED
     for step in steps:
         if not step.decision.permitted and not step.decision.broken and left:

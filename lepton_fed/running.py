@@ -81,11 +81,11 @@ def client(
         opened,
         data,
         disclose=disclose,
-        ready=lambda department: _tell("\n".join(_about(department, str(opened.address)))),
+        ready=lambda department: _tell("\n".join(about(department, str(opened.address)))),
     )
 
 
-def _about(department: Department, address: str) -> Iterator[str]:
+def about(department: Department, address: str) -> Iterator[str]:
     """What a department says when it starts: what it goes by, and what is wrong with that."""
     from lepton_fed.own_policies import troubles
 

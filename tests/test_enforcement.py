@@ -103,6 +103,12 @@ def test_a_message_that_writes_nothing_needs_no_permit() -> None:
     assert isinstance(answer(ours, work(ours, write=())), Done)
 
 
+def test_after_the_last_round_nothing_is_trained_whatever_was_permitted_before() -> None:
+    ours = federation(settings(rounds=Rounds(count=1))).play()
+    assert reason(answer(ours, work(ours, round=2))) == "the federation file has 1 rounds to train in, not 2"
+    assert isinstance(answer(ours, work(ours, round=2, write=())), Done)
+
+
 FORBIDS = {
     "purpose": 'unless { context.purpose == "another" }',
     "crowd": "when { context.crowd < 2 }",
@@ -218,7 +224,8 @@ def test_whatever_fails_outside_denies_and_says_no_more_than_what_kind_of_failur
     def fails(*_: object) -> Any:
         raise OSError("a row of somebody's, or a place on the disk")
 
-    guarded(ours, NIGHT.replace("context.hour < 6", "context.epsilonMicro < 6"), **{"hour": lambda: 21, outside: fails})
+    given: dict[str, Any] = {"hour": lambda: 21, outside: fails}
+    guarded(ours, NIGHT.replace("context.hour < 6", "context.epsilonMicro < 6"), **given)
     assert reason(answer(ours, work(ours))) == "denied, since deciding failed: OSError"
 
 
@@ -623,18 +630,36 @@ PIECES = st.sampled_from(
 ) | st.text(max_size=4)
 
 
-@given(st.sampled_from(list(texts())), st.lists(PIECES, min_size=1, max_size=4), st.integers(0, 60), st.integers())
+NUMBERS = (Done, Declared, Evaluated)
+
+
+@given(st.sampled_from(list(texts())), st.lists(PIECES, min_size=1, max_size=4), st.integers(0, 60), st.data())
 @tries(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-def test_no_damaged_file_makes_a_department_train_or_answer_with_numbers(
-    text: str, pieces: list[str], place: int, round: int
+def test_no_damaged_file_and_no_odd_message_make_a_department_train_or_answer_with_numbers(
+    text: str, pieces: list[str], place: int, data: st.DataObject
 ) -> None:
-    """The file permits nobody to train; whatever becomes of a text that forbids or widens, nobody does."""
-    damaged = text[:place] + "".join(pieces) + text[place:]
-    chosen = settings(access=(Grant(what="别的", who=("*",), action="训练"),), rounds=Rounds(count=3))
-    policies = Policies.of(chosen, {OWNER: (CedarFile("own.cedar", damaged),)})
-    (hub,) = hubs_of(settings())
-    guard = Guard(OWNER, chosen, policies, hour=lambda: 21)
-    assert guard.training([(hub, Moment(round, round))]) is not None
-    own = policies.own[OWNER]
-    if own.problems:
-        assert guard.evaluation(OTHER, "test", 100, 1) is not None
+    """By the federation file nobody learns here; whatever becomes of a text that forbids or widens, nobody does."""
+    ours = _untaught()
+    guard = guarded(ours, text[:place] + "".join(pieces) + text[place:], hour=lambda: 21)
+    number = data.draw(st.integers(-2, 25))
+    hubs = data.draw(st.sampled_from([ours.state.visible, {}, {"陌生": next(iter(ours.state.visible.values()))}]))
+    print_ = data.draw(st.sampled_from(["指纹", "another", ""]))
+    write = data.draw(st.sampled_from([tuple(ours.state.visible), ("陌生",), ("",)]))
+    assert not isinstance(answer(ours, Work(number, hubs, write, data.draw(st.booleans()), print_)), NUMBERS)
+    assert not isinstance(answer(ours, Declare(number, hubs, print_)), NUMBERS)
+    if guard.policies.own[OWNER].problems:
+        asker = data.draw(st.sampled_from([*NAMES, "无名", ""]))
+        part = data.draw(st.sampled_from(["test", "train", ""]))
+        assert not isinstance(answer(ours, Evaluate(hubs, asker, "test", print_, number, part)), NUMBERS)
+        requests = tuple(guard.request(asker, verb, "更新", crowd=1) for verb in ("读取", "train", "看", ""))
+        said = answer(ours, Consult(requests, True, 1, "指纹"))
+        assert isinstance(said, Consulted)
+        assert not any(one.permitted for one in said.expected)
+
+
+def _untaught() -> Small:
+    """The hubs of a federation in which all learn from all, at departments whose file permits that to nobody."""
+    ours = federation(settings(coupling=Coupling(kind="clusters", hubs=2)))
+    access = (Grant(what="别的", who=("*",), action="训练"),)
+    ours.settings = ours.departments[OWNER].settings = replace(ours.settings, access=access)
+    return ours

@@ -10,7 +10,7 @@ import pytest
 from lepton_fed.assembly import guards_from
 from lepton_fed.cli import main
 from lepton_fed.config import Federation
-from lepton_fed.preflight import foreseen
+from lepton_fed.preflight import Planned, foreseen
 from tests.federations import LINES, TARGET, quick, write
 
 NIGHT = '@id("night") forbid (principal, action == Action::"train", resource) unless { context.hour >= 20 };'
@@ -62,6 +62,17 @@ def test_the_plan_is_training_for_each_reader_and_what_else_the_file_permits(pla
     assert all(step.decision.permitted for step in steps)
 
 
+def test_a_pipelines_evaluations_are_part_of_the_plan_also_where_no_rule_permits_them(place: Path) -> None:
+    federation = Federation.load(place)
+    also = (Planned("验证模型", TARGET, LINES[0]), Planned("验证模型", LINES[1], LINES[0]))
+    passes, refused = foreseen(federation, guards_from(federation), also)[-2:]
+    assert (passes.kind, passes.what, passes.decision.permitted) == ("pipeline", "验证模型", True)
+    assert refused.decision.reasons == (
+        f"{LINES[1]} may not 评估 updates of {LINES[0]}: no rule of {LINES[0]} permits it",
+    )
+    assert refused.advice[-1].startswith("It would pass with one more [[access]]")
+
+
 def test_a_plan_that_everybody_permits_passes(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = said(capsys, "preflight", place)
     assert code == 0
@@ -109,7 +120,7 @@ def test_a_file_that_cannot_be_used_is_one_sentence_in_preflight_and_in_check(
 def test_check_says_who_would_refuse_to_train_now(
     place: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lepton_fed.own_policies.hour_here.__code__", (lambda: 12).__code__)
+    monkeypatch.setattr("lepton_fed.own_policies.hour_here", lambda: 12)
     give(place, NIGHT)
     code, out, _ = said(capsys, "check", place)
     assert code == 0

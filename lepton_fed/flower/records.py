@@ -13,7 +13,7 @@ another version. Updates may come packed into fewer bytes (`lepton_fed.compressi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import accumulate, pairwise
@@ -536,7 +536,7 @@ def _read_consult(reader: Reader) -> Consult:
     return Consult(tuple(requests), training, number, fingerprint)
 
 
-def _column(reader: Reader, key: str, type_: type) -> Collection[Any]:
+def _column(reader: Reader, key: str, type_: type) -> Sequence[Any]:
     return reader.texts(key) if type_ is str else reader.numbers(key) if type_ is float else reader.wholes(key)
 
 

@@ -19,7 +19,8 @@ from lepton_fed.deploy.changes import add_department, renew, revoke
 from lepton_fed.deploy.kit import CoordinatorKit, DepartmentKit
 from lepton_fed.deploy.provisioning import Provisioned
 from lepton_fed.errors import ConfigError, PeerError
-from lepton_fed.messages import Join, Message, Reply
+from lepton_fed.messages import Join, Joined, Message, Refused, Reply
+from lepton_fed.running import about
 from lepton_fed.simulation import simulate
 from lepton_fed.storage.file_names import file_name
 from lepton_fed.storage.tensors import tensors
@@ -240,3 +241,40 @@ def test_who_hears_that_it_has_left_does_not_start_again(five_made: Provisioned,
         home.taken(update, department)
     with pytest.raises(ConfigError, match="it was taken out"):
         DepartmentKit.load(five_made.departments[FOUR[0]])
+
+
+# ---------------------------------------------------------------- policies of its own
+
+
+def test_a_file_in_the_kits_folder_counts_without_a_restart_and_for_this_department_alone(
+    federation: Federation, made: Provisioned
+) -> None:
+    there = living(federation, made)
+    message = Join(federation.fingerprint)
+    own = made.departments[LINES[0]] / "policies" / "never.cedar"
+    assert isinstance(there.departments[LINES[0]].handle(message), Joined)
+    own.write_text('@id("never") forbid (principal, action == Action::"train", resource);')
+    reply = there.departments[LINES[0]].handle(message)
+    assert isinstance(reply, Refused)
+    assert "rule never of policies/never.cedar forbids it" in reply.reason
+    assert isinstance(there.departments[LINES[1]].handle(message), Joined)
+    own.unlink()
+    assert isinstance(there.departments[LINES[0]].handle(message), Joined)
+
+
+def test_a_department_says_at_its_start_which_policies_it_goes_by_or_what_is_wrong_with_them(
+    federation: Federation, made: Provisioned
+) -> None:
+    folder = made.departments[LINES[0]] / "policies"
+    (folder / "夜班.cedar").write_text("forbid (principal, action, resource) when { context.hour == 12 };")
+    there = living(federation, made)
+    assert [*about(there.departments[LINES[0]], "here:1")] == [
+        f"{LINES[0]}: policies of its own: policies/夜班.cedar",
+        f"{LINES[0]}: rows are loaded, dialling here:1",
+    ]
+    (folder / "夜班.cedar").write_text("slip of the pen")
+    there.kill(LINES[0])
+    first, _ = about(there.departments[LINES[0]], "here:1")
+    assert first.startswith(f"note: {LINES[0]}: policies/夜班.cedar: ")
+    assert first.endswith(f"everything that {LINES[0]} owns is denied")
+    assert [*about(there.departments[LINES[1]], "here:1")] == [f"{LINES[1]}: rows are loaded, dialling here:1"]

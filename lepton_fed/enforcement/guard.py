@@ -1,36 +1,22 @@
-"""A department's policies as `Department.handle` asks them: may what this message asks for be done?
-
-    Guard.training(hubs, moment)      its update would reach the readers of these hubs   None, or why not
-    Guard.evaluation(asker, ...)      it would measure a model on its rows for `asker`   None, or why not
-    Guard.decide(request)             anything else with what it owns                    Decision
-
-Who may learn from a department is the federation file's to say (`cohorts`), and the same for everybody; here each such
-reader is asked about again, under the circumstances of the message, with the department's own files. Those can narrow
-training and never widen it. Default deny, and whatever goes wrong is a no.
+"""One department's guard: whatever its messages let leave goes past it, and whatever goes wrong is a no.
 
 Nothing is decided twice: what the rules ask for (`Rule.circumstances`) is what a verdict depends on, so it is kept by
 the values of just that. A rule about the hour decides once an hour, a rule about the crowd once for each size, and
-without own files a round costs a look into a dictionary. Readers that no rule can tell apart are decided as one.
+without own files a round costs a look into a dictionary.
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from functools import cache
 
 from lepton_fed.cohorts import HubPlan
+from lepton_fed.enforcement.moment import Moment
+from lepton_fed.enforcement.standing import ANY, FEW, Circumstances, Question, Readers, Standing, Verdict, strictest
 from lepton_fed.policies import ITSELF, Context, Decision, Policies, Request
 from lepton_fed.policies.request import Kind, said
-from lepton_fed.policies.rules import CHINESE_OF, Rule
-from lepton_fed.policy import CHINESE, action, names
-from lepton_fed.policy import decide as by_the_file
-from lepton_fed.settings import Flow, Settings
-
-FEW = 12
-"""Up to so many readers of a hub each get a decision of their own, which can be put on record; of more, those alike
-share one."""
+from lepton_fed.policy import action, names
+from lepton_fed.settings import Settings
 
 KEPT = 64
 """Verdicts of one hub that are kept, by circumstances: more than hours of a day and sizes of a crowd."""
@@ -42,56 +28,8 @@ SHOWN = 3
 """Reasons in one refusal; somebody will have to read it."""
 
 
-@dataclass(frozen=True)
-class Moment:
-    """What a message says of the round that it belongs to.
-
-    `crowd`: departments in the sum that would be released, at least; 1 where sums are plain, since the coordinator then
-    sees each update. `plan`: the digest of a secure sum's plan, "" where there is none.
-    """
-
-    round: int = 0
-    crowd: int = 1
-    plan: str = ""
-
-
-def digest(raw: bytes) -> str:
-    """A digest of 32 bytes as policies write it: `sha256:...`."""
-    return f"sha256:{raw.hex()}"
-
-
-@dataclass(frozen=True)
-class _Question:
-    """May `who` learn from this data set? `alike`: how many others the answer is for."""
-
-    who: str
-    what: str
-    alike: int = 0
-
-
 Hour = Callable[[], int | None]
 """The hour on a department's clock, 0 to 23; None where there is no clock and a rule asks."""
-
-Circumstances = tuple[object, ...]
-"""Values of the fields of a context that matter to a verdict, in the order of their names."""
-
-
-@dataclass(eq=False)
-class _Standing:
-    """A hub's questions, what their answers depend on, and the answers so far."""
-
-    questions: tuple[_Question, ...]
-    asked: tuple[str, ...]
-    """Fields of the context that rules with a say ask for, sorted."""
-    unfounded: tuple[Decision, ...] = ()
-    """Denials of the federation file itself, of readers that it should not have."""
-    verdicts: OrderedDict[Circumstances, tuple[Decision, ...]] = field(default_factory=OrderedDict, repr=False)
-    last: Circumstances | None = None
-    """The circumstances of the decisions that were told last."""
-
-    @property
-    def whats(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(question.what for question in self.questions))
 
 
 @dataclass(eq=False)
@@ -112,7 +50,7 @@ class Guard:
     spent: Callable[[str], float] = lambda what: 0.0
     heard: Callable[[Decision], None] = lambda decision: None
     renewed: Callable[[], Policies] | None = None
-    _standings: dict[str, _Standing] = field(default_factory=dict, init=False, repr=False)
+    _standings: dict[str, Standing] = field(default_factory=dict, init=False, repr=False)
     _told: dict[tuple[str, ...], tuple[object, ...]] = field(default_factory=dict, init=False, repr=False)
 
     # ------------------------------------------------------------ training
@@ -121,9 +59,12 @@ class Guard:
         """Why its update may not reach whoever learns from these hubs, each with its moment; None if it may."""
         try:
             self._renew()
-            hour = cache(self._hour)
+            hour = _once(self._hour)
+            last = self.settings.rounds.count
             for hub, moment in hubs:
-                reason = _refusal(self._answers(hub, moment, hour))
+                if moment.round > last:
+                    return f"the federation file has {last} rounds to train in, not {moment.round}"
+                reason = self._verdict(hub, moment, hour)
                 if reason is not None:
                     return reason
         except Exception as error:  # no decision is a no
@@ -134,15 +75,16 @@ class Guard:
         """Why its update may reach them in no round at all; None where the hour, say, only has to be another."""
         try:
             self._renew()
-            hour = cache(self._hour)
+            hour = _once(self._hour)
             for hub, moment in hubs:
-                denials = [one for one in self._found(hub, moment, hour)[2] if not one.permitted]
+                found = self._found(hub, moment, hour)[2].decisions
+                denials = [one for one in found if not one.permitted]
                 lasting = [one for one in denials if not self._passing(one)]
                 if lasting:
                     self._tell(hub.name, lasting)
                     return _refusal(lasting)
                 if not denials:
-                    self._answers(hub, moment, hour)
+                    self._verdict(hub, moment, hour)
         except Exception as error:
             return _failed(error)
         return None
@@ -150,30 +92,30 @@ class Guard:
     def foreseen(self, hub: HubPlan, moment: Moment) -> tuple[Decision, ...]:
         """What would be decided about training for this hub's readers, without telling anybody."""
         self._renew()
-        return self._found(hub, moment, self._hour)[2]
+        return self._found(hub, moment, self._hour)[2].decisions
 
-    def _answers(self, hub: HubPlan, moment: Moment, hour: Hour) -> tuple[Decision, ...]:
-        standing, now, found = self._found(hub, moment, hour)
+    def _verdict(self, hub: HubPlan, moment: Moment, hour: Hour) -> str | None:
+        standing, now, verdict = self._found(hub, moment, hour)
         if now != standing.last:
-            self._tell(hub.name, found)
+            self._tell(hub.name, verdict.decisions)
             standing.last = now
-        return found
+        return verdict.refusal
 
-    def _found(self, hub: HubPlan, moment: Moment, hour: Hour) -> tuple[_Standing, Circumstances, tuple[Decision, ...]]:
+    def _found(self, hub: HubPlan, moment: Moment, hour: Hour) -> tuple[Standing, Circumstances, Verdict]:
         """What is decided, from what is kept where the circumstances that matter have been met before."""
         standing = self._standings.get(hub.name)
         if standing is None:
-            standing = self._standings[hub.name] = self._stood(hub)
-        now = tuple(self._value(name, moment, standing, hour) for name in standing.asked)
-        found = standing.verdicts.get(now)
-        if found is None:
-            found = self._decided(standing, moment, hour, dict(zip(standing.asked, now, strict=True)))
-            standing.verdicts[now] = found
+            standing = self._standings[hub.name] = self._readers.standing(hub)
+        now = tuple([self._value(name, moment, standing, hour) for name in standing.asked])
+        verdict = standing.verdicts.get(now)
+        if verdict is None:
+            decisions = self._decided(standing, moment, hour, dict(zip(standing.asked, now, strict=True)))
+            standing.verdicts[now] = verdict = Verdict(decisions, _refusal(decisions))
             while len(standing.verdicts) > KEPT:
                 standing.verdicts.popitem(last=False)
-        return standing, now, found
+        return standing, now, verdict
 
-    def _value(self, name: str, moment: Moment, standing: _Standing, hour: Hour) -> object:
+    def _value(self, name: str, moment: Moment, standing: Standing, hour: Hour) -> object:
         """Of one field of the context, in this moment; what does not change while a guard lives need not be told."""
         match name:
             case "hour":
@@ -185,13 +127,13 @@ class Guard:
         return None
 
     def _decided(
-        self, standing: _Standing, moment: Moment, hour: Hour, now: Mapping[str, object]
+        self, standing: Standing, moment: Moment, hour: Hour, now: Mapping[str, object]
     ) -> tuple[Decision, ...]:
         own = self.policies.own.get(self.owner)
         if own is not None and own.problems:
             # Whatever it owns, whoever asks; there may be nothing that a question could be asked about.
             reasons = tuple(f"{self.owner}'s policies cannot be used: {problem}" for problem in own.problems)
-            return (Decision(False, reasons, (), self._request(self.owner, "train", "*", _ANY), broken=True),)
+            return (Decision(False, reasons, (), self._request(self.owner, "train", "*", ANY), broken=True),)
         found = list(standing.unfounded)
         for question in standing.questions:
             context = self._context_of(question, standing, moment, hour, now)
@@ -199,7 +141,7 @@ class Guard:
         return tuple(found)
 
     def _context_of(
-        self, question: _Question, standing: _Standing, moment: Moment, hour: Hour, now: Mapping[str, object]
+        self, question: Question, standing: Standing, moment: Moment, hour: Hour, now: Mapping[str, object]
     ) -> Context:
         """What a verdict is kept by is what it is made from, also where the clock strikes in between."""
         part = ", ".join(self.settings.model.shared)
@@ -210,25 +152,28 @@ class Guard:
             context = replace(context, epsilon_spent=spent[standing.whats.index(question.what)])
         return context
 
-    def _answer(self, question: _Question, context: Context) -> Decision:
+    def _answer(self, question: Question, context: Context) -> Decision:
         """Both of what it takes: that it may flow there, and that it may be trained on."""
         asked = (self._request(question.who, verb, question.what, context) for verb in ("receive", "train"))
         found = [self.policies.decide(one) for one in asked]
-        decision = _strictest(found)
+        decision = strictest(found)
         if question.who == self.owner:
             decision = self._of_itself(question, found)
         if not question.alike:
             return decision
         return replace(decision, reasons=(*decision.reasons, f"the same holds for {question.alike} others"))
 
-    def _of_itself(self, question: _Question, found: Sequence[Decision]) -> Decision:
+    def _of_itself(self, question: Question, found: Sequence[Decision]) -> Decision:
         """A department needs nobody's permit for its own rows, but what its own files forbid, they forbid it, too."""
         for decision in found:
-            file = self.policies.of_the_file.decide(decision.request)
-            if decision.broken or (not decision.permitted and set(decision.rules) - set(file.rules)):
+            if decision.broken or (decision.rules and not decision.permitted and self._forbids_itself(decision)):
                 return decision
         why = f"{said(self.owner)} may train on its own {said(question.what)}: none of its own rules forbids it"
         return Decision(True, (why,), (), found[-1].request)
+
+    def _forbids_itself(self, denial: Decision) -> bool:
+        """Whether its own files have part in a denial; what the federation file says of it is in E already."""
+        return bool(set(denial.rules) - set(self.policies.of_the_file.decide(denial.request).rules))
 
     def _passing(self, denial: Decision) -> bool:
         """Whether another hour, crowd, round or budget could let it pass."""
@@ -236,87 +181,32 @@ class Guard:
         asking = {line.name for rule in rules if rule.circumstances & PASSING for line in rule.lines}
         return bool(denial.rules) and set(denial.rules) <= asking
 
-    # ------------------------------------------------------------ who would learn what
-
-    def _stood(self, hub: HubPlan) -> _Standing:
-        """The questions of a hub: for each reader, the data sets by which the federation file lets it learn."""
-        given = [flow for flow in self.settings.sharing if names(flow.from_, self.owner)]
-        rules = {what: self._rules(what) for what in dict.fromkeys(flow.what for flow in given)}
-        questions: list[_Question] = []
-        unfounded: list[Decision] = []
-        for group in self._groups(hub, tuple(rule for some in rules.values() for rule in some)):
-            founded = self._founded(group[0], given)
-            questions += [_Question(group[0], what, len(group) - 1) for what in founded]
-            unfounded += [] if founded else [self._nothing_flows(group[0], given)]
-        if self.owner in hub.may_read and self.owner in self.policies.own:
-            questions += [_Question(self.owner, what) for what in self._own_data(questions, rules)]
-        about = [rule for one in questions for rule in rules.get(one.what) or self._rules(one.what)]
-        asked = frozenset[str]().union(*(rule.circumstances for rule in about))
-        return _Standing(tuple(questions), tuple(sorted(asked)), tuple(unfounded))
-
-    def _groups(self, hub: HubPlan, rules: Sequence[Rule]) -> Iterator[tuple[str, ...]]:
-        """Those who learn from a hub, alike together; the owner, of whom rules can know more, left out."""
-        readers = hub.readers
-        if self.settings.coupling.kind == "clusters":
-            # Sources read every hub there, to train from it; who learns is who is a target.
-            readers = tuple(name for name in readers if self.settings.department(name).is_target)
-        if len(readers) <= FEW:
-            yield from ((name,) for name in readers if name != self.owner)
-            return
-        for group in self.policies.alike(rules, readers):
-            others = tuple(name for name in group if name != self.owner) if self.owner in group else group
-            if others:
-                yield others
-
-    def _rules(self, what: str) -> tuple[Rule, ...]:
-        return self.policies.concerning(self.owner, what, ("receive", "train"))
-
-    def _founded(self, who: str, given: Iterable[Flow]) -> tuple[str, ...]:
-        """The data sets by which the federation file lets `who` learn from this department, as E has it."""
-        flowing = dict.fromkeys(flow.what for flow in given if names(flow.to, who))
-        access = self.settings.access
-        return tuple(
-            w for w in flowing if by_the_file(access, owner=self.owner, who=who, verb="train", what=w).permitted
-        )
-
-    def _nothing_flows(self, who: str, given: Iterable[Flow]) -> Decision:
-        """The denial of a reader whom the federation file does not let learn: the hub is not one that it makes."""
-        for flow in given:
-            asked = (self._request(who, verb, flow.what, _ANY) for verb in ("receive", "train"))
-            decision = _strictest([self.policies.of_the_file.decide(one) for one in asked])
-            if not decision.permitted:
-                return decision
-        why = f"{said(who)} may not learn from {said(self.owner)}: no [[sharing]] lets anything flow there"
-        return Decision(False, (why,), (), self._request(who, "train", "*", _ANY))
-
-    def _own_data(self, questions: Sequence[_Question], given: Iterable[str]) -> tuple[str, ...]:
-        """What its own rows are called: what others learn from, else what it gives, else what it is given."""
-        taught = dict.fromkeys(question.what for question in questions)
-        taken = dict.fromkeys(flow.what for flow in self.settings.sharing if names(flow.to, self.owner))
-        return tuple(taught or dict.fromkeys(given) or taken)
-
     # ------------------------------------------------------------ everything else
 
     def evaluation(self, asker: str, purpose: str, rows: int, round: int) -> str | None:
-        """Why a model may not be measured on so many of its rows for `asker`; None if it may.
+        """Why a model may not be measured on so many of its rows for `asker`; None if it may."""
+        try:
+            self._renew()
+            found = self.evaluations(asker, purpose, rows, round)
+            self._tell("", found)
+            return _refusal(found) if any(not one.permitted for one in found) else None
+        except Exception as error:
+            return _failed(error)
+
+    def evaluations(self, asker: str, purpose: str | None, rows: int, round: int) -> tuple[Decision, ...]:
+        """The decisions that count, without telling anybody: all denials or all permits.
 
         One of its data sets must be permitted, and none forbidden: they are names of the same rows.
         """
-        try:
-            self._renew()
-            whats = self._evaluable()
-            found = [
-                self.decide(self.request(asker, "evaluate", what, crowd=rows, purpose=purpose, round=round))
-                for what in whats
-            ]
-        except Exception as error:
-            return _failed(error)
+        found = [
+            self.expected(self.request(asker, "evaluate", what, crowd=rows, purpose=purpose, round=round))
+            for what in self._evaluable()
+        ]
         if not found:
-            return f"{said(asker)} may not evaluate a model at {said(self.owner)}: no rule of it is about evaluating"
-        forbidden = [one for one in found if one.broken or (not one.permitted and one.rules)]
-        if forbidden or not any(found):
-            return _refusal(forbidden or found)
-        return None
+            why = f"{said(asker)} may not evaluate a model at {said(self.owner)}: none of its rules is about evaluating"
+            return (Decision(False, (why,), (), self._request(asker, "evaluate", "*", ANY)),)
+        forbidden = tuple(one for one in found if one.broken or (not one.permitted and one.rules))
+        return forbidden or tuple(one for one in found if one.permitted) or tuple(found)
 
     def _evaluable(self) -> tuple[str, ...]:
         """The data sets that its rows are: what it gives to others, and what rules about evaluating name."""
@@ -366,12 +256,11 @@ class Guard:
         return replace(self._request(who, verb, what, context), role=role, kind=kind, of=of)
 
     def _request(self, who: str, verb: str, what: str, context: Context) -> Request:
-        return Request(who=who, role=ITSELF, verb=self._word(verb), what=what, owner=self.owner, context=context)
+        return self._readers.request(who, verb, what, context)
 
-    def _word(self, verb: str) -> str:
-        """In the language of the federation file."""
-        chinese = any(grant.action in CHINESE for grant in self.settings.access)
-        return CHINESE_OF.get(verb, verb) if chinese else verb
+    @property
+    def _readers(self) -> Readers:
+        return Readers(self.owner, self.settings, self.policies)
 
     def context(
         self,
@@ -436,18 +325,21 @@ class Guard:
         self._told |= new
 
 
-def _strictest(found: Sequence[Decision]) -> Decision:
-    """The first denial among them, else the last permit."""
-    return next((one for one in found if not one.permitted), found[-1])
+def _once(hour: Hour) -> Hour:
+    """The clock, looked at when it is asked first: within one message it does not strike."""
+    read: list[int | None] = []
+
+    def known() -> int | None:
+        if not read:
+            read.append(hour())
+        return read[0]
+
+    return known
 
 
 def _failed(error: Exception) -> str:
     """Never its text, which may quote what nobody else should read."""
     return f"denied, since deciding failed: {type(error).__name__}"
-
-
-_ANY = Context.outside_training(purpose="", hour=0)
-"""For questions to the federation file alone, whose rules ask for no circumstances."""
 
 
 def _refusal(decisions: Iterable[Decision]) -> str | None:
