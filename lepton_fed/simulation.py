@@ -183,10 +183,13 @@ def _logging(run: Run, place: Path, database: str | None) -> Logging:
     """How the run writes the audit log; its keys are beside the database."""
     from lepton_fed.audit.beginnings import beginning, log_name
     from lepton_fed.audit.key_folder import KeyFolder
+    from lepton_fed.audit.own_log import policy_digest
     from lepton_fed.audit.run_log import RunLog
 
     settings = run.federation.settings
-    begun = beginning(run.federation, allowed_code(own.file for own in run.owns.values()))
+    guards = {name: department.guard for name, department in run.departments.items()}
+    policies = {name: policy_digest(guard.policies, name) for name, guard in guards.items() if guard is not None}
+    begun = beginning(run.federation, allowed_code(own.file for own in run.owns.values()), policies=policies)
     keys = run.keys = KeyFolder(folder_of(place, database), log_name(settings))
     return Logging(
         begun, lambda store, id_: RunLog(store.database, keys.signers(settings.names), id_, exclusive=keys.exclusive)

@@ -6,15 +6,13 @@ beginning(federation, code=...) ──► Beginning ──► RunBegun
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import json
-from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
+from collections.abc import Iterable, Mapping
 
-import lepton_fed
 from lepton_fed.audit.entries import digests
 from lepton_fed.audit.own_log import policy_digest
 from lepton_fed.audit.run_entries import Beginning
+from lepton_fed.code_digest import code_digest
 from lepton_fed.config import Federation
 from lepton_fed.config.federation import written
 from lepton_fed.policies import Policies
@@ -39,7 +37,7 @@ def beginning(
         purpose=settings.federation.purpose,
         departments=tuple(sorted(settings.names)),
         serial=serial,
-        code=digests({PROGRAM: program_digest()} | {module: module_digest(module) for module in code}),
+        code=digests(code_digests(code)),
         contracts=digests({name: contract_digest(settings, name) for name in settings.names}),
         policies=digests(known),
     )
@@ -62,34 +60,7 @@ def contract_digest(settings: Settings, department: str) -> bytes:
     return hashlib.sha256(json.dumps(contract, ensure_ascii=False, sort_keys=True).encode()).digest()
 
 
-def program_digest() -> bytes:
-    """32 bytes that stand for this program: every file of the package that is read when it runs."""
-    return _digest_of_folder(Path(lepton_fed.__file__).parent)
-
-
-def module_digest(name: str) -> bytes:
-    """32 bytes that stand for a module or a package with all in it; of nothing, where there are no files."""
-    try:
-        spec = importlib.util.find_spec(name)
-    except (ImportError, ValueError):
-        spec = None
-    places = list(spec.submodule_search_locations or []) if spec is not None else []
-    if places:
-        return _digest_of_folder(Path(places[0]))
-    if spec is None or spec.origin is None or not Path(spec.origin).is_file():
-        return hashlib.sha256().digest()
-    return hashlib.sha256(Path(spec.origin).read_bytes()).digest()
-
-
-def _digest_of_folder(folder: Path) -> bytes:
-    state = hashlib.sha256()
-    for path in sorted(_sources(folder)):
-        content = path.read_bytes()
-        name = path.relative_to(folder).as_posix().encode()
-        state.update(b"%d %d " % (len(name), len(content)) + name + content)
-    return state.digest()
-
-
-def _sources(folder: Path) -> Iterator[Path]:
-    """What Python makes of sources differs from machine to machine, and is not read instead of them."""
-    return (path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+def code_digests(modules: Iterable[str]) -> dict[str, bytes]:
+    """32 bytes that stand for this program, and for each module together with it, as policies know code by."""
+    found = {PROGRAM: code_digest(())} | {module: code_digest((module,)) for module in modules}
+    return {name: bytes.fromhex(one.removeprefix("sha256:")) for name, one in found.items()}

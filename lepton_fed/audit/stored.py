@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Label, LargeBinary, cast, select
+from sqlalchemy.orm import InstrumentedAttribute
 
 from lepton_fed.audit import merkle
 from lepton_fed.audit.errors import Unproven
@@ -44,8 +45,13 @@ def _end(size: int, frontier: tuple[bytes, ...], records: tuple[Record, ...]) ->
 
 def _records(connection: Connection, log: str) -> tuple[Record, ...]:
     table = AuditEntryRow
-    wanted = select(table.number, table.body, table.nodes).where(table.log == log).order_by(table.number)
+    wanted = select(table.number, _raw(table.body), _raw(table.nodes)).where(table.log == log).order_by(table.number)
     return tuple(Record(row.number, row.body, hashes(row.nodes)) for row in connection.execute(wanted))
+
+
+def _raw(column: InstrumentedAttribute[bytes]) -> Label[bytes]:
+    """Bytes, also where somebody has put text in their place, which SQLite lets him."""
+    return cast(column, LargeBinary).label(column.key)
 
 
 def _heads(connection: Connection, log: str) -> tuple[tuple[Sealed, ...], tuple[str, ...]]:
@@ -53,7 +59,7 @@ def _heads(connection: Connection, log: str) -> tuple[tuple[Sealed, ...], tuple[
     table = AuditHeadRow
     signatures, faults = _signatures(connection, log)
     heads = []
-    wanted = select(table.number, table.body).where(table.log == log).order_by(table.number)
+    wanted = select(table.number, _raw(table.body)).where(table.log == log).order_by(table.number)
     for row in connection.execute(wanted):
         try:
             signed = SignedHead.read(row.body)

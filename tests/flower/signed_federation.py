@@ -30,6 +30,8 @@ class Listening:
     reply: Callable[[Message], Reply] = lambda message: Joined("layout", 3)
     member: None = None
     """It takes part in no secure sum."""
+    log: None = None
+    """It keeps nothing for the audit."""
 
     def handle(self, message: Message) -> Reply:
         self.heard.append(message)

@@ -25,6 +25,8 @@ from lepton_fed.flower.records import (
     WORK,
     Here,
     Said,
+    Update,
+    Updated,
     Who,
     one_line,
     record_of,
@@ -34,6 +36,8 @@ from lepton_fed.messages import (
     Addend,
     Advertise,
     Advertised,
+    Attest,
+    Attested,
     Consult,
     Consulted,
     Declare,
@@ -70,6 +74,7 @@ from tests.flower import small
 EVERYTHING = (
     *(Who, Here, Join, Joined, Declare, Declared, Work, Done, Advertise, Advertised, Sum, Summed),
     *(Consult, Consulted, Evaluate, Evaluated, Wish, Wished, Read, Sent, Take, Taken, Refused),
+    *(Attest, Attested, Update, Updated),
 )
 
 words = st.text(st.characters(categories=("L", "N", "P", "Zs"), exclude_characters="\u00a0"), max_size=20).filter(
@@ -136,6 +141,10 @@ everything_said = st.one_of(
     st.just(Advertised(KEYS)),
     st.builds(Sum, st.just(Survivors(bytes(32), ("a", "生产"))), st.none() | works, digests),
     st.builds(Summed, masked, tables, tables, words.map(one_line), digests),
+    st.builds(Attest, st.binary(max_size=9), counts, st.lists(st.binary(max_size=9), max_size=3).map(tuple), counts),
+    st.builds(Attested, counts, st.binary(max_size=9), st.lists(st.binary(max_size=9), max_size=3).map(tuple)),
+    st.builds(Update, st.binary(max_size=9), words),
+    st.builds(Updated, counts),
     st.just(Who()),
     st.builds(Here, words),
     st.builds(Join, words),

@@ -10,9 +10,8 @@ import pytest
 from sqlalchemy import text
 
 from clients.home import MODELS
-from lepton_fed.audit import Entry, ModelMade, Planned, Released, RunBegun, RunEnded, Verdict, prove
-from lepton_fed.audit.kits import docket_of
-from lepton_fed.audit.own_log import DepartmentLog
+from lepton_fed.audit import Decided, Entry, ModelMade, Planned, Released, RunBegun, RunEnded, Verdict, prove
+from lepton_fed.audit.kits import docket_of, log_of
 from lepton_fed.audit.places import Found, logs_at
 from lepton_fed.config import Federation
 from lepton_fed.deploy.kit import DepartmentKit
@@ -54,18 +53,6 @@ def verified(there: Together, keys: Path | None = None) -> Verdict:
     return verdict
 
 
-def said(entry: Entry) -> tuple[object, ...]:
-    """What an entry says, but for its time and what differs from run to run anyway."""
-    match entry:
-        case Planned():
-            return entry.TITLE, entry.round, entry.attempt, entry.models, entry.members
-        case Released():
-            return entry.TITLE, entry.round, entry.group, entry.cohort, entry.departments, entry.result
-        case ModelMade():
-            return entry.TITLE, entry.target, entry.parameters
-    return (entry.TITLE,)
-
-
 def decision(owner: str) -> Decision:
     context = Context.outside_training(purpose="Predict failures", hour=9)
     request = Request(who=FOUR[1], role="department", verb="读取", what="生产线数据", owner=owner, context=context)
@@ -90,19 +77,16 @@ def test_the_log_of_a_deployed_run_proves_every_department_its_model(tmp_path: P
 
 
 def test_a_round_that_is_played_again_after_a_kill_is_in_the_log_once(tmp_path: Path, federation: Federation) -> None:
-    with together(tmp_path / "whole", federation) as there:
+    with together(tmp_path, federation) as there:
+        there.killed(at=1, where="after the database")
+        there.killed(at=4, where="exchange over")
         there.play()
-        whole = [said(entry) for entry in entries(there)]
-    with together(tmp_path / "killed", federation) as there:
-        for moment in ("after the database", "after the checkpoint", "exchange over"):
-            there.killed(at=1 if moment != "exchange over" else 4, where=moment)
-        there.play()
+        told = entries(there)
         verified(there)
-        found_here = [said(entry) for entry in entries(there)]
-    rounds = [one for one in found_here if one[0] in ("plan", "release", "survivor set")]
-    assert [one[:-1] for one in rounds] == [one[:-1] for one in whole if one[0] in ("plan", "release", "survivor set")]
-    assert sum(one[0] == "run begun" for one in found_here) == 4
-    assert sorted(one[1] for one in found_here if one[0] == "model") == sorted(FOUR)
+    assert [(one.round, len(one.members)) for one in told if isinstance(one, Planned)] == [(1, 4), (2, 4), (3, 4)]
+    assert [one.round for one in told if isinstance(one, Released) and one.group == "updates"] == [1, 2]
+    assert sum(isinstance(one, RunBegun) for one in told) == 3
+    assert sorted(one.target for one in told if isinstance(one, ModelMade)) == sorted(FOUR)
 
 
 def test_what_a_department_decided_is_in_the_log_and_its_reasons_stay_with_it(
@@ -113,13 +97,12 @@ def test_what_a_department_decided_is_in_the_log_and_its_reasons_stay_with_it(
         there.killed(at=1, where="1: round over")
         home = there.residents[name].home
         assert home is not None
-        log = home.log
-        assert isinstance(log, DepartmentLog)
-        log.heard(decision(name), person="张三")
+        log_of(home.kit).heard(decision(name), person="张三")
         there.play()
         verified(there, there.made.departments[name])
-        told = [entry for entry in entries(there) if entry.TITLE == "decision"]
-        assert [(one.department, one.allowed) for one in told] == [(name, False)]  # type: ignore[attr-defined]
+        told = [one for one in entries(there) if isinstance(one, Decided)]
+        assert {one.department for one in told if one.allowed} == set(FOUR)  # Each permitted its own update.
+        assert [one.department for one in told if not one.allowed] == [name]
         noted = list(docket_of(DepartmentKit.load(there.made.departments[name])).noted())
         assert any("张三".encode() in opening for one in noted for opening in one.openings)
         assert "张三".encode() not in (there.state / DATABASE).read_bytes()
