@@ -106,10 +106,10 @@ $(EXAMPLES): .venv/.created $(PACKAGING)
 
 $(DEV): .venv/.created $(PACKAGING)
 	@echo "== installing lepton-fed with what its tests need into .venv"
-	$(INSTALL) -e '.[examples,postgres,dev]'
+	$(INSTALL) -e '.[examples,knowledge,postgres,dev]'
 	@touch $(EXAMPLES) $@
 
 $(ALL): .venv/.created $(PACKAGING)
 	@echo "== installing lepton-fed with every extra into .venv"
-	$(INSTALL) -e '.[examples,postgres,dev,ray,mlflow,tensorboard]'
+	$(INSTALL) -e '.[examples,knowledge,postgres,dev,ray,mlflow,tensorboard]'
 	@touch $(EXAMPLES) $(DEV) $@

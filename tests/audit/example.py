@@ -14,6 +14,8 @@ from lepton_fed.audit import (
     Decided,
     Entry,
     Keys,
+    KnowledgeRevised,
+    MatchDecided,
     MembershipTaken,
     ModelMade,
     Openings,
@@ -106,6 +108,15 @@ def entries(openings: Openings) -> list[Entry]:
         Spent(at(6), RUN, 1, "生产车间", "生产线数据", 250_000, 1_750_000, 1e-5, sha("gaussian")),
         ModelMade(at(7), RUN, 1, "研发部门", sha("model.safetensors"), sha("vector")),
         RunEnded(at(8), RUN, "finished", 1, openings.commit("")),
+    ]
+
+
+def knowledge_entries(openings: Openings) -> list[Entry]:
+    """What departments' facts add to a log."""
+    texts = [openings.commit(text) for text in ("供应商.csv", "季度更新", "王芳")]
+    return [
+        KnowledgeRevised(at(9), "", "供应链部门", "import", 1, 4, 0, sha("facts"), *texts),
+        MatchDecided(at(10), "", "供应链部门", "研发部门", sha("pair"), "accepted", *texts[1:]),
     ]
 
 

@@ -13,9 +13,9 @@ from lepton_fed.audit.entries import KINDS, digests, spoken
 from lepton_fed.flower.link_audit import AuditEvent
 from lepton_fed.secagg.canonical import encode
 from lepton_fed.secagg.errors import Malformed
-from tests.audit.example import decided, entries
+from tests.audit.example import decided, entries, knowledge_entries
 
-ALL = entries(Openings())
+ALL = [*entries(Openings()), *knowledge_entries(Openings())]
 
 
 def test_the_example_has_every_kind() -> None:
