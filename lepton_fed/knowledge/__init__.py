@@ -19,7 +19,11 @@ if TYPE_CHECKING:
     from lepton_fed.knowledge.asking import Answer, Bounds
     from lepton_fed.knowledge.facts import Fact, Literal
     from lepton_fed.knowledge.graph import KnowledgeGraph
+    from lepton_fed.knowledge.joining import Match, Pair
+    from lepton_fed.knowledge.knowing import Knows
+    from lepton_fed.knowledge.quality import Report
     from lepton_fed.knowledge.revisions import Provenance, Revision
+    from lepton_fed.knowledge.rules import Rules
     from lepton_fed.knowledge.sources import FactSource
 
 _HOMES = {
@@ -30,9 +34,14 @@ _HOMES = {
     "Fact": "facts",
     "FactSource": "sources",
     "KnowledgeGraph": "graph",
+    "Knows": "knowing",
     "Literal": "facts",
+    "Match": "joining",
+    "Pair": "joining",
     "Provenance": "revisions",
+    "Report": "quality",
     "Revision": "revisions",
+    "Rules": "rules",
 }
 
 __all__ = [
@@ -43,9 +52,14 @@ __all__ = [
     "Fact",
     "FactSource",
     "KnowledgeGraph",
+    "Knows",
     "Literal",
+    "Match",
+    "Pair",
     "Provenance",
+    "Report",
     "Revision",
+    "Rules",
 ]
 
 

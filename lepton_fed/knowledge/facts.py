@@ -122,9 +122,10 @@ class Literal:
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """What a department holds to be true. Names are normalised; `*_written` only where they were written differently.
+    """What a department holds to be true. Made from names as they are written; what differs from the name is kept.
 
     `confidence`: above 0, at most 1. `source` is said where it differs from that of the revision it came with.
+    DataError for what is none.
     """
 
     head: str
@@ -138,25 +139,20 @@ class Fact:
     def __post_init__(self) -> None:
         if not 0 < self.confidence <= 1:
             raise DataError(f"a confidence lies above 0 and is at most 1, found {self.confidence}")
-        if self.relation == TYPE and isinstance(self.tail, Literal):
+        self._normalise("head", self.head, name_of(self.head))
+        relation = relation_of(self.relation)
+        if relation != self.relation:
+            object.__setattr__(self, "relation", relation)
+        if not isinstance(self.tail, Literal):
+            self._normalise("tail", self.tail, name_of(self.tail))
+        elif relation == TYPE:
             raise DataError(f"{self.head[:40]!r}: what an entity is, is no literal: {self.tail.text[:40]!r}")
 
-    @classmethod
-    def written(
-        cls, head: str, relation: str, tail: str | Literal, confidence: float = 1.0, source: str | None = None
-    ) -> Fact:
-        """The fact that is written so; DataError where it is none."""
-        known_head = name_of(head)
-        known_tail = tail if isinstance(tail, Literal) else name_of(tail)
-        return cls(
-            known_head,
-            relation_of(relation),
-            known_tail,
-            confidence,
-            source,
-            None if known_head == head else head,
-            None if isinstance(tail, Literal) or known_tail == tail else tail,
-        )
+    def _normalise(self, end: str, written: str, name: str) -> None:
+        # A million facts are made in one import, nearly all of them with nothing to do here.
+        if name != written:
+            object.__setattr__(self, end, name)
+            object.__setattr__(self, f"{end}_written", written)
 
     @property
     def key(self) -> bytes:

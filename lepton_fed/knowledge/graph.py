@@ -18,14 +18,23 @@ from typing import Self
 
 from sqlalchemy import URL
 
+from lepton_fed.errors import PeerError
 from lepton_fed.knowledge import index as indices
-from lepton_fed.knowledge import joining, revisions
+from lepton_fed.knowledge import intersection, joining, revisions
 from lepton_fed.knowledge.access import Access
 from lepton_fed.knowledge.asking import Answer, Bounds, Questioner
-from lepton_fed.knowledge.facts import TYPE, Fact
+from lepton_fed.knowledge.export import write, written
+from lepton_fed.knowledge.facts import TYPE, Fact, name_of
 from lepton_fed.knowledge.index import Index
+from lepton_fed.knowledge.intersection import Answered, Asked, Asking, Found
+from lepton_fed.knowledge.joining import Match, Method, Move, Pair, State
+from lepton_fed.knowledge.knowing import Knows, knows, may_know_of
+from lepton_fed.knowledge.quality import Report, check
 from lepton_fed.knowledge.revisions import Held, Provenance, Revision
+from lepton_fed.knowledge.rules import Rules
+from lepton_fed.knowledge.sorts import Sorting
 from lepton_fed.knowledge.sources import FactSource, read_facts
+from lepton_fed.knowledge.spelling import alike, by_spelling
 from lepton_fed.storage import schema, sqlite_url
 from lepton_fed.storage.private_file import make_private
 
@@ -152,6 +161,83 @@ class KnowledgeGraph:
         questioner = self._asked()
         return questioner.ask(question, access.readable(questioner.index.graphs))
 
+    def who_knows(self, entity: str, access: Access) -> list[Knows]:
+        """Which other departments have facts about the entity, as far as the asker may learn that."""
+        name = name_of(entity)
+        found: list[Knows] = []
+        for owner in self.departments:
+            if owner != access.asker.department:
+                found += self._knows(owner, name, access)
+        return found
+
+    def readable(self, access: Access, departments: Iterable[str] | None = None) -> Iterator[Held]:
+        """The facts that the asker may read, with their provenance; of all departments or some."""
+        for owner in self.departments if departments is None else departments:
+            sorting = Sorting.of(owner, self.facts(owner))
+            with self._database.reading() as connection:
+                for held in revisions.held(connection, owner):
+                    if access.may(sorting.sort(held.fact), "read"):
+                        yield held
+
+    def export(self, path: Path, access: Access, departments: Iterable[str] | None = None) -> int:
+        """Write what the asker may read to a .ttl, .nt, .csv or .tsv file, mode 600; how many facts that were."""
+        facts = list(self.readable(access, departments))
+        write(path, lambda form: written(facts, form, self._canonical()))
+        return len(facts)
+
+    def check(self, department: str, rules: Rules) -> Report:
+        """What breaks the rules, what is missing, and the department's scores."""
+        return check(department, partial(self.facts, department), rules)
+
+    # ------------------------------------------------------------ entities of several departments that are one
+
+    def propose(self, department: str, other: str) -> int:
+        """Propose pairs of entities whose names come to the same; how many nobody had proposed before."""
+        ours, theirs = (by_spelling(self._own_entities(one)) for one in (department, other))
+        with self._database.writing() as connection:
+            return joining.propose(connection, alike(department, ours, other, theirs), "name")
+
+    def propose_pair(self, pair: Pair, method: Method = "person") -> int:
+        """Propose one pair: 1, or 0 if it was proposed before."""
+        with self._database.writing() as connection:
+            return joining.propose(connection, [pair], method)
+
+    def matches(self, *states: State) -> list[Match]:
+        """Pairs that were proposed, or those in one of the states."""
+        with self._database.reading() as connection:
+            return joining.matches(connection, *states)
+
+    def decide(self, number: int, move: Move, *, by: str, reason: str = "", canonical: str | None = None) -> Match:
+        """Accept or refuse a match, or undo that; `canonical`: the name that both departments then see."""
+        with self._database.writing() as connection:
+            return joining.decide(connection, self._log, number, move, by=by, reason=reason, canonical=canonical)
+
+    def ask_privately(self, department: str, other: str) -> tuple[Asking, Asked]:
+        """Begin to find common entities with a department whose facts are elsewhere: what to keep, what to send."""
+        return intersection.ask(department, other, by_spelling(self._own_entities(department)))
+
+    def answer_privately(self, asked: Asked, department: str, access: Access) -> Answered:
+        """Answer with those of the department's entities of which the asker may know that they are there."""
+        if access.asker.department != asked.asker:
+            raise PeerError(asked.asker, f"it asks in the name of {access.asker.department}")
+        sorting = Sorting.of(department, self.facts(department))
+        entities = (e for e in self._own_entities(department) if may_know_of(department, e, sorting, access))
+        return intersection.answer(asked, department, by_spelling(entities))
+
+    def find_privately(self, asking: Asking, answered: Answered) -> Found:
+        """What is common, as this side calls it: to be sent to the other one, which proposes it."""
+        spelled = by_spelling(self._own_entities(asking.asked.asker))
+        common = intersection.common(asking, answered)
+        return Found(asking.asked.session, tuple(sorted(spelled[one][0] for one in common if one in spelled)))
+
+    def propose_found(self, found: Found, department: str, asker: str) -> int:
+        """Propose, at the side that answered, what the asker found; how many nobody had proposed before."""
+        ours, theirs = by_spelling(self._own_entities(department)), by_spelling(found.names)
+        with self._database.writing() as connection:
+            return joining.propose(connection, alike(asker, theirs, department, ours), "private", called_by=asker)
+
+    # ------------------------------------------------------------
+
     def rebuild(self) -> Index:
         """Build the index anew from the revisions."""
         if self._questioner is not None:
@@ -161,6 +247,25 @@ class KnowledgeGraph:
         return indices.build(self._index_folder, self._state(), owned, self._canonical())
 
     # ------------------------------------------------------------
+
+    def _own_entities(self, department: str) -> set[str]:
+        """The department's entities, by its own names."""
+        found = set()
+        for fact in self.facts(department):
+            found.add(fact.head)
+            if isinstance(fact.tail, str) and fact.relation != TYPE:
+                found.add(fact.tail)
+        return found
+
+    def _knows(self, owner: str, name: str, access: Access) -> Iterator[Knows]:
+        with self._database.reading() as connection:
+            about = {
+                own: [*revisions.held(connection, owner, head=own), *revisions.held(connection, owner, tail=own)]
+                for own in joining.own_names(connection, owner, name)
+            }
+        sorting = Sorting.of(owner, self.facts(owner)) if any(about.values()) else Sorting(owner, {})
+        found = {one for own, held in about.items() for one in knows(owner, held, own, sorting, access)}
+        yield from sorted(found, key=lambda one: not one.readable)[:1]
 
     def _asked(self) -> Questioner:
         state = self._state()

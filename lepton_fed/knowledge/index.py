@@ -88,7 +88,7 @@ def _of_owner(
     owner: str, facts: Iterable[Fact], sorting: Sorting, canonical: Canonical, graphs: dict[Sort, str]
 ) -> Iterator[object]:
     library = oxigraph()
-    node, quad, value = library.NamedNode, library.Quad, library.Literal
+    node, quad = library.NamedNode, library.Quad
     named: dict[Sort, object] = {}
     relations: dict[str, object] = {}
     for fact in facts:
@@ -101,18 +101,12 @@ def _of_owner(
         head = node(iris.iri(canonical(owner, fact.head), "entity"))
         tail: object
         if isinstance(fact.tail, Literal):
-            tail = _value(fact.tail, value, node)
+            tail = iris.value(fact.tail)
         elif fact.relation == TYPE:
             tail = node(iris.iri(fact.tail, "type"))
         else:
             tail = node(iris.iri(canonical(owner, fact.tail), "entity"))
         yield quad(head, relations[fact.relation], tail, named[sort])
-
-
-def _value(one: Literal, value: Callable[..., object], node: Callable[[str], object]) -> object:
-    if one.language:
-        return value(one.text, language=one.language.lower())
-    return value(one.text, datatype=node(iris.datatype_iri(one.datatype)))
 
 
 def _graph(sort: Sort, number: int) -> str:

@@ -10,10 +10,12 @@ A name that is an address already stays as it is. An IRI may hold Chinese; only 
 from __future__ import annotations
 
 import re
+from typing import Any
 from typing import Literal as OneOf
 from urllib.parse import unquote
 
 from lepton_fed.knowledge.facts import DATATYPES, STRING, TYPE, Literal, is_address
+from lepton_fed.knowledge.library import oxigraph
 
 Use = OneOf["entity", "relation", "type"]
 
@@ -63,6 +65,14 @@ def escaped(text: str) -> str:
 def datatype_iri(datatype: str) -> str:
     """The address of a literal's type."""
     return XSD + datatype if datatype in DATATYPES else datatype
+
+
+def value(one: Literal) -> Any:
+    """The literal as RDF has it."""
+    library = oxigraph()
+    if one.language:
+        return library.Literal(one.text, language=one.language.lower())
+    return library.Literal(one.text, datatype=library.NamedNode(datatype_iri(one.datatype)))
 
 
 def literal(text: str, datatype: str, language: str) -> Literal:

@@ -87,12 +87,22 @@ class Match:
     reason: str
 
 
-def propose(connection: Connection, pairs: Iterable[Pair], method: Method, time: datetime | None = None) -> int:
-    """Add pairs that nobody proposed before; how many those were."""
+def propose(
+    connection: Connection,
+    pairs: Iterable[Pair],
+    method: Method,
+    *,
+    called_by: str | None = None,
+    time: datetime | None = None,
+) -> int:
+    """Add pairs that nobody proposed before; how many those were.
+
+    `called_by`: the department whose names both would get; default: the one that sorts first.
+    """
     texts = select(MATCH.c.department, MATCH.c.entity, MATCH.c.other_department, MATCH.c.other_entity)
     known = {tuple(row) for row in connection.execute(texts)}
     when = time or datetime.now(UTC)
-    rows = [_row(pair, method, when) for pair in sorted(set(pairs)) if _texts(pair) not in known]
+    rows = [_row(pair, method, when, called_by) for pair in sorted(set(pairs)) if _texts(pair) not in known]
     if rows:
         connection.execute(insert(KnowledgeMatchRow), rows)
     return len(rows)
@@ -111,7 +121,7 @@ def decide(
 ) -> Match:
     """Make a person's decision; DataError, and nothing changed, for a move that the match does not allow.
 
-    `canonical`: the name that both departments will see, by default that of the department that sorts first.
+    `canonical`: the name that both departments will see; default: the one that it was proposed with.
     """
     match = _of_number(connection, number)
     state = _MOVES.get((match.state, move))
@@ -121,7 +131,7 @@ def decide(
         raise DataError("a match is decided by a person: say who")
     when = time or datetime.now(UTC)
     values = {"state": state, "decided": when, "by": by, "reason": reason}
-    values["canonical"] = name_of(canonical) if canonical else match.pair.entity
+    values["canonical"] = name_of(canonical) if canonical else match.canonical
     connection.execute(update(MATCH).where(MATCH.c.number == number).values(values))
     decided = _of_number(connection, number)
     _audited(connection, log, decided, when)
@@ -147,6 +157,13 @@ def canonical(connection: Connection) -> Callable[[str, str], str]:
     """The name by which an entity of a department is known to all, from (department, name)."""
     table = names(matches(connection, "accepted", "refused"))
     return lambda department, name: table.get((department, name), name)
+
+
+def own_names(connection: Connection, department: str, name: str) -> list[str]:
+    """What a department calls the entity that is known to all by `name`, sorted."""
+    table = names(matches(connection, "accepted", "refused"))
+    found = {own for (owner, own), known in table.items() if owner == department and known == name}
+    return sorted(found if (department, name) in table else found | {name})
 
 
 def names(decided: Iterable[Match]) -> dict[tuple[str, str], str]:
@@ -205,9 +222,10 @@ def _texts(pair: Pair) -> tuple[str, str, str, str]:
     return (pair.department, pair.entity, pair.other_department, pair.other_entity)
 
 
-def _row(pair: Pair, method: Method, when: datetime) -> dict[str, object]:
+def _row(pair: Pair, method: Method, when: datetime, called_by: str | None) -> dict[str, object]:
     texts = dict(zip(("department", "entity", "other_department", "other_entity"), _texts(pair), strict=True))
-    rest = {"method": method, "state": "proposed", "canonical": pair.entity, "proposed": when, "decided": None}
+    canonical = pair.other_entity if called_by == pair.other_department else pair.entity
+    rest = {"method": method, "state": "proposed", "canonical": canonical, "proposed": when, "decided": None}
     return {**texts, **rest, "by": "", "reason": ""}
 
 

@@ -19,6 +19,11 @@ def intersection() -> ModuleType:
     return _imported("private_set_intersection.python", "openmined-psi")
 
 
+def conversion() -> ModuleType:
+    """Traditional Chinese as simplified."""
+    return _imported("opencc", "opencc")
+
+
 @cache
 def _imported(module: str, package: str) -> ModuleType:
     try:

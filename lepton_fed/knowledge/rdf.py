@@ -60,7 +60,7 @@ class _Nodes:
 
 def _fact(quad: pyoxigraph.Quad, nodes: _Nodes) -> Fact:
     tail = quad.object
-    return Fact.written(_name(quad.subject, nodes), iris.name(quad.predicate.value), _tail(tail, nodes))
+    return Fact(_name(quad.subject, nodes), iris.name(quad.predicate.value), _tail(tail, nodes))
 
 
 def _tail(term: object, nodes: _Nodes) -> str | Literal:

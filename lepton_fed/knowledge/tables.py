@@ -99,7 +99,7 @@ def _fact(row: Sequence[str], places: Mapping[str, int]) -> Fact:
     datatype, language = _cell(row, places, "type"), _cell(row, places, "language")
     end = Literal(tail, datatype or "string", language) if datatype or language else tail
     confidence, source = _cell(row, places, "confidence"), _cell(row, places, "source")
-    return Fact.written(head, relation, end, _number(confidence) if confidence else 1.0, source or None)
+    return Fact(head, relation, end, _number(confidence) if confidence else 1.0, source or None)
 
 
 def _cell(row: Sequence[str], places: Mapping[str, int], key: str) -> str:
@@ -127,11 +127,9 @@ def _described(
             raise DataError(f"{place}: {len(row)} cells in a table of {len(columns)} columns")
         try:
             if shape.entity_type:
-                yield Fact.written(row[subject], "rdf:type", shape.entity_type)
+                yield Fact(row[subject], "rdf:type", shape.entity_type)
             for k, relation, datatype in others:
                 if row[k].strip():
-                    yield Fact.written(
-                        row[subject], relation, Literal(row[k].strip(), datatype) if datatype else row[k]
-                    )
+                    yield Fact(row[subject], relation, Literal(row[k].strip(), datatype) if datatype else row[k])
         except DataError as error:
             raise DataError(f"{place}: {error}") from None

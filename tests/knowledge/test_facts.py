@@ -42,10 +42,10 @@ def test_what_is_no_name_is_refused(wrong: str) -> None:
 
 
 def test_what_was_written_differently_is_kept() -> None:
-    fact = Fact.written("ＡＢＣ", "类型", "供应商 ")
+    fact = Fact("ＡＢＣ", "类型", "供应商 ")
     assert (fact.head, fact.relation, fact.tail) == ("ABC", "rdf:type", "供应商")
     assert (fact.head_written, fact.tail_written) == ("ＡＢＣ", "供应商 ")
-    assert Fact.written("ABC", "供应", "轴承").head_written is None
+    assert Fact("ABC", "供应", "轴承").head_written is None
 
 
 @pytest.mark.parametrize(

@@ -88,7 +88,7 @@ def test_nothing_is_retracted_by_saying_nothing(graph: KnowledgeGraph) -> None:
 def test_every_fact_comes_back_whole(tmp_path: Path) -> None:
     facts = [
         Fact("a", "r", Literal("价", "string", "zh"), 0.25, "访谈", "Ａ"),
-        Fact.written("ＡＢＣ", "供应", "轴承 "),
+        Fact("ＡＢＣ", "供应", "轴承 "),
         Fact("urn:a", "urn:p", "_:x-0"),
     ]
     with KnowledgeGraph(tmp_path / "k.sqlite") as graph:
