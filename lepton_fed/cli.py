@@ -23,6 +23,7 @@ from typer.core import TyperCommand
 from lepton_fed import running
 from lepton_fed.deploy import commands
 from lepton_fed.errors import ConfigError, LeptonError, StorageError
+from lepton_fed.knowledge import commands as knowledge
 
 if TYPE_CHECKING:
     from lepton_fed.config import Federation
@@ -43,6 +44,7 @@ ARGUMENTS = {
     "name": "Which example; without, they are listed.",
     "folder": "Where to copy it.",
     **{name: said for name, said in commands.ARGUMENTS.items() if name != "name"},
+    **knowledge.ARGUMENTS,
 }
 """What a command's arguments mean, for its help."""
 
@@ -215,6 +217,7 @@ def runs(database: DatabaseUrl = None) -> None:
 
 running.register(app, cls=Described)
 commands.register(app, cls=Described)
+knowledge.register(app, cls=Described)
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Literal
 
 from lepton_fed.config.load import load
 from lepton_fed.errors import ConfigError
+from lepton_fed.knowledge.sources import FactSource
 
 Format = Literal["csv", "parquet", "npz", "sql", "callable"]
 
@@ -138,6 +139,8 @@ class DepartmentFile(_Strict):
     memory_limit: int | None = None
     """Bytes of device memory that the data may take; larger data are streamed from host memory."""
     terms: OwnTerms = field(default_factory=OwnTerms)
+    knowledge: tuple[FactSource, ...] = ()
+    """Where its facts come from; `lepton-fed knowledge import --own` reads them."""
 
     def __post_init__(self) -> None:
         if self.memory_limit is not None and self.memory_limit < 0:

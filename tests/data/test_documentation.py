@@ -21,7 +21,7 @@ EXAMPLES = re.findall(r"```toml department\n(.*?)```", PAGE, flags=re.DOTALL)
 @pytest.mark.parametrize("key", [f.name for kind in (DepartmentFile, DataSource, OwnTerms) for f in fields(kind)])
 def test_every_key_is_described_with_an_example(key: str) -> None:
     assert re.search(rf"^\| `{re.escape(key)}` \|", PAGE, flags=re.MULTILINE)
-    assert key in ("data", "terms") or any(
+    assert key in ("data", "terms", "knowledge") or any(
         re.search(rf"^{key} = ", example, flags=re.MULTILINE) for example in EXAMPLES
     )
 

@@ -37,8 +37,13 @@ SUPPLIES = [
 RESEARCHES = [Fact("齿轮箱", "用于", "电机"), Fact("电机", "功率", Literal("15", "integer"))]
 
 
+RELATIONS = {"供应", "rdf:type", "报价", "负责", "交付", "x"}
+
+
 def grant(what: str, who: str = RESEARCH, action: str = "读取", owner: str = SUPPLY, effect: str = "permit") -> Grant:
-    return Grant(what=what, who=(who,), action=action, owner=(owner,), effect=effect)  # type: ignore[arg-type]
+    """About a relation of the examples, or else about a type."""
+    kind = "relation" if what in RELATIONS else "type"
+    return Grant(what=what, who=(who,), action=action, owner=(owner,), effect=effect, kind=kind)  # type: ignore[arg-type]
 
 
 GRANTS = tuple(grant(what) for what in ("供应", "rdf:type", "供应商", "零件"))
