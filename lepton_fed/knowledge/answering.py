@@ -1,10 +1,10 @@
-"""The process that asks the store: one question a line, one answer a line, within bounds of time and memory.
+"""The process that asks a store: one question a line, one answer a line, within bounds of time and memory.
 
-    {"question": …, "graphs": [...], "rows": 1000, "characters": …}  ──►  {"columns": …, "rows": …, "more": false}
+    {"question": …, "store": …, "graphs": [...], "rows": 1000, …}  ──►  {"columns": …, "rows": …, "more": false}
 
 The store's evaluation cannot be interrupted from outside and a join of everything with everything takes for ever, so it
-runs here, where `asking` can end it. The store is open for reading only. The process is started as
-`python -m lepton_fed.knowledge.answering STORE BYTES`.
+runs here, where `asking` can end it. Stores are opened for reading only. The process is started as
+`python -m lepton_fed.knowledge.answering BYTES`.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import json
 import resource
 import sys
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 
 from lepton_fed.knowledge.iris import PREFIXES, XSD
@@ -23,13 +24,18 @@ NOWHERE = "urn:lepton:graph:"
 
 
 def main() -> None:
-    path, memory = sys.argv[1], int(sys.argv[2])
-    store = oxigraph().Store.read_only(path)
-    # Bytes of address space beyond what the libraries and the store's files have taken by now.
+    memory = int(sys.argv[1])
     resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     for line in sys.stdin:
-        print(json.dumps(_answered(store, json.loads(line)), ensure_ascii=False), flush=True)
+        asked = json.loads(line)
+        print(json.dumps(_answered(_opened(asked["store"]), asked), ensure_ascii=False), flush=True)
+
+
+@lru_cache(maxsize=4)
+def _opened(path: str) -> Any:
+    """A store that stays open for the next question; a view is never changed."""
+    return oxigraph().Store.read_only(path)
 
 
 def _answered(store: Any, asked: dict[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Asks the index a question on behalf of an asker, within bounds; the answer holds nothing that he may not read.
 
-    question ──require_question──► graphs of the sorts that the asker may read ──► a process of its own ──► Answer
+    question ──require_question──► a view of the sorts that the asker may read ──► a process of its own ──► Answer
 
 The process stays for further questions and is ended when one takes too long.
 """
@@ -24,6 +24,7 @@ from lepton_fed.knowledge.facts import Literal
 from lepton_fed.knowledge.index import Index
 from lepton_fed.knowledge.questions import require_question
 from lepton_fed.knowledge.sorts import Sort
+from lepton_fed.knowledge.views import view
 
 Term = str | Literal | None
 """An entity, relation or type by its name; a literal; None where a column of an answer is empty."""
@@ -63,10 +64,11 @@ class Questioner:
     def ask(self, question: str, readable: Iterable[Sort]) -> Answer:
         """The answer to SPARQL out of those sorts alone; DataError for what cannot be asked or takes too much."""
         require_question(question)
-        graphs = [self.index.graphs[sort] for sort in readable if sort in self.index.graphs]
+        seen = view(self.index, readable)
         asked = {
             "question": question,
-            "graphs": graphs,
+            "store": str(seen.store),
+            "graphs": seen.graphs,
             "rows": self.bounds.rows,
             "characters": self.bounds.characters,
         }
@@ -135,7 +137,7 @@ class Questioner:
     def _started(self) -> subprocess.Popen[bytes]:
         module = [sys.executable, "-m", "lepton_fed.knowledge.answering"]
         self._process = subprocess.Popen(
-            [*module, str(self.index.store), str(self.bounds.memory)],
+            [*module, str(self.bounds.memory)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

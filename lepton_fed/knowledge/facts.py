@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime
 from hashlib import blake2b
@@ -78,15 +79,15 @@ def _is_moment(text: str) -> bool:
     return "T" in text and _read(datetime.fromisoformat, text)
 
 
-def _read(reader: object, text: str) -> bool:
+def _read(reader: Callable[[str], object], text: str) -> bool:
     try:
-        reader(text)  # type: ignore[operator]
+        reader(text)
     except ValueError:
         return False
     return True
 
 
-DATATYPES = {
+DATATYPES: dict[str, Callable[[str], bool]] = {
     STRING: lambda text: True,
     "integer": lambda text: _WHOLE.fullmatch(text) is not None,
     "decimal": lambda text: _DECIMAL.fullmatch(text) is not None,

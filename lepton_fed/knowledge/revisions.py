@@ -15,9 +15,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
-from typing import cast
+from typing import Any, cast
 
-from sqlalchemy import Connection, Select, Table, and_, exists, func, insert, literal, or_, select, update
+from sqlalchemy import Connection, Insert, Select, Table, and_, exists, func, insert, literal, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.elements import ColumnElement
 
@@ -191,15 +191,6 @@ def digest(connection: Connection, number: int) -> bytes:
     return _digest(came, gone)
 
 
-def fact_of(row: tuple[object, ...]) -> Fact:
-    """The fact of a row with the columns `FACT_COLUMNS`."""
-    return _fact(*row)  # type: ignore[arg-type]
-
-
-FACT_COLUMNS = _COLUMNS
-"""What `fact_of` takes."""
-
-
 # ------------------------------------------------------------ how it is written
 
 
@@ -264,26 +255,28 @@ def _audited(connection: Connection, log: str, revision: Revision) -> None:
     append(connection, log, [entry], openings)
 
 
-def _adding(connection: Connection) -> sqlite.Insert | postgresql.Insert:
+def _adding(connection: Connection) -> Insert:
     """An insertion that leaves a fact alone that stands already."""
-    dialects = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
-    if connection.dialect.name not in dialects:
-        raise StorageError(f"facts are kept in SQLite or PostgreSQL, not in {connection.dialect.name}")
-    return dialects[connection.dialect.name](KnowledgeFactRow).on_conflict_do_nothing()
+    if connection.dialect.name == "sqlite":
+        return sqlite.insert(KnowledgeFactRow).on_conflict_do_nothing()
+    if connection.dialect.name == "postgresql":
+        return postgresql.insert(KnowledgeFactRow).on_conflict_do_nothing()
+    raise StorageError(f"facts are kept in SQLite or PostgreSQL, not in {connection.dialect.name}")
 
 
 def _add(connection: Connection, rows: list[dict[str, object]]) -> None:
     """Add rows that do not stand yet. Their values need no conversion, which costs more than the insertion itself."""
     compiled = _adding(connection).compile(dialect=connection.dialect, column_keys=list(rows[0]))
-    order = compiled.positiontup  # type: ignore[attr-defined]
+    order = compiled.positiontup
     given = rows if order is None else [tuple(row[name] for name in order) for row in rows]
-    connection.exec_driver_sql(str(compiled), given)  # type: ignore[arg-type]
+    connection.exec_driver_sql(str(compiled), given)
 
 
 def _row(fact: Fact, department: str, number: int) -> dict[str, object]:
-    tail, datatype, language = fact.tail, None, None
-    if isinstance(tail, Literal):
-        tail, datatype, language = tail.text, tail.datatype, tail.language or None
+    end = fact.tail
+    tail, datatype, language = (
+        (end.text, end.datatype, end.language or None) if isinstance(end, Literal) else (end, None, None)
+    )
     return {
         "department": department,
         "key": fact.key,
@@ -334,11 +327,11 @@ def _about(head: str | None, tail: str | None, ended: bool) -> Iterator[ColumnEl
         yield FACT.c.until.is_(None)
 
 
-def _held(connection: Connection, wanted: Select[tuple[object, ...]], department: str) -> Iterator[Held]:
+def _held(connection: Connection, wanted: Select[Any], department: str) -> Iterator[Held]:
     for row in connection.execution_options(yield_per=BATCH).execute(wanted):
-        *texts, since, until, source, time = row
-        fact = fact_of(tuple(texts))
-        yield Held(fact, department, since, until, fact.source or source, time)  # type: ignore[arg-type]
+        since, until, source, time = row[-4:]
+        fact = _fact(*row[:-4])
+        yield Held(fact, department, since, until, fact.source or source, time)
 
 
 def _end(connection: Connection, number: int, which: ColumnElement[bool]) -> None:

@@ -72,6 +72,7 @@ def test_facts_join_across_departments_within_what_may_be_read(asked: KnowledgeG
 
 
 HIDDEN = "urn:lepton:graph:供应链部门/报价"
+"""The name of a graph of the index, of which 研发部门 may read nothing."""
 
 BEYOND = [
     "SELECT * { GRAPH ?g { ?x ?r ?y } }",
@@ -93,6 +94,7 @@ BEYOND = [
     "SELECT * { VALUES ?r { r:报价 r:负责 } GRAPH ?g { ?x ?r ?y } }",
     "SELECT DISTINCT ?r { ?x ?r ?y }",
     "SELECT DISTINCT ?g { GRAPH ?g {} }",
+    "SELECT * { GRAPH <urn:lepton:graph:供应链部门> { ?x ?r ?y } }",
 ]
 
 
