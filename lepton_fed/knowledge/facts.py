@@ -15,8 +15,10 @@ import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import lru_cache
 from hashlib import blake2b
 
+from lepton_fed.audit.commitments import storable
 from lepton_fed.errors import DataError
 
 TYPE = "rdf:type"
@@ -33,12 +35,16 @@ LONGEST = 1000
 LONGEST_LITERAL = 100_000
 """Characters of a literal; longer text is a document, not a fact."""
 
+KEPT = 1 << 16
+"""Names that are remembered: an import meets the same ones over and over."""
+
 _ADDRESS = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]*://|urn:|_:)[^\s<>\"{}|\\^`]+")
 _LANGUAGE = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*")
 
 STRING = "string"
 
 
+@lru_cache(maxsize=KEPT)
 def name_of(written: str) -> str:
     """The name by which what is written so is known; DataError for none."""
     text = written.strip()
@@ -58,6 +64,7 @@ def is_address(text: str) -> bool:
     return ":" in text and _ADDRESS.fullmatch(text) is not None
 
 
+@lru_cache(maxsize=KEPT)
 def relation_of(written: str) -> str:
     """The relation that is written so."""
     name = name_of(written)
@@ -115,8 +122,8 @@ class Literal:
             raise DataError(f"there is no type {self.datatype[:60]!r} of literals; there are {known}, or an address")
         if written is not None and not written(self.text):
             raise DataError(f"{self.text[:40]!r} is no {self.datatype}")
-        if len(self.text) > LONGEST_LITERAL or "\0" in self.text:
-            raise DataError(f"a literal has at most {LONGEST_LITERAL} characters, none of them 0")
+        if len(self.text) > LONGEST_LITERAL or self.text != storable(self.text):
+            raise DataError(f"a literal has at most {LONGEST_LITERAL} characters, none of them 0 or half a character")
         if self.language and (self.datatype != STRING or not _LANGUAGE.fullmatch(self.language)):
             raise DataError(f"a string may have a language such as zh or zh-Hant, found {self.language[:20]!r}")
 

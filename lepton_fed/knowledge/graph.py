@@ -173,7 +173,7 @@ class KnowledgeGraph:
     def readable(self, access: Access, departments: Iterable[str] | None = None) -> Iterator[Held]:
         """The facts that the asker may read, with their provenance; of all departments or some."""
         for owner in self.departments if departments is None else departments:
-            sorting = Sorting.of(owner, self.facts(owner))
+            sorting = self._sorting(owner)
             with self._database.reading() as connection:
                 for held in revisions.held(connection, owner):
                     if access.may(sorting.sort(held.fact), "read"):
@@ -220,7 +220,7 @@ class KnowledgeGraph:
         """Answer with those of the department's entities of which the asker may know that they are there."""
         if access.asker.department != asked.asker:
             raise PeerError(asked.asker, f"it asks in the name of {access.asker.department}")
-        sorting = Sorting.of(department, self.facts(department))
+        sorting = self._sorting(department)
         entities = (e for e in self._own_entities(department) if may_know_of(department, e, sorting, access))
         return intersection.answer(asked, department, by_spelling(entities))
 
@@ -243,10 +243,14 @@ class KnowledgeGraph:
         if self._questioner is not None:
             self._questioner.close()
             self._questioner = None
-        owned = {one: partial(self.facts, one) for one in self.departments}
+        owned = [(self._sorting(one), self.facts(one)) for one in self.departments]
         return indices.build(self._index_folder, self._state(), owned, self._canonical())
 
     # ------------------------------------------------------------
+
+    def _sorting(self, department: str) -> Sorting:
+        with self._database.reading() as connection:
+            return Sorting.of(department, revisions.standing(connection, department, relation=TYPE))
 
     def _own_entities(self, department: str) -> set[str]:
         """The department's entities, by its own names."""
@@ -263,7 +267,7 @@ class KnowledgeGraph:
                 own: [*revisions.held(connection, owner, head=own), *revisions.held(connection, owner, tail=own)]
                 for own in joining.own_names(connection, owner, name)
             }
-        sorting = Sorting.of(owner, self.facts(owner)) if any(about.values()) else Sorting(owner, {})
+        sorting = self._sorting(owner) if any(about.values()) else Sorting(owner, {})
         found = {one for own, held in about.items() for one in knows(owner, held, own, sorting, access)}
         yield from sorted(found, key=lambda one: not one.readable)[:1]
 

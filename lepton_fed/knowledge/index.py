@@ -13,11 +13,12 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from lepton_fed.errors import StorageError
 from lepton_fed.knowledge import iris
-from lepton_fed.knowledge.facts import TYPE, Fact, Literal
+from lepton_fed.knowledge.facts import KEPT, TYPE, Fact, Literal
 from lepton_fed.knowledge.library import oxigraph
 from lepton_fed.knowledge.sorts import Sort, Sorting
 
@@ -55,11 +56,8 @@ class Index:
             return None
 
 
-def build(folder: Path, state: str, owned: Mapping[str, Callable[[], Iterable[Fact]]], canonical: Canonical) -> Index:
-    """Build the index anew from each department's standing facts; StorageError if the folder cannot be written.
-
-    `owned` gives the facts twice: once for what entities are, once to be stored.
-    """
+def build(folder: Path, state: str, owned: Iterable[tuple[Sorting, Iterable[Fact]]], canonical: Canonical) -> Index:
+    """Build the index anew from departments' standing facts; StorageError if the folder cannot be written."""
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         fresh = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
@@ -77,36 +75,37 @@ def build(folder: Path, state: str, owned: Mapping[str, Callable[[], Iterable[Fa
 
 
 def _quads(
-    owned: Mapping[str, Callable[[], Iterable[Fact]]], canonical: Canonical, graphs: dict[Sort, str]
+    owned: Iterable[tuple[Sorting, Iterable[Fact]]], canonical: Canonical, graphs: dict[Sort, str]
 ) -> Iterator[object]:
-    for owner, facts in owned.items():
-        sorting = Sorting.of(owner, facts())
-        yield from _of_owner(owner, facts(), sorting, canonical, graphs)
+    for sorting, facts in owned:
+        yield from _of_owner(facts, sorting, canonical, graphs)
 
 
 def _of_owner(
-    owner: str, facts: Iterable[Fact], sorting: Sorting, canonical: Canonical, graphs: dict[Sort, str]
+    facts: Iterable[Fact], sorting: Sorting, canonical: Canonical, graphs: dict[Sort, str]
 ) -> Iterator[object]:
-    library = oxigraph()
+    library, owner = oxigraph(), sorting.owner
     node, quad = library.NamedNode, library.Quad
     named: dict[Sort, object] = {}
-    relations: dict[str, object] = {}
     for fact in facts:
         sort = sorting.sort(fact)
         if sort not in named:
             graphs[sort] = _graph(sort, len(named))
             named[sort] = node(graphs[sort])
-        if fact.relation not in relations:
-            relations[fact.relation] = node(iris.iri(fact.relation, "relation"))
-        head = node(iris.iri(canonical(owner, fact.head), "entity"))
+        head = _node(canonical(owner, fact.head), "entity")
         tail: object
         if isinstance(fact.tail, Literal):
             tail = iris.value(fact.tail)
         elif fact.relation == TYPE:
-            tail = node(iris.iri(fact.tail, "type"))
+            tail = _node(fact.tail, "type")
         else:
-            tail = node(iris.iri(canonical(owner, fact.tail), "entity"))
-        yield quad(head, relations[fact.relation], tail, named[sort])
+            tail = _node(canonical(owner, fact.tail), "entity")
+        yield quad(head, _node(fact.relation, "relation"), tail, named[sort])
+
+
+@lru_cache(maxsize=KEPT)
+def _node(name: str, use: iris.Use) -> object:
+    return oxigraph().NamedNode(iris.iri(name, use))
 
 
 def _graph(sort: Sort, number: int) -> str:

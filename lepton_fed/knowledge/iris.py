@@ -10,11 +10,12 @@ A name that is an address already stays as it is. An IRI may hold Chinese; only 
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Any
 from typing import Literal as OneOf
 from urllib.parse import unquote
 
-from lepton_fed.knowledge.facts import DATATYPES, STRING, TYPE, Literal, is_address
+from lepton_fed.knowledge.facts import DATATYPES, KEPT, STRING, TYPE, Literal, is_address
 from lepton_fed.knowledge.library import oxigraph
 
 Use = OneOf["entity", "relation", "type"]
@@ -38,6 +39,7 @@ PREFIXES = {
 _ILLEGAL = re.compile(r"[\x00-\x20<>\"{}|\\^`%\x7f-\xa0\u3000]")
 
 
+@lru_cache(maxsize=KEPT)
 def iri(name: str, use: Use) -> str:
     """The address of what is called so."""
     if use == "relation" and name == TYPE:
@@ -47,6 +49,7 @@ def iri(name: str, use: Use) -> str:
     return name if is_address(name) else f"{NAMESPACE}{use}:{escaped(name)}"
 
 
+@lru_cache(maxsize=KEPT)
 def name(address: str) -> str:
     """What the address stands for."""
     if address == RDF_TYPE:

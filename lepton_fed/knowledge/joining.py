@@ -20,7 +20,7 @@ from typing import cast
 
 from sqlalchemy import Connection, Table, func, insert, select, update
 
-from lepton_fed.audit.commitments import Openings
+from lepton_fed.audit.commitments import Openings, storable
 from lepton_fed.audit.entries import MatchDecided, moment
 from lepton_fed.audit.log import append
 from lepton_fed.errors import DataError
@@ -130,7 +130,7 @@ def decide(
     if not by.strip():
         raise DataError("a match is decided by a person: say who")
     when = time or datetime.now(UTC)
-    values = {"state": state, "decided": when, "by": by, "reason": reason}
+    values = {"state": state, "decided": when, "by": storable(by), "reason": storable(reason)}
     values["canonical"] = name_of(canonical) if canonical else match.canonical
     connection.execute(update(MATCH).where(MATCH.c.number == number).values(values))
     decided = _of_number(connection, number)

@@ -21,7 +21,7 @@ from sqlalchemy import Connection, Insert, Select, Table, and_, exists, func, in
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.elements import ColumnElement
 
-from lepton_fed.audit.commitments import Openings
+from lepton_fed.audit.commitments import Openings, storable
 from lepton_fed.audit.entries import KnowledgeRevised, moment
 from lepton_fed.audit.log import append
 from lepton_fed.errors import DataError, StorageError
@@ -133,9 +133,16 @@ def restore(connection: Connection, log: str, revision: int, provenance: Provena
 # ------------------------------------------------------------ to read
 
 
-def standing(connection: Connection, department: str, at: int | None = None) -> Iterator[Fact]:
-    """The department's facts as they stand, or stood after revision `at`, in the order in which they came."""
+def standing(
+    connection: Connection, department: str, at: int | None = None, relation: str | None = None
+) -> Iterator[Fact]:
+    """The department's facts as they stand, or stood after revision `at`, in the order in which they came.
+
+    `relation`: only those of it.
+    """
     wanted = select(*_COLUMNS).where(_stood(department, at)).order_by(FACT.c.id)
+    if relation is not None:
+        wanted = wanted.where(FACT.c.relation == relation)
     for row in connection.execution_options(yield_per=BATCH).execute(wanted):
         yield _fact(*row)
 
@@ -198,10 +205,10 @@ def _begun(connection: Connection, kind: str, provenance: Provenance) -> int:
     row = {
         "department": provenance.department,
         "kind": kind,
-        "source": provenance.source,
+        "source": storable(provenance.source),
         "time": provenance.time or datetime.now(UTC),
-        "by": provenance.by,
-        "reason": provenance.reason,
+        "by": storable(provenance.by),
+        "reason": storable(provenance.reason),
         "added": 0,
         "ended": 0,
         "digest": bytes(32),
@@ -287,7 +294,7 @@ def _row(fact: Fact, department: str, number: int) -> dict[str, object]:
         "datatype": datatype,
         "language": language,
         "confidence": fact.confidence,
-        "source": fact.source or None,
+        "source": storable(fact.source) if fact.source else None,
         "head_written": fact.head_written,
         "tail_written": fact.tail_written,
     }

@@ -9,6 +9,9 @@ import pytest
 
 from lepton_fed.knowledge import KnowledgeGraph
 from tests.knowledge.example import filled
+from tests.storage.conftest import postgresql_url
+
+__all__ = ["postgresql_url"]
 
 
 @pytest.fixture(scope="module")

@@ -72,6 +72,9 @@ def test_there_is_no_literal_of_an_unknown_type_or_language() -> None:
     with pytest.raises(DataError, match="a string may have a language"):
         Literal("1", "integer", "zh")
     assert "integer" in DATATYPES
+    for text in ("a\0b", "\udcff", "x" * 100_001):
+        with pytest.raises(DataError, match="a literal has at most 100000 characters"):
+            Literal(text)
 
 
 @pytest.mark.parametrize("confidence", [0, -1, 1.5, float("nan")])
