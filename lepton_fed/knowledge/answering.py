@@ -22,14 +22,19 @@ from lepton_fed.knowledge.library import oxigraph
 NOWHERE = "urn:lepton:graph:"
 """A graph in which nothing is, for an asker who may read nothing."""
 
+READY = "ready"
+"""Said once, before the first question: starting is not part of its time."""
+
 
 def main() -> None:
     memory = int(sys.argv[1])
     resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    oxigraph()
+    print(READY, flush=True)
     for line in sys.stdin:
         asked = json.loads(line)
-        print(json.dumps(_answered(_opened(asked["store"]), asked), ensure_ascii=False), flush=True)
+        print(json.dumps(_answered(asked), ensure_ascii=False), flush=True)
 
 
 @lru_cache(maxsize=4)
@@ -38,12 +43,12 @@ def _opened(path: str) -> Any:
     return oxigraph().Store.read_only(path)
 
 
-def _answered(store: Any, asked: dict[str, Any]) -> dict[str, Any]:
+def _answered(asked: dict[str, Any]) -> dict[str, Any]:
     library = oxigraph()
     graphs = [library.NamedNode(one) for one in asked["graphs"]]
     try:
         # Both lists are what there is: the default graph is their union, and GRAPH finds no other.
-        result = store.query(
+        result = _opened(asked["store"]).query(
             asked["question"],
             prefixes=PREFIXES,
             default_graph=graphs or [library.NamedNode(NOWHERE)],

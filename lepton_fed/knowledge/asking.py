@@ -20,11 +20,15 @@ from typing import Any, Self
 
 from lepton_fed.errors import DataError
 from lepton_fed.knowledge import iris
+from lepton_fed.knowledge.answering import READY
 from lepton_fed.knowledge.facts import Literal
 from lepton_fed.knowledge.index import Index
 from lepton_fed.knowledge.questions import require_question
 from lepton_fed.knowledge.sorts import Sort
 from lepton_fed.knowledge.views import view
+
+_STARTING = 120.0
+"""Seconds for a process to start, on a machine that has much else to do."""
 
 Term = str | Literal | None
 """An entity, relation or type by its name; a literal; None where a column of an answer is empty."""
@@ -96,12 +100,12 @@ class Questioner:
         self.close()
 
     def _said(self, line: bytes) -> dict[str, Any]:
-        process = self._process or self._started()
-        assert process.stdin is not None
         try:
+            process = self._process or self._started()
+            assert process.stdin is not None
             process.stdin.write(line)
             process.stdin.flush()
-            answer = self._line(process)
+            answer = self._line(process, self.bounds.seconds)
         except BrokenPipeError:
             answer = b""
         except BaseException:
@@ -114,10 +118,10 @@ class Questioner:
         said: dict[str, Any] = json.loads(answer)
         return said
 
-    def _line(self, process: subprocess.Popen[bytes]) -> bytes:
+    def _line(self, process: subprocess.Popen[bytes], seconds: float) -> bytes:
         """What the process writes up to the end of a line, or to its own end; DataError when the time is over."""
         assert process.stdout is not None
-        until = time.monotonic() + self.bounds.seconds
+        until = time.monotonic() + seconds
         parts: list[bytes] = []
         with selectors.DefaultSelector() as waiting:
             waiting.register(process.stdout, selectors.EVENT_READ)
@@ -125,7 +129,7 @@ class Questioner:
                 left = until - time.monotonic()
                 if left <= 0 or not waiting.select(left):
                     raise DataError(
-                        f"the question took longer than {self.bounds.seconds:g} seconds and was ended; "
+                        f"the question took longer than {seconds:g} seconds and was ended; "
                         "ask for less, or give it more time"
                     )
                 part = os.read(process.stdout.fileno(), 1 << 16)
@@ -143,6 +147,9 @@ class Questioner:
             stderr=subprocess.DEVNULL,
             env={**_environment(), "PYTHONUTF8": "1"},
         )
+        if self._line(self._process, _STARTING) != f"{READY}\n".encode():
+            self.close()
+            raise DataError("the process that answers questions did not start; is there memory for one more?")
         return self._process
 
     def _too_large(self) -> DataError:

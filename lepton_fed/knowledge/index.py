@@ -8,6 +8,7 @@ which answers until it is replaced; the catalogue says from which revision and m
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import tempfile
@@ -90,7 +91,7 @@ def _of_owner(
     for fact in facts:
         sort = sorting.sort(fact)
         if sort not in named:
-            graphs[sort] = _graph(sort, len(named))
+            graphs[sort] = graph_of(sort)
             named[sort] = node(graphs[sort])
         head = _node(canonical(owner, fact.head), "entity")
         tail: object
@@ -108,9 +109,13 @@ def _node(name: str, use: iris.Use) -> object:
     return oxigraph().NamedNode(iris.iri(name, use))
 
 
-def _graph(sort: Sort, number: int) -> str:
-    """Whose facts and of which relation can be read from a graph's name."""
-    return f"{iris.GRAPH}{iris.escaped(sort.owner)}/{iris.escaped(sort.relation)}/{number}"
+def graph_of(sort: Sort) -> str:
+    """The name of the graph that holds a sort, in this index and in every later one.
+
+    Somebody who still has an older catalogue must not find another sort under the name that he was permitted.
+    """
+    texts = "\0".join((sort.owner, sort.relation, *sorted(sort.types)))
+    return f"{iris.GRAPH}{hashlib.sha256(texts.encode()).hexdigest()[:32]}"
 
 
 def _fill(path: Path, quads: Iterator[object]) -> None:

@@ -12,6 +12,7 @@ import pytest
 from lepton_fed.errors import DataError
 from lepton_fed.knowledge import Answer, Bounds, Fact, KnowledgeGraph, Literal
 from lepton_fed.knowledge.asking import Questioner
+from lepton_fed.knowledge.index import graph_of
 from lepton_fed.knowledge.sorts import Sort
 from tests.knowledge.example import GRANTS, QUALITY, RESEARCH, SUPPLIES, SUPPLY, access, grant, provenance
 
@@ -71,13 +72,12 @@ def test_facts_join_across_departments_within_what_may_be_read(asked: KnowledgeG
     assert rows(asked, question, SUPPLY) == set()
 
 
-HIDDEN = "urn:lepton:graph:供应链部门/报价"
+HIDDEN = graph_of(Sort(SUPPLY, "报价", frozenset({"供应商"})))
 """The name of a graph of the index, of which 研发部门 may read nothing."""
 
 BEYOND = [
     "SELECT * { GRAPH ?g { ?x ?r ?y } }",
-    f"SELECT * {{ GRAPH <{HIDDEN}/0> {{ ?x ?r ?y }} }}",
-    *(f"SELECT * {{ GRAPH <{HIDDEN}/{k}> {{ ?x ?r ?y }} }}" for k in range(1, 10)),
+    f"SELECT * {{ GRAPH <{HIDDEN}> {{ ?x ?r ?y }} }}",
     "SELECT * { e:华东钢铁 (r:供应|^r:供应|!r:供应|^(r:供应|r:报价))* ?y }",
     "SELECT * { e:华东钢铁 !(r:nothing) ?y }",
     "SELECT * { e:齿轮箱 (!r:x|^r:x|^!r:x)+ ?y . ?y ?r ?z }",
@@ -116,8 +116,8 @@ def test_the_owner_does_see_what_others_do_not(asked: KnowledgeGraph) -> None:
 @pytest.mark.parametrize(
     "question",
     [
-        f"SELECT * FROM <{HIDDEN}/0> {{ ?x ?r ?y }}",
-        f"SELECT * FROM NAMED <{HIDDEN}/0> {{ GRAPH ?g {{ ?x ?r ?y }} }}",
+        f"SELECT * FROM <{HIDDEN}> {{ ?x ?r ?y }}",
+        f"SELECT * FROM NAMED <{HIDDEN}> {{ GRAPH ?g {{ ?x ?r ?y }} }}",
         "CONSTRUCT { ?x ?r ?y } from <urn:x> { ?x ?r ?y }",
     ],
 )
@@ -231,6 +231,7 @@ def test_a_question_that_takes_too_long_is_ended_and_the_next_one_is_answered(gr
     with Questioner(index, Bounds(seconds=1)) as questioner:
         with pytest.raises(DataError, match="took longer than 1 seconds and was ended"):
             questioner.ask(f"SELECT (COUNT(*) AS ?n) {{ {everything} }}", index.graphs)
+        questioner.bounds = Bounds()
         assert len(questioner.ask(EVERYTHING, index.graphs).rows) == 40 + len(SUPPLIES) + 2
 
 
