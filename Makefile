@@ -76,6 +76,7 @@ bench-smoke: $(DEV)  ## a few real iterations of each benchmark, so that they ca
 	$(BIN)/python -m benchmarks.deployed --smoke
 	$(BIN)/python -m benchmarks.policies --smoke
 	$(BIN)/python -m benchmarks.pipelines --smoke
+	$(BIN)/python -m benchmarks.knowledge --smoke
 
 .PHONY: bench-peers
 bench-peers: $(ALL)  ## the same workload in other libraries; pfl gets an environment of its own
@@ -107,10 +108,10 @@ $(EXAMPLES): .venv/.created $(PACKAGING)
 
 $(DEV): .venv/.created $(PACKAGING)
 	@echo "== installing lepton-fed with what its tests need into .venv"
-	$(INSTALL) -e '.[examples,postgres,dev]'
+	$(INSTALL) -e '.[examples,knowledge,postgres,dev]'
 	@touch $(EXAMPLES) $@
 
 $(ALL): .venv/.created $(PACKAGING)
 	@echo "== installing lepton-fed with every extra into .venv"
-	$(INSTALL) -e '.[examples,postgres,dev,ray,mlflow,tensorboard]'
+	$(INSTALL) -e '.[examples,knowledge,postgres,dev,ray,mlflow,tensorboard]'
 	@touch $(EXAMPLES) $(DEV) $@

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from lepton_fed.department import Department
     from lepton_fed.errors import LeptonError
     from lepton_fed.history import Measurement
+    from lepton_fed.knowledge import KnowledgeGraph
     from lepton_fed.pipeline import AutoPipeline
     from lepton_fed.result import RunResult
     from lepton_fed.settings import Settings
@@ -29,6 +30,7 @@ _HOMES = {
     "Department": "department",
     "Federation": "config",
     "Graph": "collaboration",
+    "KnowledgeGraph": "knowledge",
     "LeptonError": "errors",
     "Measurement": "history",
     "RunResult": "result",
@@ -44,6 +46,7 @@ __all__ = [
     "Department",
     "Federation",
     "Graph",
+    "KnowledgeGraph",
     "LeptonError",
     "Measurement",
     "RunResult",

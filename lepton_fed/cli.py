@@ -24,6 +24,7 @@ from typer.core import TyperCommand
 from lepton_fed import auditing, pipelines, policy_commands, running, sharing_commands
 from lepton_fed.deploy import commands
 from lepton_fed.errors import ConfigError, LeptonError, StorageError
+from lepton_fed.knowledge import commands as knowledge
 
 if TYPE_CHECKING:
     from lepton_fed.config import Federation
@@ -50,6 +51,7 @@ ARGUMENTS = {
     "out": auditing.ARGUMENTS["out"],
     **sharing_commands.ARGUMENTS,
     **pipelines.ARGUMENTS,
+    **knowledge.ARGUMENTS,
 }
 """What a command's arguments mean, for its help."""
 
@@ -235,6 +237,7 @@ running.register(app, cls=Described)
 auditing.register(app, cls=Described)
 sharing_commands.register(app, cls=Described)
 commands.register(app, cls=Described)
+knowledge.register(app, cls=Described)
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -35,7 +35,13 @@ def decide(grants: Iterable[Grant], *, owner: str, who: str, verb: str, what: st
 
 
 def _applies(grant: Grant, owner: str, who: str, verb: str, what: str) -> bool:
-    return grant.what == what and action(grant.action) == verb and names(grant.owner, owner) and names(grant.who, who)
+    return (
+        grant.kind == "data"
+        and grant.what == what
+        and action(grant.action) == verb
+        and names(grant.owner, owner)
+        and names(grant.who, who)
+    )
 
 
 def names(listed: Iterable[str], one: str) -> bool:

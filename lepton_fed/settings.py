@@ -152,6 +152,8 @@ class Grant(_Strict):
     owner: tuple[str, ...] = (EVERYONE,)
     """Whose rule this is; default: every department that gives `what`."""
     effect: Literal["permit", "forbid"] = "permit"
+    kind: Literal["data", "relation", "type"] = "data"
+    """What `what` is: something that flows, or a relation or a type of entities of the knowledge graph."""
 
     def __post_init__(self) -> None:
         _require_words("access: what", self.what)

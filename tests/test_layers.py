@@ -65,6 +65,7 @@ LAYERS: dict[int, tuple[str, ...]] = {
         "deploy",
         "examples",
         "flower",
+        "knowledge",
         "ledgers",
         "letters",
         "log_lines",

@@ -1,7 +1,7 @@
 """What the log tells, one frozen type per kind of entry: names and digests in the open, all other text as commitments.
 
     RunBegun ─► Decided* ─► (Planned ─► Survived ─► Released ─► Spent*)* ─► ModelMade* ─► RunEnded
-    MembershipTaken, Called, StepMoved, Delivered: at any time
+    MembershipTaken, Called, StepMoved, Delivered, KnowledgeRevised, MatchDecided: at any time
 
 Names of departments, data sets, rules and files are in the open. A person, an address, a reason or anything that a
 stranger wrote is a `Commitment`. Every `bytes` is a SHA-256 digest or an Ed25519 public key, of 32 bytes. Times are
@@ -393,6 +393,50 @@ class Delivered(Entry):
         _at_least_0(self, "size")
 
 
+@dataclass(frozen=True)
+class KnowledgeRevised(Entry):
+    """A department's facts changed. `digest`: of the keys of those that came and of those that ended."""
+
+    KIND = "audit-knowledge-revision/1"
+    TITLE = "facts revised"
+    department: str
+    change: str
+    revision: int
+    added: int
+    ended: int
+    digest: bytes
+    source: Commitment
+    reason: Commitment
+    by: Commitment
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_name(self.department)
+        if self.change not in ("import", "retract", "restore"):
+            raise Malformed(f"facts change by import, retract or restore, not {self.change[:40]!r}")
+        _at_least_0(self, "revision", "added", "ended")
+
+
+@dataclass(frozen=True)
+class MatchDecided(Entry):
+    """A person said whether two departments' entities are one. `match`: digest of both with their departments."""
+
+    KIND = "audit-knowledge-match/1"
+    TITLE = "match decided"
+    department: str
+    other: str
+    match: bytes
+    state: str
+    reason: Commitment
+    by: Commitment
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_names((self.department, self.other))
+        if self.state not in ("proposed", "accepted", "refused"):
+            raise Malformed(f"a match is proposed, accepted or refused, not {self.state[:40]!r}")
+
+
 KINDS: tuple[type[Entry], ...] = (
     RunBegun,
     RunEnded,
@@ -406,4 +450,6 @@ KINDS: tuple[type[Entry], ...] = (
     Called,
     StepMoved,
     Delivered,
+    KnowledgeRevised,
+    MatchDecided,
 )

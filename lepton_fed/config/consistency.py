@@ -55,7 +55,7 @@ def _names(settings: Settings) -> Iterator[Problem]:
     for k, grant in enumerate(settings.access):
         yield from _list(("access", k, "who"), grant.who, settings)
         yield from _list(("access", k, "owner"), grant.owner, settings)
-        if grant.what not in shared:
+        if grant.kind == "data" and grant.what not in shared:
             rest = did_you_mean(grant.what, shared) or "; name what a [[sharing]] lets flow"
             sentence = f"access[{k + 1}].what is {grant.what!r}, which no [[sharing]] names{rest}"
             yield ("access", k, "what"), sentence

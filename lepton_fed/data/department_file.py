@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Literal
 
 from lepton_fed.config.load import load
 from lepton_fed.errors import ConfigError
+from lepton_fed.knowledge.sources import FactSource
 
 Format = Literal["csv", "parquet", "npz", "sql", "callable"]
 
@@ -225,6 +226,8 @@ class DepartmentFile(_Strict):
     """Tables that others may read, by the name that [[sharing]] gives them."""
     reads: dict[str, OwnRead] = field(default_factory=dict)
     """Tables of others that it wants, by that name."""
+    knowledge: tuple[FactSource, ...] = ()
+    """Where its facts come from; `lepton-fed knowledge import --own` reads them."""
 
     def __post_init__(self) -> None:
         if len(set(self.policies)) != len(self.policies):

@@ -20,7 +20,7 @@ from typing import TypeVar
 from lepton_fed.errors import ConfigError
 from lepton_fed.policies import own_files
 from lepton_fed.policies.engine import Entity, Prepared, Verdict, prepared, reference, schema_text, uid, written
-from lepton_fed.policies.grants import flow_rules, grant_rules
+from lepton_fed.policies.grants import KNOWLEDGE, flow_rules, grant_rules
 from lepton_fed.policies.own_files import CedarFile, Own
 from lepton_fed.policies.request import Decision, Request, said
 from lepton_fed.policies.rules import CHINESE_OF, Rule, Scope
@@ -125,7 +125,7 @@ class Policies:
     def _reached(self, scope: Scope, own: Iterable[Rule]) -> Iterator[Rule]:
         """The rules that can have a say: Cedar reads every policy it is given, and a thousand take milliseconds."""
         for rule in self._index.get((scope.action, scope.what), ()):
-            if names(rule.owners, scope.owner):
+            if names(rule.owners, scope.owner) and _about(rule, scope.kind):
                 yield rule
         for rule in own:
             if scope.reaches(rule.policy):
@@ -192,6 +192,15 @@ class Policies:
         files = [(file.name, file.text) for file in self.own.get(owner, Own()).files]
         whole = [schema_text(), sorted(self.departments), rules, files]
         return "sha256:" + hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()
+
+
+def _about(rule: Rule, kind: str) -> bool:
+    """Whether a rule of the federation file is about things of this kind.
+
+    One about the knowledge graph says so; so a relation is not opened by what is said of data of the same name.
+    """
+    about = rule.policy["resource"].get("entity_type")
+    return bool(about == kind) if kind in KNOWLEDGE.values() else about is None
 
 
 def _kept(kept: OrderedDict[K, V], key: K, make: Callable[[], V]) -> V:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from lepton_fed.policies.book import Policies
+from lepton_fed.policies.grants import KNOWLEDGE
 from lepton_fed.policies.remedies import permitted_verbs, remedy
 from lepton_fed.policies.request import Decision
 
@@ -24,6 +25,8 @@ def explain(policies: Policies, decision: Decision) -> tuple[str, ...]:
 def _beside(policies: Policies, decision: Decision) -> Iterator[str]:
     """What a permit alone does not bring about."""
     request = decision.request
+    if request.kind in KNOWLEDGE.values():
+        return  # No [[sharing]] is about facts.
     flow = policies.decide(replace(request, verb="receive"))
     if request.action != "receive" and request.who != request.owner and not flow.permitted:
         yield f"But no [[sharing]] lets it flow from {request.owner} to {request.who}"

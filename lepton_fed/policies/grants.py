@@ -19,6 +19,9 @@ from lepton_fed.policies.rules import Line, Rule
 from lepton_fed.policy import action
 from lepton_fed.settings import EVERYONE, Flow, Grant
 
+KNOWLEDGE = {"relation": "Relation", "type": "EntityType"}
+"""Kinds of [[access]] that are about the knowledge graph, and what they are about in Cedar."""
+
 _NAMED = 4
 """How many names of a list a sentence holds."""
 
@@ -33,18 +36,19 @@ class _Entry:
     what: str
     who: tuple[str, ...]
     owners: tuple[str, ...]
+    kind: str = "data"
 
     @property
-    def alike(self) -> tuple[str, str, str, frozenset[str]]:
+    def alike(self) -> tuple[str, str, str, str, frozenset[str]]:
         """Entries with the same key differ in `who` alone."""
-        return (self.effect, self.verb, self.what, frozenset(self.owners))
+        return (self.effect, self.verb, self.kind, self.what, frozenset(self.owners))
 
 
 def grant_rules(access: Sequence[Grant], source: str, first: int = 1) -> tuple[Rule, ...]:
     """The rules of [[access]]; `source` is what the file is called, `first` the number of its first entry."""
     return _rules(
         (
-            _Entry(f"access[{k}] of {source}", g.effect, action(g.action), g.what, g.who, g.owner)
+            _Entry(f"access[{k}] of {source}", g.effect, action(g.action), g.what, g.who, g.owner, g.kind)
             for k, g in enumerate(access, first)
         )
     )
@@ -80,7 +84,7 @@ def _policy(entry: _Entry, who: Sequence[str]) -> Policy:
         "effect": entry.effect,
         "principal": {"op": "All"},
         "action": {"op": "==", "entity": uid("Action", entry.verb)},
-        "resource": {"op": "All"},
+        "resource": {"op": "is", "entity_type": KNOWLEDGE[entry.kind]} if entry.kind in KNOWLEDGE else {"op": "All"},
         "conditions": list(_conditions(held, entry.owners, who)),
         "annotations": {"id": entry.place},
     }

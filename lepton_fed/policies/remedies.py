@@ -14,10 +14,13 @@ from itertools import islice
 from typing import Any
 
 from lepton_fed.policies.book import Policies
+from lepton_fed.policies.grants import KNOWLEDGE
 from lepton_fed.policies.request import MICRO, Decision, Request, said
 from lepton_fed.policies.rules import Rule
 from lepton_fed.policy import CHINESE, action
 from lepton_fed.settings import Grant
+
+_GRANTED = {entity: kind for kind, entity in KNOWLEDGE.items()}
 
 _CHANGES = 4
 """More circumstances than that at once are no advice."""
@@ -85,15 +88,17 @@ def _granted(policies: Policies, request: Request) -> Policies | None:
     if request.action not in CHINESE.values():
         return None
     verb: Any = request.action
+    kind: Any = _GRANTED.get(request.kind, "data")
     try:
-        grant = Grant(what=request.what, who=(request.who,), action=verb, owner=(request.owner,))
+        grant = Grant(what=request.what, who=(request.who,), action=verb, owner=(request.owner,), kind=kind)
     except ValueError:  # no file can name what cannot be printed
         return None
     return policies.with_grant(grant)
 
 
 def _grant_words(request: Request) -> str:
-    words = {"what": request.what, "who": [request.who], "action": request.verb, "owner": [request.owner]}
+    words: dict[str, object] = {"kind": _GRANTED[request.kind]} if request.kind in _GRANTED else {}
+    words |= {"what": request.what, "who": [request.who], "action": request.verb, "owner": [request.owner]}
     written = ", ".join(f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in words.items())
     return f"one more [[access]]: {written}"
 

@@ -23,8 +23,13 @@ VERBS = tuple(WORDS.values())
 ITSELF = "department"
 """The role of a request that no person makes: the department itself asks."""
 
-Kind = Literal["DataSet", "Part", "Statistic"]
-KINDS: tuple[Kind, ...] = ("DataSet", "Part", "Statistic")
+Kind = Literal["DataSet", "Part", "Statistic", "Relation", "EntityType"]
+KINDS: tuple[Kind, ...] = ("DataSet", "Part", "Statistic", "Relation", "EntityType")
+
+_MADE = ("Part", "Statistic")
+"""Kinds of things that are made from a data set."""
+
+_NOT_MADE = {"DataSet": "a data set", "Relation": "a relation", "EntityType": "a type of entities"}
 
 MICRO = 1_000_000
 """Cedar has no floating point, so a budget is said in millionths of ε."""
@@ -133,8 +138,8 @@ class Request:
             yield f"there is no action {self.verb!r}; there are {', '.join(f'{a} {b}' for a, b in WORDS.items())}"
         if self.kind not in KINDS:
             yield f"there is no kind {self.kind!r}; there are {', '.join(KINDS)}"
-        elif self.kind == "DataSet" and self.of is not None:
-            yield "a data set is made from no other: leave out `of`"
+        elif self.kind not in _MADE and self.of is not None:
+            yield f"{_NOT_MADE[self.kind]} is made from no other: leave out `of`"
         yield from self.context.mistakes()
 
     def __str__(self) -> str:

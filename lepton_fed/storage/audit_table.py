@@ -7,24 +7,19 @@ Events are added and read, never changed.
 
 from __future__ import annotations
 
-import os
-import stat
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
 from typing import Self
 
-from sqlalchemy import URL, insert, make_url, select
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy import URL, insert, select
 
 from lepton_fed.audit.commitments import storable
-from lepton_fed.errors import StorageError
 from lepton_fed.flower.link_audit import AuditEvent
 from lepton_fed.storage import schema
-from lepton_fed.storage.atomic import unwritable
 from lepton_fed.storage.models import AuditEventRow
+from lepton_fed.storage.private_file import make_private
 
 _INSERT = insert(AuditEventRow)
 
@@ -47,7 +42,7 @@ class AuditTable:
 
     def __init__(self, where: str | URL | Path, *, patience: float = 10.0, durable: bool = True) -> None:
         url = URL.create("sqlite", database=str(where)) if isinstance(where, Path) else where
-        _make_private(url)
+        make_private(url, "the record of calls")
         self._database = schema.opened(url, patience=patience, durable=durable)
         # One at a time: writers of one process would else wait for each other in the database, less fairly, and
         # events could be seen in another order than that of their ids.
@@ -81,35 +76,3 @@ class AuditTable:
 
 def _event(id: int, **fields: object) -> StoredEvent:  # noqa: A002
     return StoredEvent(id, AuditEvent(**fields))  # type: ignore[arg-type]
-
-
-def _make_private(url: str | URL) -> None:
-    """Make SQLite's file, and what lies beside it, their owner's alone, before anything is written there."""
-    with suppress(ArgumentError, ValueError):  # Told, without its secrets, where the database is opened.
-        url = make_url(url)
-    if isinstance(url, str) or url.get_backend_name() != "sqlite":
-        return
-    name = url.database or ""
-    if name in ("", ":memory:") or name.startswith("file:"):
-        raise StorageError("the record of calls needs a file of its own name; write sqlite:///folder/file.sqlite")
-    try:
-        _restrict(Path(name))
-    except OSError as error:
-        raise unwritable(error, Path(name)) from error
-
-
-def _restrict(path: Path) -> None:
-    """Mode 600 for a database that is there or is made here; SQLite gives its mode to what it puts beside it."""
-    try:
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
-    except FileExistsError:
-        # Not opened: closing it would end the locks of this process's other connections to it.
-        for there in (path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")):
-            with suppress(FileNotFoundError):
-                _require_file(there)
-                there.chmod(0o600)
-
-
-def _require_file(path: Path) -> None:
-    if not stat.S_ISREG(path.lstat().st_mode):
-        raise StorageError(f"{path} is no file of its own (a link or a folder, say); choose another path")

@@ -14,6 +14,8 @@ from lepton_fed.audit import (
     Decided,
     Entry,
     Keys,
+    KnowledgeRevised,
+    MatchDecided,
     MembershipTaken,
     ModelMade,
     Openings,
@@ -127,6 +129,15 @@ def step_moved(openings: Openings) -> StepMoved:
         reason=openings.commit("质量经理 approved"),
         by=openings.commit("李四"),
     )
+
+
+def knowledge_entries(openings: Openings) -> list[Entry]:
+    """What departments' facts add to a log."""
+    texts = [openings.commit(text) for text in ("供应商.csv", "季度更新", "王芳")]
+    return [
+        KnowledgeRevised(at(9), "", "供应链部门", "import", 1, 4, 0, sha("facts"), *texts),
+        MatchDecided(at(10), "", "供应链部门", "研发部门", sha("pair"), "accepted", *texts[1:]),
+    ]
 
 
 @dataclass(frozen=True)

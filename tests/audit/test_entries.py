@@ -14,13 +14,13 @@ from lepton_fed.flower.link_audit import AuditEvent
 from lepton_fed.secagg.canonical import encode
 from lepton_fed.secagg.errors import Malformed
 from tests.audit.edits import edits
-from tests.audit.example import decided, entries, step_moved
+from tests.audit.example import decided, entries, knowledge_entries, step_moved
 
 DELIVERED = Delivered(
     1_767_355_200_000_000, "", "研发部门", "供应链部门", "研发部门", "物料管理", bytes(32), bytes(range(32)), 4513,
     Openings().commit("预测设备故障"),
 )  # fmt: skip
-ALL = [*entries(Openings()), step_moved(Openings()), DELIVERED]
+ALL = [*entries(Openings()), step_moved(Openings()), DELIVERED, *knowledge_entries(Openings())]
 
 
 def test_the_example_has_every_kind() -> None:

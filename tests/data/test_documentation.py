@@ -25,7 +25,7 @@ KEYS = sorted({f.name.rstrip("_") for kind in KINDS for f in fields(kind)})
 @pytest.mark.parametrize("key", KEYS)
 def test_every_key_is_described_with_an_example(key: str) -> None:
     assert re.search(rf"^\| `{re.escape(key)}` \|", PAGE, flags=re.MULTILINE)
-    assert key in ("data", "terms", "privacy", "shared", "reads") or any(
+    assert key in ("data", "terms", "privacy", "shared", "reads", "knowledge") or any(
         re.search(rf"^{key} = ", example, flags=re.MULTILINE) for example in EXAMPLES
     )
 

@@ -112,7 +112,7 @@ DENIED: list[tuple[dict[str, Any], str]] = [
     ({"who": "研发部"}, "who is '研发部', which is no department of this federation"),
     ({"owner": "*"}, "owner is '*', which is no department of this federation"),
     ({"verb": "删除"}, "there is no action '删除'"),
-    ({"kind": "Table"}, "there is no kind 'Table'; there are DataSet, Part, Statistic"),
+    ({"kind": "Table"}, "there is no kind 'Table'; there are DataSet, Part, Statistic, Relation, EntityType"),
     ({"of": LINE}, "a data set is made from no other: leave out `of`"),
     ({"role": ""}, "role is no text: ''"),
     ({"hour": 24}, "hour is beyond 23: 24"),

@@ -13,6 +13,7 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine, inspect, text
+from sqlalchemy.engine.interfaces import ReflectedIndex
 
 import lepton_fed.storage
 from lepton_fed.errors import StorageError
@@ -27,6 +28,10 @@ def database(url: str) -> Database:
     return Database(url, patience=10, durable=False)
 
 
+def spelled(index: ReflectedIndex) -> dict[str, object]:
+    return {**index, "dialect_options": {key: str(value) for key, value in index.get("dialect_options", {}).items()}}
+
+
 def described(connection: Connection) -> dict[str, object]:
     """Every table but the version's: columns, keys, checks and indexes with their names."""
     found = inspect(connection)
@@ -37,7 +42,8 @@ def described(connection: Connection) -> dict[str, object]:
             sorted(found.get_foreign_keys(table), key=lambda k: str(k["name"])),
             sorted(found.get_unique_constraints(table), key=lambda k: str(k["name"])),
             sorted(found.get_check_constraints(table), key=lambda k: str(k["name"])),
-            sorted(found.get_indexes(table), key=lambda k: str(k["name"])),
+            # Text of SQL, as in the condition of an index, is no two times the same object.
+            sorted(map(str, map(spelled, found.get_indexes(table)))),
         )
         for table in sorted(found.get_table_names())
         if table != schema.VERSION_TABLE

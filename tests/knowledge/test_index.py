@@ -1,0 +1,74 @@
+"""The index holds each sort of facts in a graph of its own, can be thrown away, and is whole or not there."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pyoxigraph
+import pytest
+
+from lepton_fed.errors import StorageError
+from lepton_fed.knowledge import Fact, KnowledgeGraph
+from lepton_fed.knowledge.index import CATALOGUE, Index, graph_of
+from lepton_fed.knowledge.sorts import Sort
+from tests.knowledge.example import RESEARCH, RESEARCHES, SUPPLIES, SUPPLY, access, provenance
+
+QUESTION = "SELECT ?x { ?x r:供应 ?y }"
+
+
+def test_each_sort_of_facts_lies_in_its_own_graph(graph: KnowledgeGraph) -> None:
+    index = graph.rebuild()
+    store = pyoxigraph.Store.read_only(str(index.store))
+    assert len(store) == len(SUPPLIES) + len(RESEARCHES)
+    price = pyoxigraph.NamedNode(index.graphs[Sort(SUPPLY, "报价", frozenset({"供应商"}))])
+    (quad,) = store.quads_for_pattern(None, None, None, price)
+    assert quad.predicate.value == "urn:lepton:relation:报价"
+    assert list(store.quads_for_pattern(None, None, None, pyoxigraph.DefaultGraph())) == []
+
+
+def test_a_graph_is_called_the_same_in_every_index_and_no_two_are(graph: KnowledgeGraph) -> None:
+    before = graph.rebuild().graphs
+    graph.restore(0, provenance(SUPPLY))
+    graph.add([Fact("甲", "报价", "乙"), *reversed(SUPPLIES)], provenance(SUPPLY))
+    after = graph.rebuild().graphs
+    assert all(after[sort] == name for sort, name in before.items())
+    assert len(set(after.values())) == len(after) > len(before)
+    assert graph_of(Sort("a", "b", frozenset("cd"))) != graph_of(Sort("a", "b", frozenset("c")))
+
+
+@pytest.mark.parametrize("damage", ["gone", "catalogue gone", "catalogue broken", "store gone"])
+def test_an_index_that_is_not_whole_is_built_again(graph: KnowledgeGraph, damage: str) -> None:
+    rows = set(graph.ask(QUESTION, access(RESEARCH)).rows)
+    folder = graph.rebuild().folder
+    if damage == "gone":
+        shutil.rmtree(folder)
+    elif damage == "store gone":
+        shutil.rmtree(folder / "store")
+    elif damage == "catalogue gone":
+        (folder / CATALOGUE).unlink()
+    else:
+        (folder / CATALOGUE).write_text("{")
+    assert Index.opened(folder) is None
+    assert set(graph.ask(QUESTION, access(RESEARCH)).rows) == rows
+    assert rows
+
+
+def test_an_index_of_another_state_is_not_asked(graph: KnowledgeGraph, tmp_path: Path) -> None:
+    graph.rebuild()
+    with KnowledgeGraph(tmp_path / "知识.sqlite") as other:
+        other.add([Fact("新厂", "供应", "轴承"), Fact("新厂", "类型", "供应商")], provenance(SUPPLY))
+    assert ("新厂",) in graph.ask(QUESTION, access(RESEARCH)).rows
+
+
+def test_a_build_that_fails_leaves_the_old_index(graph: KnowledgeGraph, monkeypatch: pytest.MonkeyPatch) -> None:
+    index = graph.rebuild()
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("lepton_fed.knowledge.index._describe", full)
+    with pytest.raises(StorageError, match="cannot be written: No space left on device"):
+        graph.rebuild()
+    assert Index.opened(index.folder) == index
+    assert [path.name for path in index.folder.parent.iterdir() if path.name.startswith(".")] == []
