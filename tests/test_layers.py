@@ -58,6 +58,7 @@ LAYERS: dict[int, tuple[str, ...]] = {
         "deploy",
         "examples",
         "flower",
+        "knowledge",
         "log_lines",
         "logs",
         "outcome",
