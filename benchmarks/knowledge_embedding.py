@@ -35,7 +35,7 @@ import torch
 
 from benchmarks.gains import half_widths
 from benchmarks.machine import machine
-from lepton_fed.examples.knowledge_graphs import GRAPHS, graph
+from lepton_fed.examples.knowledge_graphs import GRAPHS, whole
 from lepton_fed.knowledge.embedding import baselines
 from lepton_fed.knowledge.embedding.federated import Learnt, train, train_in_clear
 from lepton_fed.knowledge.embedding.ranking import Ranking, weighted
@@ -114,7 +114,7 @@ def outcome(job: Job, seed: int) -> Outcome:
     """All rows of one seed."""
     started = time.perf_counter()
     settings = settings_of(job, seed)
-    departments = dealt(graph(job.graph), settings.names, seed)
+    departments = dealt(whole(job.graph), settings.names, seed)
     together: Callable[[Sequence[Department], EmbeddingSettings], tuple[Learnt, ...]]
     together = train if job.secure else train_in_clear
     ours = together(departments, settings)
@@ -190,7 +190,7 @@ def harm(outcomes: Sequence[Outcome]) -> str:
 
 def speed(epochs: int) -> dict[str, float]:
     """Triples a second of RotatE at dimension 64 on UMLS: ours, and PyKEEN's by negative sampling and by 1-N scores."""
-    facts = graph("umls")
+    facts = whole("umls")
     settings = settings_of(Job("umls", 6, "rotate", epochs), 0)
     from lepton_fed.knowledge.embedding.home import learner
 
@@ -216,7 +216,7 @@ def _pykeen_speed(kind: str, epochs: int) -> float:
         from pykeen.training import LCWATrainingLoop, SLCWATrainingLoop
         from pykeen.triples import CoreTriplesFactory
 
-        facts = graph("umls")
+        facts = whole("umls")
         factory = CoreTriplesFactory(facts.train, len(facts.entities), len(facts.relations))
         kin = RotatE(
             triples_factory=factory, embedding_dim=64, random_seed=0, loss="nssa" if kind == "slcwa" else "crossentropy"

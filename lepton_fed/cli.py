@@ -23,6 +23,7 @@ from typer.core import TyperCommand
 from lepton_fed import running
 from lepton_fed.deploy import commands
 from lepton_fed.errors import ConfigError, LeptonError, StorageError
+from lepton_fed.knowledge.embedding import commands as embedding
 
 if TYPE_CHECKING:
     from lepton_fed.config import Federation
@@ -42,6 +43,7 @@ ARGUMENTS = {
     "file": "The federation file.",
     "name": "Which example; without, they are listed.",
     "folder": "Where to copy it.",
+    "knowledge_file": "The knowledge file.",
     **{name: said for name, said in commands.ARGUMENTS.items() if name != "name"},
 }
 """What a command's arguments mean, for its help."""
@@ -215,6 +217,15 @@ def runs(database: DatabaseUrl = None) -> None:
 
 running.register(app, cls=Described)
 commands.register(app, cls=Described)
+
+knowledge = typer.Typer(
+    help="What departments know: facts as a graph, and entities as vectors learnt together.",
+    epilog="Example: lepton-fed knowledge train configs/knowledge.toml",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+embedding.register(knowledge, cls=Described)
+app.add_typer(knowledge, name="knowledge")
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -8,28 +8,55 @@ Text files of the distribution are read; the package itself is not imported.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
-from typing import Literal
+from typing import TYPE_CHECKING
 
+from lepton_fed.config.spelling import did_you_mean
 from lepton_fed.data.sources import installed_file
 from lepton_fed.errors import DataError
-from lepton_fed.knowledge.embedding.triples import Facts, Triple
 
-GraphName = Literal["umls", "kinships"]
-GRAPHS: tuple[GraphName, ...] = ("umls", "kinships")
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from lepton_fed.knowledge.embedding.triples import Facts
+
+GRAPHS = ("umls", "kinships")
+
+
+def triples(department: str, departments: Sequence[str], graph: str = "umls", seed: int = 0) -> pd.DataFrame:
+    """One department's facts: head, relation, tail, part. DataError for what cannot be.
+
+    All departments must give the same `departments`, `graph` and `seed`; their relations are then disjoint and together
+    the whole graph.
+    """
+    import pandas as pd
+
+    from lepton_fed.knowledge.embedding.triples import dealt
+
+    if department not in departments:
+        raise DataError(f"{department!r} is not among `departments`{did_you_mean(department, departments)}")
+    own = dealt(whole(graph), departments, seed)[list(departments).index(department)].facts
+    rows = [
+        (own.entities[h], own.relations[r], own.entities[t], part)
+        for part, some in zip(("train", "validation", "test"), own.parts, strict=True)
+        for h, r, t in some.tolist()
+    ]
+    return pd.DataFrame(rows, columns=["head", "relation", "tail", "part"])
 
 
 @cache
-def graph(name: str) -> Facts:
-    """A whole graph with its published training, validation and test triples; DataError if there is none."""
-    if name not in GRAPHS:
-        raise DataError(f"there is no knowledge graph {name!r}; choose {' or '.join(GRAPHS)}")
-    train, validation, test = (_triples(name, part) for part in ("train", "valid", "test"))
-    return Facts.of(train, validation, test)
+def whole(graph: str) -> Facts:
+    """A graph with its published training, validation and test triples; DataError if there is none of that name."""
+    from lepton_fed.knowledge.embedding.triples import Facts
+
+    if graph not in GRAPHS:
+        raise DataError(f"there is no knowledge graph {graph!r}{did_you_mean(graph, GRAPHS)}; there are umls, kinships")
+    parts = [_lines(graph, part) for part in ("train", "valid", "test")]
+    return Facts.of(*parts, relations=sorted({r for part in parts for _, r, _ in part}))
 
 
-def _triples(name: str, part: str) -> tuple[Triple, ...]:
-    path = installed_file("pykeen", f"pykeen/datasets/{name}/{part}.txt")
-    with path.open(encoding="utf-8") as lines:
-        rows = [line.rstrip("\n").split("\t") for line in lines]
-    return tuple((h, r, t) for h, r, t in rows)
+def _lines(graph: str, part: str) -> list[tuple[str, str, str]]:
+    path = installed_file("pykeen", f"pykeen/datasets/{graph}/{part}.txt")
+    rows = [line.split("\t") for line in path.read_text(encoding="utf-8").splitlines()]
+    return [(h, r, t) for h, r, t in rows]

@@ -32,6 +32,9 @@ from lepton_fed.seeds import derive
 Heard = Callable[[str, Wire], None]
 """Told of every message with the department that it goes to or comes from."""
 
+Progress = Callable[[int], None]
+"""Told of each round before it begins; 0 is the counting of owners."""
+
 
 @dataclass(frozen=True, eq=False)
 class Learnt:
@@ -86,7 +89,7 @@ def train(
     settings: EmbeddingSettings,
     *,
     heard: Heard | None = None,
-    progress: Callable[[int], None] | None = None,
+    progress: Progress | None = None,
 ) -> tuple[Learnt, ...]:
     """Trains the departments together in this process, by real secure sums under throw-away identities."""
     members = build(departments, settings)
@@ -119,7 +122,7 @@ def _drive(
     flow: Generator[dict[str, Wire], Replies, None],
     members: Mapping[str, EmbeddingDepartment],
     heard: Heard | None,
-    progress: Callable[[int], None] | None,
+    progress: Progress | None,
 ) -> None:
     """Carries every message as bytes, as a network would, so that nothing is shared by mistake."""
     replies: dict[str, Wire] | None = None
@@ -142,7 +145,9 @@ def _carried(member: EmbeddingDepartment, request: Wire, heard: Heard | None) ->
     return reply
 
 
-def train_in_clear(departments: Sequence[Department], settings: EmbeddingSettings) -> tuple[Learnt, ...]:
+def train_in_clear(
+    departments: Sequence[Department], settings: EmbeddingSettings, *, progress: Progress | None = None
+) -> tuple[Learnt, ...]:
     """The same with sums that hide nothing: for experiments with public data, where masks would only cost time.
 
     Equal to `train` to the step of its fixed point.
@@ -153,6 +158,8 @@ def train_in_clear(departments: Sequence[Department], settings: EmbeddingSetting
         home.open(shared)
     rounds = settings.rounds
     for round in range(1, rounds.count + 1):
+        if progress is not None:
+            progress(round)
         for home in homes:
             home.train(round)
         anchor = Anchor.of(_total([home.weighted_rows() for home in homes]), homes[0].learner.entities.shape[1])

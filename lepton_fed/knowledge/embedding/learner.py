@@ -55,11 +55,11 @@ class Learner:
 
     model: Model
     schedule: Schedule
-    triples: Tensor
-    entities: Tensor
-    relations: Tensor
+    triples: Tensor = field(repr=False)
+    entities: Tensor = field(repr=False)
+    relations: Tensor = field(repr=False)
     seed: int
-    adam: torch.optim.Adam = field(init=False)
+    adam: torch.optim.Adam = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         self.entities = self.entities.clone().requires_grad_()

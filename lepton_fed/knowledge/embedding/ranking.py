@@ -9,7 +9,7 @@ alike gains nothing by it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -36,8 +36,8 @@ class Exam:
     `asked`: (2n, 3) questions; `others`: (2n, m) bool, candidates that count: not true, or asked for.
     """
 
-    asked: Tensor
-    others: Tensor
+    asked: Tensor = field(repr=False)
+    others: Tensor = field(repr=False)
 
     @classmethod
     def of(cls, triples: Tensor, true: Sequence[Tensor], entities: int, relations: int) -> Exam:

@@ -10,7 +10,7 @@ known, single ones are not.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from math import floor, log2
 
 import numpy as np
@@ -69,8 +69,8 @@ def leaving(owners: Vector, settings: EmbeddingSettings) -> Tensor:
 class Anchor:
     """What the last sum says of the shared entities: weighted mean rows (s, width), total weights (s,)."""
 
-    rows: Tensor
-    weights: Tensor
+    rows: Tensor = field(repr=False)
+    weights: Tensor = field(repr=False)
 
     @classmethod
     def of(cls, total: Vector, width: int) -> Anchor:

@@ -54,13 +54,18 @@ class Facts:
         test: Sequence[Triple] = (),
         *,
         entities: Sequence[str] | None = None,
+        relations: Sequence[str] | None = None,
     ) -> Facts:
-        """Numbered in the order of the sorted names; `entities`: a common dictionary instead of the triples' own."""
+        """Entities numbered in the order of their names, or as in a common dictionary.
+
+        Relations are numbered as they appear, or as given: what they are called must not show in anything that leaves,
+        not even by their order.
+        """
         every = (*train, *validation, *test)
         names = tuple(entities) if entities is not None else tuple(sorted({n for h, _, t in every for n in (h, t)}))
-        relations = tuple(sorted({r for _, r, _ in every}))
+        own = tuple(relations) if relations is not None else tuple(dict.fromkeys(r for _, r, _ in every))
         number = {name: k for k, name in enumerate(names)}
-        which = {name: k for k, name in enumerate(relations)}
+        which = {name: k for k, name in enumerate(own)}
 
         def numbered(triples: Sequence[Triple]) -> Tensor:
             unknown = next((n for h, _, t in triples for n in (h, t) if n not in number), None)
@@ -69,7 +74,7 @@ class Facts:
             rows = [(number[h], which[r], number[t]) for h, r, t in triples]
             return torch.tensor(rows, dtype=torch.int64).reshape(-1, 3)
 
-        return cls(names, relations, numbered(train), numbered(validation), numbered(test))
+        return cls(names, own, numbered(train), numbered(validation), numbered(test))
 
     def about(self, relations: Sequence[int]) -> Facts:
         """The facts of these relations, renumbered in this order."""
