@@ -30,6 +30,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from statistics import fmean
+from typing import Any
 
 import torch
 
@@ -224,7 +225,7 @@ def _pykeen_speed(kind: str, epochs: int) -> float:
         optimiser = torch.optim.Adam(kin.parameters(), lr=0.01)
         if kind == "slcwa":
             negatives = {"num_negs_per_pos": 32}
-            loop = SLCWATrainingLoop(
+            loop: Any = SLCWATrainingLoop(
                 model=kin, triples_factory=factory, optimizer=optimiser, negative_sampler_kwargs=negatives
             )
         else:

@@ -171,8 +171,7 @@ def train_in_clear(
 
 
 def _total(vectors: Sequence[Vector]) -> Vector:
-    total: Vector = np.sum(vectors, axis=0, dtype=np.float64).astype(np.float32)
-    return total
+    return np.asarray(np.sum(vectors, axis=0, dtype=np.float64), np.float32)
 
 
 def _learnt(home: Home) -> Learnt:

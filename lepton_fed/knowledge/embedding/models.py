@@ -16,9 +16,9 @@ stored is Re⟨q, ē⟩.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import pi
 
 import torch
 from torch import Tensor
@@ -51,21 +51,21 @@ class Model:
         """(b, w) questions against (n, w) entities: (b, n), higher is more plausible."""
         if not self.by_distance:
             return questions @ entities.T
-        distances: Tensor = Distances.apply(questions, entities)
+        distances: Tensor = Distances.apply(questions, entities)  # type: ignore[no-untyped-call]
         return -distances
 
     def entities(self, count: int, dimension: int, generator: torch.Generator) -> Tensor:
         """Initial entities, (count, width · dimension), of length 1 or nearly so."""
         size = self.width * dimension
-        return torch.randn(count, size, generator=generator) / size**0.5
+        return torch.randn(count, size, generator=generator) / math.sqrt(size)
 
     def relations(self, count: int, dimension: int, generator: torch.Generator) -> Tensor:
         """Initial relations, (count, relation_width · dimension); RotatE's are phases all round."""
         size = self.relation_width * dimension
         if self.name == "rotate":
-            return (torch.rand(count, size, generator=generator) * 2 - 1) * pi
+            return (torch.rand(count, size, generator=generator) * 2 - 1) * math.pi
         drawn = torch.randn(count, size, generator=generator)
-        return drawn / size**0.5 if self.by_distance else drawn
+        return drawn / math.sqrt(size) if self.by_distance else drawn
 
 
 class Distances(torch.autograd.Function):

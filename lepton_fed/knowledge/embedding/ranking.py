@@ -8,7 +8,7 @@ alike gains nothing by it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -69,8 +69,8 @@ def ranking(ranks: Tensor) -> Ranking:
     if not len(ranks):
         return Ranking(0.0, 0.0, 0.0, 0.0, 0)
     ranks = ranks.double()
-    hits = [float((ranks <= k).double().mean()) for k in (1, 3, 10)]
-    return Ranking(float(ranks.reciprocal().mean()), *hits, len(ranks) // 2)
+    hits_1, hits_3, hits_10 = (float((ranks <= k).double().mean()) for k in (1, 3, 10))
+    return Ranking(float(ranks.reciprocal().mean()), hits_1, hits_3, hits_10, len(ranks) // 2)
 
 
 def evaluate(model: Model, entities: Tensor, relations: Tensor, test: Exam) -> Ranking:
@@ -83,5 +83,14 @@ def weighted(rankings: Sequence[Ranking]) -> Ranking:
     total = sum(r.triples for r in rankings)
     if not total:
         return ranking(torch.zeros(0))
-    parts = [sum(getattr(r, f) * r.triples for r in rankings) / total for f in ("mrr", "hits_1", "hits_3", "hits_10")]
-    return Ranking(*parts, total)
+
+    def mean(values: Iterable[float]) -> float:
+        return sum(value * r.triples for value, r in zip(values, rankings, strict=True)) / total
+
+    return Ranking(
+        mean(r.mrr for r in rankings),
+        mean(r.hits_1 for r in rankings),
+        mean(r.hits_3 for r in rankings),
+        mean(r.hits_10 for r in rankings),
+        total,
+    )

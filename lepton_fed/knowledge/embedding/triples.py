@@ -113,7 +113,8 @@ class Department:
     @cached_property
     def entities(self) -> Tensor:
         """The entities that it knows: those of its training triples, ascending, `(m,) int64`."""
-        return self.facts.train[:, [0, 2]].unique()
+        known: Tensor = self.facts.train[:, [0, 2]].unique()
+        return known
 
     @property
     def relations(self) -> tuple[str, ...]:
