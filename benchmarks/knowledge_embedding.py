@@ -17,8 +17,8 @@ keeps, for each department, the tables that are best on its validation triples.
     ours        pulled, and answers mixed with the department's own tables as its validation triples say
     pooled      all facts in one place
 
-Sums are made in the clear (`train_in_clear`), which equals secure sums to the step of their fixed point; --secure makes
-them in earnest.
+Each seed is a line of JSON on stderr when it is done; --read FILE prints the tables of such lines. Sums are made in the
+clear (`train_in_clear`), which equals secure sums to the step of their fixed point; --secure makes them in earnest.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from statistics import fmean
 from typing import Any
 
@@ -244,8 +245,10 @@ def main() -> None:
     parser.add_argument("what", nargs="?", choices=(*GRAPHS, "speed"), default="umls", help="graph, or speed")
     parser.add_argument("--models", nargs="+", default=["transe", "rotate"], metavar="MODEL")
     parser.add_argument("--departments", type=int, default=6, help="3 is an insecure reproduction (default 6)")
-    parser.add_argument("--seeds", type=int, default=5, help="seeds 0, 1, ... (default 5)")
+    parser.add_argument("--seeds", type=int, default=5, help="how many (default 5)")
+    parser.add_argument("--first", type=int, default=0, help="the first of them (default 0)")
     parser.add_argument("--rounds", type=int, default=240, help="one epoch each (default 240)")
+    parser.add_argument("--read", type=Path, nargs="+", metavar="FILE", help="print what was measured before")
     parser.add_argument("--secure", action="store_true", help="make the secure sums in earnest")
     parser.add_argument("--smoke", action="store_true", help="two rounds of one seed")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
@@ -253,6 +256,9 @@ def main() -> None:
     torch.set_num_threads(1)
     if options.smoke:
         options.seeds, options.rounds, options.models = 1, 2, options.models[:1]
+    if options.read:
+        print("\n\n".join(table(job, outcomes) for job, outcomes in measured(options.read).items()))
+        return
     found: dict[str, object] = {"machine": machine()}
     if options.what == "speed":
         found["triples a second"] = speed(2 if options.smoke else 5)
@@ -261,7 +267,7 @@ def main() -> None:
     for name in options.models:
         job = Job(options.what, options.departments, name, options.rounds, options.secure)
         outcomes = []
-        for seed in range(options.seeds):
+        for seed in range(options.first, options.first + options.seeds):
             outcomes.append(outcome(job, seed))
             print(json.dumps({"job": asdict(job), **asdict(outcomes[-1])}), file=sys.stderr, flush=True)
         found[name] = {"job": asdict(job), "outcomes": [asdict(one) for one in outcomes]}
@@ -271,6 +277,15 @@ def main() -> None:
         print(json.dumps(found, indent=1))
     else:
         print(", ".join(f"{key} {value}" for key, value in machine().items()))
+
+
+def measured(files: Sequence[Path]) -> dict[Job, list[Outcome]]:
+    """Outcomes by job from files of JSON lines."""
+    found: dict[Job, list[Outcome]] = {}
+    for line in (line for file in files for line in file.read_text("utf-8").splitlines() if line.startswith("{")):
+        values = json.loads(line)
+        found.setdefault(Job(**values.pop("job")), []).append(Outcome(**values))
+    return found
 
 
 def speeds(found: dict[str, float]) -> str:

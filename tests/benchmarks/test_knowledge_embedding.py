@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
+from pathlib import Path
+
 import pytest
 
-from benchmarks.knowledge_embedding import ROWS, Job, Outcome, averaging, harm, interval, settings_of, table
+from benchmarks.knowledge_embedding import ROWS, Job, Outcome, averaging, harm, interval, measured, settings_of, table
 
 
 def outcome(seed: int, ours: float) -> Outcome:
@@ -38,3 +42,10 @@ def test_who_is_harmed_is_counted() -> None:
 def test_plain_averaging_overwrites_and_counts_owners_alike() -> None:
     plain = averaging(settings_of(Job("umls", 6, "rotate", 240), 0))
     assert (plain.coupling.kind, plain.coupling.mix, plain.entities.weighted) == ("average", False, False)
+
+
+def test_what_was_measured_before_is_read_back(tmp_path: Path) -> None:
+    job, lines = Job("umls", 6, "rotate", 240), tmp_path / "lines"
+    written = [json.dumps({"job": asdict(job), **asdict(one)}) for one in OUTCOMES]
+    lines.write_text("\n".join(["a warning of somebody else's", *written]), encoding="utf-8")
+    assert table(job, measured([lines])[job]) == table(job, OUTCOMES)

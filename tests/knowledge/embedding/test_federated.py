@@ -53,6 +53,20 @@ def test_after_averaging_all_owners_have_one_row() -> None:
     assert all(torch.equal(first, other) for other in others)
 
 
+def test_the_anchor_is_the_mean_of_rows_weighted_by_facts_within_the_band() -> None:
+    homes = [Home(one, settings(entities=SharedEntities(counts=(2, 8)))) for one in departments()]
+    for home in homes:
+        home.open(torch.arange(12))
+        home.train(1)
+    anchor = Anchor.of(np.sum([home.weighted_rows() for home in homes], axis=0), 16)
+    evidence = torch.stack([home.department.evidence.clamp(2, 8) for home in homes]).double()
+    assert len(evidence.unique()) > 1
+    rows = torch.stack([home.learner.entities.detach().double() for home in homes])
+    expected = (evidence[:, :, None] * rows).sum(0) / evidence.sum(0)[:, None]
+    torch.testing.assert_close(anchor.rows.double(), expected, atol=1e-5, rtol=0)
+    torch.testing.assert_close(anchor.weights.double(), evidence.sum(0) / 8, atol=1e-5, rtol=0)
+
+
 def test_without_a_pull_a_department_learns_as_if_alone() -> None:
     apart = settings(coupling=EmbeddingCoupling(beta=0.0, mix=False))
     (one, *_), first = train_in_clear(departments(), apart), departments()[0]
@@ -180,9 +194,11 @@ def test_the_plan_that_the_file_makes_is_not_refused() -> None:
 
 
 def test_every_sum_needs_everybody() -> None:
-    members = build(departments(), settings())
+    names = ("一", "二", "三", "四", "五", "六")
+    members = build(departments(names), settings(names))
     plan = members[0].scheme.plan(Shown(0, "", np.zeros(0, np.uint32)), 0)
-    assert plan.survivors == len(NAMES) == len(plan.members)
+    assert plan.survivors == len(names) == len(plan.members)
+    assert plan.threshold < len(names)
 
 
 def shown(round: int, kind: str, length: int) -> Shown:
