@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 from safetensors import safe_open
+from typer.main import get_command
 
-from lepton_fed.cli import main
+from lepton_fed.cli import app, main
 from lepton_fed.knowledge.embedding.commands import COMMANDS
 from tests.knowledge.embedding.test_file import NAMES, write
 
@@ -66,3 +67,13 @@ def test_an_insecure_reproduction_is_called_one(tmp_path: Path, capsys: pytest.C
 def test_every_command_has_an_example() -> None:
     for command, example in COMMANDS.items():
         assert example.startswith(f"lepton-fed knowledge {command.__name__} ")
+
+
+def test_the_help_describes_every_option_and_gives_an_example(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("--help") == 0
+    said = capsys.readouterr().out
+    assert "Example: lepton-fed knowledge train " in said
+    command = get_command(app).commands["knowledge"].commands["train"]  # type: ignore[attr-defined]
+    for parameter in command.params:
+        assert parameter.help, parameter.name
+        assert all(word in said for word in parameter.help.split()), parameter.name

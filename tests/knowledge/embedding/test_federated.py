@@ -19,7 +19,7 @@ from lepton_fed.knowledge.embedding.triples import Department, Facts
 from lepton_fed.secagg import Plan, Refusal
 from lepton_fed.secagg.canonical import Wire
 from lepton_fed.secagg.messages import Call
-from tests.knowledge.embedding.graphs import NAMES, departments, settings
+from tests.knowledge.embedding.graphs import departments, settings
 
 AVERAGE = EmbeddingCoupling(kind="average", mix=False)
 PULLED = EmbeddingCoupling(beta=0.3, mix=False)
