@@ -113,5 +113,5 @@ $(DEV): .venv/.created $(PACKAGING)
 
 $(ALL): .venv/.created $(PACKAGING)
 	@echo "== installing lepton-fed with every extra into .venv"
-	$(INSTALL) -e '.[examples,knowledge,postgres,dev,ray,mlflow,tensorboard]'
+	$(INSTALL) -e '.[examples,knowledge,postgres,dev,ray,mlflow,tensorboard,yardsticks]'
 	@touch $(EXAMPLES) $(DEV) $@

@@ -44,6 +44,7 @@ ARGUMENTS = {
     "file": "The federation file.",
     "name": "Which example; without, they are listed.",
     "folder": "Where to copy it.",
+    "knowledge_file": "The knowledge file.",
     **policy_commands.ARGUMENTS,
     **{name: said for name, said in commands.ARGUMENTS.items() if name != "name"},
     "where": auditing.ARGUMENTS["where"],

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lepton_fed.errors import ConfigError, DataError
+from lepton_fed.knowledge.embedding import commands as embedding
 
 if TYPE_CHECKING:
     from lepton_fed.knowledge import Access, Answer, FactSource, KnowledgeGraph, Match, Provenance, Revision
@@ -245,6 +246,7 @@ def register(app: typer.Typer, cls: type | None = None) -> None:
     for command, example in COMMANDS.items():
         name = command.__name__.strip("_")
         group.command(name, cls=cls, epilog=f"Example: {example}")(command)
+    embedding.register(group, cls)
     app.add_typer(
         group,
         name="knowledge",

