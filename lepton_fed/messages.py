@@ -163,6 +163,7 @@ class Evaluate:
     part: str = PARTS[0]
 
 
+@dataclass(frozen=True)
 class Wish:
     """Which tables of others do you want to read?"""
 

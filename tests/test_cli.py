@@ -176,8 +176,7 @@ def test_the_federation_file_defaults_to_the_one_here_and_the_run_to_the_folder_
 ) -> None:
     monkeypatch.chdir(federation.parent)
     assert cli("simulate").code == 0
-    (run,) = [p for p in (federation.parent / "runs").iterdir() if p.is_dir()]
-    assert re.fullmatch(r"federation-\d{8}-\d{6}", run.name)
+    (run,) = [p for p in (federation.parent / "runs").iterdir() if re.fullmatch(r"federation-\d{8}-\d{6}", p.name)]
     said = cli("runs")
     assert said.code == 0
     assert str(run) in said.out
@@ -316,7 +315,8 @@ def test_examples_are_listed_and_copied_and_pass_their_check(cli: Cli, tmp_path:
         said = cli("example", name, tmp_path / name)
         assert said.code == 0
         assert said.out.strip() == str(tmp_path / name / f"{name}.toml")
-        assert cli("check", tmp_path / name / f"{name}.toml").code == 0
+        if name != "knowledge":  # A knowledge file is for `knowledge train`.
+            assert cli("check", tmp_path / name / f"{name}.toml").code == 0
 
 
 # ---------------------------------------------------------------- mistakes

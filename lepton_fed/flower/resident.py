@@ -426,9 +426,12 @@ def own_of(kit: DepartmentKit, path: Path | None = None) -> Own:
     that file is kept in the kit's state folder.
     """
     if path is None:
-        federation = kit.federation
-        if federation.settings.department(kit.name).is_source and not federation.department_file(kit.name).exists():
-            raise ConfigError(f"{kit.name} gives rows, and nothing says where they are; name its own file with --data")
+        federation, there = kit.federation, kit.federation.department_file(kit.name)
+        if federation.settings.department(kit.name).is_source and not there.exists():
+            raise ConfigError(
+                f"{kit.name} gives rows, and nothing says where they are; name its own file with --data, or put it "
+                f"where it is looked for: {there}"
+            )
         own = read_own(federation, kit.name)
     else:
         own = read_own(kit.federation, kit.name, load_department_file(path, kit.name), base=path.resolve().parent)

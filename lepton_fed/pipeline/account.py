@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 _IN_CHINESE = {word: chinese for chinese, word in CHINESE.items()}
 
+BRIEF = 1.0
+"""Seconds of waiting that nobody needs to be told of."""
+
 MOST_FLOWS = 6
 """Flows named before one step."""
 
@@ -76,7 +79,9 @@ class Account:
         self.say(f"   {claim.step.department} {claim.step.description} {word}" + (f": {why}" if why else ""))
 
     def idle(self, status: Status, until: float | None) -> None:
-        """Nothing to do now; said once until something else is the reason."""
+        """Nothing to do for `until` seconds; said once until something else is the reason, and if worth a line."""
+        if until is not None and until < BRIEF:
+            return
         waits = waiting(status, self.plan)
         if waits != self._waits and waits:
             self._waits = waits

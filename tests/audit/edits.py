@@ -47,7 +47,7 @@ def others(value: Any) -> Iterator[Any]:
             yield value * 2
         case str():
             # Words of the fields that have a few only.
-            yield from (value + "x", value[:-1], "failed", "stopped")
+            yield from (value + "x", value[:-1], "failed", "stopped", "retract", "refused")
         case bytes():
             yield from (bytes([value[0] ^ 1]) + value[1:], value[:-1] + bytes([value[-1] ^ 128]))
         case Commitment():

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from lepton_fed.audit import Decided, Entry, MemoryHead, ModelMade, Opening, Spent, Witness
+from lepton_fed.audit import Decided, Delivered, Entry, MemoryHead, ModelMade, Opening, Spent, Witness
 from lepton_fed.audit.own_log import DepartmentLog, policy_digest
 from lepton_fed.cohorts import hubs
 from lepton_fed.docket import MemoryDocket, Noted
@@ -17,6 +18,7 @@ from lepton_fed.enforcement import Guard, Moment
 from lepton_fed.errors import StorageError
 from lepton_fed.messages import Attest, Refused
 from lepton_fed.policies import CedarFile, Policies
+from lepton_fed.reads import Delivered as Went
 from lepton_fed.secagg.canonical import decode
 from lepton_fed.settings import Settings
 from lepton_fed.storage.docket_file import DocketFile
@@ -97,7 +99,7 @@ def guarded(settings: Settings, docket: Any = None, own: str = "") -> tuple[Guar
     guard = Guard(FOUR[0], settings, Policies.of(settings, own=files))
     identity = replace(DEPARTMENTS["生产车间"], name=FOUR[0])
     log = DepartmentLog(Witness(identity, LOG, (COORDINATOR.public,), MemoryHead()), docket or MemoryDocket())
-    log.listen(guard)
+    log.listen(SimpleNamespace(guard=guard, purse=None, giver=None, reader=None))  # type: ignore[arg-type]
     return guard, log
 
 
@@ -127,6 +129,25 @@ def test_what_cannot_be_noted_is_not_permitted(settings: Settings) -> None:
 
     guard, _ = guarded(settings, Full())
     assert guard.training([(hubs(settings)[0], Moment(1, 4))]) is not None
+
+
+def test_what_a_department_pays_gives_and_gets_is_noted_too() -> None:
+    """Whoever keeps the purse, gives tables and takes them tells the log, before anything leaves."""
+    log, guard = own_log(), SimpleNamespace(policies=None, heard=None)
+    purse, giver, reader = SimpleNamespace(booked=None), SimpleNamespace(logged=None), SimpleNamespace(logged=None)
+    log.listen(SimpleNamespace(guard=guard, purse=purse, giver=giver, reader=reader))  # type: ignore[arg-type]
+    booking = SimpleNamespace(round=3, question=sha("plan"))
+    purse.booked(SimpleNamespace(data_set="生产线数据", booking=booking, before=1.5, after=2.0, delta=1e-5))
+    went = Went("生产车间", "研发部门", "物料管理", "预测设备故障", sha("request"), sha("parcel"), 4513)
+    giver.logged(went)
+    reader.logged(went)
+    spent, *delivered = noted(log)
+    assert isinstance(spent, Spent)
+    assert (spent.micro_epsilon, spent.total_micro_epsilon, spent.round) == (500_000, 2_000_000, 3)
+    assert [(one.department, one.reader, one.size) for one in delivered if isinstance(one, Delivered)] == [
+        ("生产车间", "研发部门", 4513)
+    ] * 2
+    assert "预测设备故障" in texts(log)
 
 
 def test_of_a_damaged_docket_only_a_sentence_without_a_place_leaves(tmp_path: Path) -> None:

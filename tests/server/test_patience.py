@@ -26,7 +26,7 @@ def test_nobody_need_be_waited_for() -> None:
 class Unkept:
     """A record that keeps nothing."""
 
-    def keep_round(self, *_: object) -> None:
+    def keep_round(self, *_: object, **__: object) -> None:
         pass
 
 

@@ -110,7 +110,7 @@ def test_a_department_enforces_its_rules_itself_whatever_the_coordinator_plans(t
     ours.survey = lying
     found = ours.count()
     assert found.departments == FOUR[:3]
-    assert "may not aggregate updates" in dict(found.refused)[FOUR[3]]
+    assert f"may not 聚合 updates of {FOUR[3]}" in dict(found.refused)[FOUR[3]]
 
 
 def test_without_any_rule_there_are_no_statistics(tmp_path: Path) -> None:
