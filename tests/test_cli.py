@@ -215,6 +215,7 @@ def test_runs_go_into_the_database_that_is_named(
     assert "小联邦" in said.out
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("undrawn")
 def test_measurements_go_to_tensorboard(cli: Cli, federation: Path, tmp_path: Path) -> None:
     pytest.importorskip("tensorboardX")

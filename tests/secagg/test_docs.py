@@ -15,7 +15,10 @@ from tests.secagg.federation import Federation, group
 
 HERE = Path(__file__).parent
 PAGE = HERE.parents[1] / "docs" / "security.md"
-FOLDERS = ("secure", "flower", "deploy", "statistics", "reads", "privacy", "storage", ".")
+FOLDERS = (
+    *("secure", "flower", "deploy", "statistics", "reads", "privacy", "storage", "knowledge", "knowledge/embedding"),
+    ".",
+)
 
 
 def test_every_test_that_the_security_page_names_exists() -> None:

@@ -189,9 +189,9 @@ def runs(seeds: range) -> Counter[str]:
     return total
 
 
-def test_two_hundred_random_runs() -> None:
-    total = runs(range(200))
-    assert total["recovered"] > 10 and total["complete"] > 60 and total["failed"] > 60, total
+def test_eighty_random_runs() -> None:
+    total = runs(range(80))
+    assert total["recovered"] > 3 and total["complete"] > 20 and total["failed"] > 20, total
 
 
 @pytest.mark.long
