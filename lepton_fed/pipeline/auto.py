@@ -204,7 +204,10 @@ class AutoPipeline:
             worker = Worker(
                 store, plan, _worker_name(), {n: room[n] for n in mine}, permit, self._clock, account, wait=wait
             )
-            status = worker.run(run)
+            try:
+                status = worker.run(run)
+            finally:
+                self._seal(store)
             self._say(ending(status, plan))
             return status
 
@@ -236,6 +239,7 @@ class AutoPipeline:
         self._require_written()
         with self._store() as store:
             store.cancel(by if by is not None else somebody(), why)
+            self._seal(store)
 
     def report(self, path: str | Path) -> Path:
         """Write the newest run's timeline and its steps as one HTML file."""
@@ -260,6 +264,19 @@ class AutoPipeline:
         with self._store() as store:
             who = by if by is not None else somebody()
             store.answer(plan, found[0], role=role, by=who, approve=approve, why=why)
+            self._seal(store)
+
+    def _seal(self, store: PipelineStore) -> None:
+        """Nobody could change afterwards what a federation's pipeline has written."""
+        federation = self.graph.federation
+        if federation is None:
+            return
+        from lepton_fed.pipeline.sealing import seal
+        from lepton_fed.record import DATABASE, folder_of
+
+        where = self._where()
+        beside = where.parent if isinstance(where, Path) else folder_of(self.folder / DATABASE, where)
+        seal(store.database, self.name, beside, federation.settings.names)
 
     @property
     def _unwritten(self) -> bool:

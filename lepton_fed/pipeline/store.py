@@ -91,7 +91,7 @@ class PipelineStore:
         patience: float = 30.0,
     ) -> None:
         url = URL.create("sqlite", database=str(where)) if isinstance(where, Path) else where
-        self._database = schema.opened(url, patience=patience, durable=True)
+        self.database = schema.opened(url, patience=patience, durable=True)
         self.pipeline = pipeline
         self.clock = clock
         self.lease = lease
@@ -102,7 +102,7 @@ class PipelineStore:
 
     def begin(self, plan: Plan, requester: str) -> RunKey:
         """The run to go on with: an unfinished one of the same plan, else a new one. ConfigError for another plan."""
-        with self._database.writing() as connection:
+        with self.database.writing() as connection:
             found = self._latest(connection)
             if found is not None and found["state"] in ("running", "failed"):
                 run = RunKey(self.pipeline, found["number"])
@@ -117,7 +117,7 @@ class PipelineStore:
 
     def status(self, number: int | None = None) -> Status | None:
         """The newest run, or the one of that number; None if there is none."""
-        with self._database.reading() as connection:
+        with self.database.reading() as connection:
             found = self._latest(connection, number)
             if found is None:
                 return None
@@ -128,7 +128,7 @@ class PipelineStore:
     def events(self, number: int) -> tuple[Event, ...]:
         """Every move of a run, in order."""
         run = RunKey(self.pipeline, number)
-        with self._database.reading() as connection:
+        with self.database.reading() as connection:
             rows = connection.execute(select(EVENT).where(run.of(EVENT)).order_by(EVENT.c.id)).mappings()
             return tuple(_event(row) for row in rows)
 
@@ -140,7 +140,7 @@ class PipelineStore:
             .order_by(STEP.c.number)
         )
         found: dict[str, float] = {}
-        with self._database.reading() as connection:
+        with self.database.reading() as connection:
             for name, started, ended in connection.execute(wanted):
                 seconds = (ended - started).total_seconds()
                 found[name] = (found.get(name, seconds) + seconds) / 2
@@ -163,7 +163,7 @@ class PipelineStore:
     def renew(self, claims: Iterable[Claim]) -> tuple[Claim, ...]:
         """Hold these for longer; returns those that are lost."""
         lost = []
-        with self._database.writing() as connection:
+        with self.database.writing() as connection:
             until = self.clock.now() + timedelta(seconds=self.lease)
             for claim in claims:
                 done = connection.execute(update(STEP).where(_held(claim)).values(lease=until))
@@ -215,7 +215,7 @@ class PipelineStore:
 
     def answer(self, plan: Plan, step: Step, *, role: str, by: str, approve: bool, why: str = "") -> RunKey:
         """Somebody in a role approves, or declines, a step that waits for it; ConfigError if he may not."""
-        with self._database.writing() as connection:
+        with self.database.writing() as connection:
             run, found = self._under_way(connection)
             self._require_same(connection, run, found["definition"], plan)
             if step.approve != role:
@@ -233,7 +233,7 @@ class PipelineStore:
 
     def cancel(self, by: str, why: str = "") -> RunKey:
         """End the run under way: what is done stays done, and nothing else is begun or recorded."""
-        with self._database.writing() as connection:
+        with self.database.writing() as connection:
             run, found = self._under_way(connection)
             with self._journal(connection, run, None, found["definition"]) as journal:
                 rows = connection.execute(
@@ -248,7 +248,7 @@ class PipelineStore:
 
     def close(self) -> None:
         """Give back the connections."""
-        self._database.close()
+        self.database.close()
 
     def __enter__(self) -> Self:
         return self
@@ -263,7 +263,7 @@ class PipelineStore:
     @contextmanager
     def _moving(self, run: RunKey, plan: Plan) -> Iterator[Journal]:
         """A transaction of moves; the run's row is locked first, so that two of them never wait for each other."""
-        with self._database.writing() as connection:
+        with self.database.writing() as connection:
             connection.execute(select(RUN.c.number).where(run.of(RUN)).with_for_update())
             with self._journal(connection, run, plan) as journal:
                 yield journal

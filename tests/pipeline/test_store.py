@@ -38,14 +38,14 @@ def claimed(store: PipelineStore, run: RunKey, plan: Plan, rooms: dict[str, Room
 
 def entries(store: PipelineStore) -> list[Entry]:
     table = AuditEntryRow
-    with store._database.reading() as connection:
+    with store.database.reading() as connection:
         return [
             Entry.read(bytes(body)) for body in connection.execute(select(table.body).order_by(table.number)).scalars()
         ]
 
 
 def rows(store: PipelineStore) -> list[tuple[object, ...]]:
-    with store._database.reading() as connection:
+    with store.database.reading() as connection:
         return [tuple(row) for row in connection.execute(select(STEP).order_by(STEP.c.position))]
 
 
@@ -107,14 +107,14 @@ def test_an_effect_in_the_same_database_happens_once_or_not_at_all(url: str) -> 
     with opened(url) as store:
         run = store.begin(plan, "张三")
         claim = claimed(store, run, plan, rooms)
-        with store._database.writing() as connection:
+        with store.database.writing() as connection:
             connection.execute(text("CREATE TABLE effect (step VARCHAR(40))"))
 
         def effect(connection: Connection) -> None:
             connection.execute(text("INSERT INTO effect VALUES ('once')"))
 
         def count() -> int:
-            with store._database.reading() as connection:
+            with store.database.reading() as connection:
                 return int(connection.execute(text("SELECT count(*) FROM effect")).scalar_one())
 
         store.let_go([claim], plan, "stopped")
