@@ -199,7 +199,7 @@ def test_the_files_that_the_page_lists_are_where_it_says(followed: Follower) -> 
     section = re.search(r"## What lies where\n(.*?)\n## ", PAGE, re.DOTALL)
     assert section is not None
     rows = re.findall(r"^\| (both|coordinator|department) \| (.*?) \|", section[1], re.MULTILINE)
-    assert len(rows) == 9
+    assert len(rows) == 12
     states = {"coordinator": state(followed, "coordinator"), "department": state(followed, LINES[2])}
     listed = {"coordinator": {".", ".."}, "department": {".", ".."}}
     for where, files in rows:
