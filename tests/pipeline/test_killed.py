@@ -99,4 +99,5 @@ def test_each_effect_happens_once_however_often_the_worker_is_killed(url: str, t
 @pytest.mark.long
 @pytest.mark.timeout(1800)
 def test_each_effect_happens_once_through_fifty_kills(url: str, tmp_path: Path) -> None:
-    survives(url, tmp_path / "文件", kills=50, seed=11)
+    """On PostgreSQL fifteen, whose server is not killed with the worker and has less to show."""
+    survives(url, tmp_path / "文件", kills=50 if url.startswith("sqlite") else 15, seed=11)
