@@ -10,7 +10,7 @@ import pytest
 from lepton_fed.department import first_hub
 from lepton_fed.errors import RoundError
 from lepton_fed.ledgers import balances
-from lepton_fed.messages import Declare, Refused, Work
+from lepton_fed.messages import Declare, Evaluate, Refused, Work
 from lepton_fed.privacy import Booked
 from lepton_fed.secagg import client
 from lepton_fed.simulation import simulate
@@ -73,12 +73,13 @@ def test_a_run_without_noise_is_refused_by_a_department_with_a_budget(tmp_path: 
     assert spent(tmp_path) == []
 
 
-def test_plain_sums_and_declared_hubs_are_refused_by_a_department_with_a_budget(tmp_path: Path) -> None:
+def test_plain_sums_declared_hubs_and_measured_models_are_refused_by_a_department_with_a_budget(tmp_path: Path) -> None:
     department = Counted(tmp_path, asking(), privacy={"budget": 8.0}).departments[FOUR[0]]
     department.secure = False  # As in a federation whose file says so.
     hubs = dict.fromkeys(department.plans, first_hub(department.settings, department.bench.model).state)
     work = Work(1, hubs, tuple(department.may_write), False, department.fingerprint)
-    for message in (work, Declare(1, hubs, department.fingerprint)):
+    measured = Evaluate(hubs, FOUR[1], "test", department.fingerprint)
+    for message in (work, Declare(1, hubs, department.fingerprint), measured):
         reply = department.handle(message)
         assert isinstance(reply, Refused)
         assert "numbers without noise cost an infinite epsilon" in reply.reason
