@@ -136,7 +136,8 @@ def test_stopped_in_the_middle_it_goes_on_from_there(followed: Follower) -> None
     assert number is not None
     assert "stopped: somebody stopped it" in stopped
     assert 0 <= int(number[1]) < 12
-    assert f"going on after round {number[1]}" in said(followed, "lepton-fed submit")[1]
+    done = int(number[1])
+    assert (f"going on after round {done}" in said(followed, "lepton-fed submit")[1]) == (done > 0)
 
 
 def test_the_fingerprints_that_people_compare_are_the_same(followed: Follower) -> None:
