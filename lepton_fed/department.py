@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from lepton_fed.cohorts import HubPlan, home, hubs
+from lepton_fed.common_ground import CommonGround
 from lepton_fed.couplings import part
 from lepton_fed.couplings.feedback import fed_back
 from lepton_fed.couplings.participant import Kept, Participant
@@ -24,7 +25,7 @@ from lepton_fed.digests import hub_digest, models_hash
 from lepton_fed.docket import OwnLog
 from lepton_fed.enforcement import Guard, Moment
 from lepton_fed.enforcement import digest as as_written
-from lepton_fed.errors import ConfigError, PeerError, PolicyError
+from lepton_fed.errors import ConfigError, LeptonError, PeerError, PolicyError
 from lepton_fed.hub import Hub, advanced, arrays_of, hub_in
 from lepton_fed.member import Member
 from lepton_fed.messages import (
@@ -43,7 +44,9 @@ from lepton_fed.messages import (
     HubState,
     Join,
     Joined,
+    Meet,
     Message,
+    Met,
     Read,
     Refused,
     Reply,
@@ -166,6 +169,8 @@ class Department:
     """Who answers for the tables that it shares; None: it has no key to sign with."""
     reader: Reader | None = None
     """Who asks for others' tables; likewise."""
+    common_ground: CommonGround | None = None
+    """Who finds out with others what both know; None: it has no knowledge graph, or no keys."""
     last_round: int = field(default=0, init=False)
     last_declared: int = field(default=0, init=False)
     declared: str = field(default="", init=False)
@@ -261,6 +266,8 @@ class Department:
                 return self.log.answer(message) if self.log is not None else Refused(NO_LOG)
             case Wish() | Read() | Take():
                 return self._read(message)
+            case Meet():
+                return met(self.common_ground, message)
         message = replace(message, hubs=self._held) if self.own_hubs else message
         reason = self._objection(message)
         if reason is None and not (self.secure and isinstance(message, Work)):
@@ -559,6 +566,21 @@ class Department:
         """This department's model as tensors by name, given the hubs it reads (its own, where sums are sealed)."""
         self.part.read(self._held or hubs_now)
         return self.bench.model.tensors()
+
+
+def met(common_ground: CommonGround | None, message: Meet) -> Met | Refused:
+    """The answer to one message about what two departments both know."""
+    if common_ground is None:
+        return Refused("it has no knowledge graph to look for common entities in")
+    try:
+        return Met(common_ground.meet(message.other, message.body))
+    except PolicyError as error:
+        return Refused(error.reason)
+    except (Malformed, PeerError) as error:
+        return Refused(str(error))
+    except LeptonError:
+        # Its text may name a place on this machine's disk, so it stays here.
+        return Refused("its knowledge graph, or its log, cannot be used just now")
 
 
 def _sound(vector: Vector, size: int) -> bool:

@@ -20,6 +20,10 @@ and for reads of what departments share (`reads`):
     Read -> Sent   | Refused            will you let this be read?
     Take -> Taken  | Refused            here is what you asked for
 
+and for entities that two departments both know (`common_ground`; in process only, Flower does not carry it yet):
+
+    Meet -> Met    | Refused            ask another one, or: this is what the other one said
+
 Arrays are one-dimensional float32 NumPy arrays on the host; whoever receives one treats it as read-only.
 """
 
@@ -182,7 +186,15 @@ class Take:
     parcel: Parcel
 
 
-Message = Join | Declare | Work | Advertise | Sum | Consult | Evaluate | Attest | Wish | Read | Take
+@dataclass(frozen=True)
+class Meet:
+    """Find out with `other` what both know: begin, or go on with what it said (signed; sealed where it holds names)."""
+
+    other: str
+    body: bytes = field(default=b"", repr=False)
+
+
+Message = Join | Declare | Work | Advertise | Sum | Consult | Evaluate | Attest | Wish | Read | Take | Meet
 
 
 @dataclass(frozen=True)
@@ -311,6 +323,13 @@ class Taken:
 
 
 @dataclass(frozen=True)
+class Met:
+    """For the other one; empty at the end."""
+
+    body: bytes = field(default=b"", repr=False)
+
+
+@dataclass(frozen=True)
 class Refused:
     """No, and why."""
 
@@ -318,5 +337,17 @@ class Refused:
 
 
 Reply = (
-    Joined | Declared | Done | Advertised | Summed | Consulted | Evaluated | Attested | Wished | Sent | Taken | Refused
+    Joined
+    | Declared
+    | Done
+    | Advertised
+    | Summed
+    | Consulted
+    | Evaluated
+    | Attested
+    | Wished
+    | Sent
+    | Taken
+    | Met
+    | Refused
 )

@@ -7,12 +7,13 @@ Files are looked at before each decision, and read again only where one has chan
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from lepton_fed.code_digest import code_digest
 from lepton_fed.config import Federation
+from lepton_fed.data.department_file import load_department_file
 from lepton_fed.data.policy_files import PolicyFiles
 from lepton_fed.enforcement import Guard
 from lepton_fed.policies import CedarFile, Decision, Policies
@@ -76,6 +77,22 @@ def guard_of(
 def of_the_file(federation: Federation) -> Policies:
     """The federation file's rules, by the name that the file has."""
     return Policies.of(federation.settings, source=federation.path.name)
+
+
+def all_here(federation: Federation, more: Mapping[str, Sequence[CedarFile]] | None = None) -> Policies:
+    """Every department's policies, with its own files where they are here, and `more` files by owner.
+
+    ConfigError for a department's own file that cannot be read, or files of nobody.
+    """
+    own: dict[str, list[CedarFile]] = {}
+    for name in federation.settings.names:
+        path = federation.department_file(name)
+        if path.exists():
+            named = PolicyFiles.of(load_department_file(path, name).policies, path.parent)
+            own.setdefault(name, []).extend(named.read())
+    for name, files in (more or {}).items():
+        own.setdefault(name, []).extend(files)
+    return Policies.of(federation.settings, {name: files for name, files in own.items() if files}, federation.path.name)
 
 
 def troubles(guards: Iterable[Guard]) -> tuple[str, ...]:

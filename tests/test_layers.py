@@ -36,6 +36,7 @@ LAYERS: dict[int, tuple[str, ...]] = {
         "weighting",
     ),
     2: (
+        "common_ground",
         "compression",
         "consent",
         "couplings",

@@ -12,7 +12,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Protocol
 
+from lepton_fed.consent import Consent
 from lepton_fed.knowledge.sorts import Sort
 from lepton_fed.policies import ITSELF, Context, Decision, Policies, Request
 from lepton_fed.policies.request import Kind
@@ -34,6 +36,35 @@ class Asker:
     role: str = ITSELF
 
 
+class Permission(Protocol):
+    """What the department `who` may do."""
+
+    @property
+    def who(self) -> str: ...
+
+    def permits(self, owner: str, verb: str, kind: Kind, what: str) -> bool:
+        """One decision of the owner's policies."""
+        ...
+
+
+@dataclass(frozen=True)
+class Consented:
+    """What a department's guard permits another one; each question is asked once."""
+
+    consent: Consent
+    who: str
+    _made: dict[tuple[str, Kind, str], bool] = field(default_factory=dict, repr=False, compare=False)
+
+    def permits(self, owner: str, verb: str, kind: Kind, what: str) -> bool:
+        """One decision about what the guard's department owns; nothing of others is permitted."""
+        if owner != self.consent.owner:
+            return False
+        key = (verb, kind, what)
+        if key not in self._made:
+            self._made[key] = self.consent.ask(who=self.who, verb=verb, what=what, kind=kind).permitted
+        return self._made[key]
+
+
 @dataclass(frozen=True)
 class Access:
     """The policies as they bear on one asker; each question to them is asked once."""
@@ -42,6 +73,11 @@ class Access:
     asker: Asker
     heard: Heard = unheard
     _made: dict[tuple[str, Kind, str, str], bool] = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def who(self) -> str:
+        """The department that asks."""
+        return self.asker.department
 
     def readable(self, sorts: Iterable[Sort]) -> list[Sort]:
         """Those that the asker may read."""

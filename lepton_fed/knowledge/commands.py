@@ -1,7 +1,8 @@
 """Commands for the knowledge graph: `knowledge import | revisions | retract | restore | check | join | ask | export`.
 
 Each is a plain function that typer reads; `COMMANDS` names them with their examples. What is asked and exported goes
-by the policies of the federation file and of the .cedar files that are named; the rest is for whoever has the database.
+by the policies of the federation file, of departments' own files and of the .cedar files that are named, and each
+decision goes into its owner's docket beside the database; the rest is for whoever has the database.
 """
 
 from __future__ import annotations
@@ -24,9 +25,11 @@ from lepton_fed.errors import ConfigError, DataError
 from lepton_fed.knowledge.embedding import commands as embedding
 
 if TYPE_CHECKING:
+    from lepton_fed.config import Federation
     from lepton_fed.knowledge import Access, Answer, FactSource, KnowledgeGraph, Match, Provenance, Revision
     from lepton_fed.knowledge.asking import Term
-    from lepton_fed.policies import CedarFile
+    from lepton_fed.knowledge.dockets import Dockets
+    from lepton_fed.policies import CedarFile, Policies
 
 ARGUMENTS = {
     "facts": "A file of facts (.csv .tsv .ttl .nt .jsonld .rdf), or with --own the department's own file.",
@@ -59,7 +62,10 @@ FederationFile = Annotated[Path, typer.Option(help="The federation file, whose p
 AsDepartment = Annotated[str, typer.Option("--as", help="The department that asks.")]
 Role = Annotated[str, typer.Option(help="The role of the person who asks; default: the department itself.")]
 Purpose = Annotated[str | None, typer.Option(help="What for; default: the purpose of the federation.")]
-Cedar = Annotated[list[str] | None, typer.Option(help="An owner's own policies, OWNER=FILE.cedar; may be repeated.")]
+Cedar = Annotated[
+    list[str] | None,
+    typer.Option(help="Further policies of an owner, OWNER=FILE.cedar; those that its own file names count anyway."),
+]
 
 
 def import_(
@@ -161,10 +167,25 @@ def join(
     same_name: Annotated[
         str | None, typer.Option(help="An entity of both departments, to be taken apart with --refuse.")
     ] = None,
+    private: Annotated[
+        bool,
+        typer.Option(
+            "--private", help="The first asks the second privately, in one process: only common entities are shown."
+        ),
+    ] = False,
+    other_database: Annotated[
+        str | None, typer.Option(help="With --private: where the second's facts are; default: in the same database.")
+    ] = None,
+    file: FederationFile = Path("federation.toml"),
+    cedar: Cedar = None,
     by: By = None,
     reason: Reason = "",
 ) -> None:
     """Propose which entities of two departments are one, list what was proposed, and decide."""
+    if private:
+        for line in _introduced(departments or [], database, other_database or database, file, cedar):
+            typer.echo(line)
+        return
     with _opened(database) as graph:
         moves = {"accept": accept, "refuse": refuse, "undo": undo}
         for move, number in moves.items():
@@ -199,7 +220,7 @@ def ask(
 
     if (question is None) == (who_knows is None):
         raise ConfigError("ask a question, or say --who-knows and the name of an entity")
-    given = _access(file, as_, role, purpose, cedar)
+    given = _access(file, as_, role, purpose, cedar, database)
     with _opened(database, bounds=Bounds(rows=rows, seconds=seconds)) as graph:
         if who_knows is not None:
             for one in graph.who_knows(who_knows, given):
@@ -222,7 +243,7 @@ def export(
     cedar: Cedar = None,
 ) -> None:
     """Write the facts that a department may read to a .ttl, .nt, .csv or .tsv file."""
-    given = _access(file, as_, role, purpose, cedar)
+    given = _access(file, as_, role, purpose, cedar, database)
     with _opened(database) as graph:
         typer.echo(f"{graph.export(export_file, given, department or None)} facts written to {export_file}")
 
@@ -297,26 +318,65 @@ def _sources(
     return (source,), facts.parent
 
 
-def _access(file: Path, department: str, role: str, purpose: str | None, cedar: list[str] | None) -> Access:
+def _access(
+    file: Path, department: str, role: str, purpose: str | None, cedar: list[str] | None, database: str
+) -> Access:
     from lepton_fed.config import Federation
     from lepton_fed.knowledge import Access, Asker
-    from lepton_fed.policies import Context, Policies
+    from lepton_fed.policies import Context
 
     federation = Federation.load(file)
     federation.department_file(department)  # Says which departments there are where this is none.
-    own: dict[str, list[CedarFile]] = {}
-    for one in cedar or ():
-        owner, path = _halves(one, "--cedar", "OWNER=FILE.cedar")
-        own.setdefault(owner, []).append(_cedar_file(Path(path)))
-    policies = Policies.of(federation.settings, own, file.name)
-    for problem in policies.problems:
-        _tell(f"note: {problem}")
+    policies = _policies(federation, cedar)
     context = Context.outside_training(
         purpose=purpose or federation.settings.federation.purpose,
         hour=datetime.now().astimezone().hour,
         federation=f"sha256:{federation.fingerprint}",
     )
-    return Access(policies, Asker(department=department, role=role, context=context))
+    return Access(
+        policies, Asker(department=department, role=role, context=context), _dockets(database, policies).heard
+    )
+
+
+def _policies(federation: Federation, cedar: list[str] | None) -> Policies:
+    """The file's, every department's own where its file is here, and those that are named; notes what is wrong."""
+    from lepton_fed.own_policies import all_here
+
+    named: dict[str, list[CedarFile]] = {}
+    for one in cedar or ():
+        owner, path = _halves(one, "--cedar", "OWNER=FILE.cedar")
+        named.setdefault(owner, []).append(_cedar_file(Path(path)))
+    policies = all_here(federation, named)
+    for problem in policies.problems:
+        _tell(f"note: {problem}")
+    return policies
+
+
+def _dockets(database: str, policies: Policies) -> Dockets:
+    from lepton_fed.knowledge.dockets import Dockets
+
+    return Dockets(Path() if "://" in database else Path(database).parent, policies)
+
+
+def _introduced(
+    departments: list[str], database: str, other_database: str, file: Path, cedar: list[str] | None
+) -> Iterator[str]:
+    """What the second department says after the first one has asked it privately, and what is to be decided there."""
+    from lepton_fed.config import Federation
+    from lepton_fed.knowledge.introducing import introduced
+
+    if len(departments) != 2:
+        raise ConfigError("name two departments: the one that asks, and the one that it asks")
+    federation = Federation.load(file)
+    for name in departments:
+        federation.department_file(name)
+    policies = _policies(federation, cedar)
+    asker, owner = departments
+    with _opened(database) as ours, _opened(other_database) as theirs:
+        heard = _dockets(other_database, policies).heard
+        done = introduced((asker, ours), (owner, theirs), federation, policies, heard)
+        yield f"{done.common} in common, {done.proposed} proposed to {owner}"
+        yield from map(_match, theirs.matches("proposed"))
 
 
 def _cedar_file(path: Path) -> CedarFile:

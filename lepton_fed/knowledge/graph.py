@@ -21,7 +21,7 @@ from sqlalchemy import URL
 from lepton_fed.errors import PeerError
 from lepton_fed.knowledge import index as indices
 from lepton_fed.knowledge import intersection, joining, revisions
-from lepton_fed.knowledge.access import Access
+from lepton_fed.knowledge.access import Access, Permission
 from lepton_fed.knowledge.asking import Answer, Bounds, Questioner
 from lepton_fed.knowledge.changes import Standing, of_owner, touched
 from lepton_fed.knowledge.export import write, written
@@ -218,19 +218,31 @@ class KnowledgeGraph:
         """Begin to find common entities with a department whose facts are elsewhere: what to keep, what to send."""
         return intersection.ask(department, other, by_spelling(self._own_entities(department)))
 
-    def answer_privately(self, asked: Asked, department: str, access: Access) -> Answered:
-        """Answer with those of the department's entities of which the asker may know that they are there."""
-        if access.asker.department != asked.asker:
-            raise PeerError(asked.asker, f"it asks in the name of {access.asker.department}")
-        sorting = self._sorting(department)
-        entities = (e for e in self._own_entities(department) if may_know_of(department, e, sorting, access))
-        return intersection.answer(asked, department, by_spelling(entities))
+    def may_know_of_any(self, department: str, permission: Permission) -> bool:
+        """Whether an asker may know of any of the department's entities."""
+        return any(True for _ in self._known_to(department, permission))
 
-    def find_privately(self, asking: Asking, answered: Answered) -> Found:
-        """What is common, as this side calls it: to be sent to the other one, which proposes it."""
-        spelled = by_spelling(self._own_entities(asking.asked.asker))
+    def answer_privately(self, asked: Asked, department: str, permission: Permission) -> Answered:
+        """Answer with those of the department's entities of which the asker may know that they are there."""
+        if permission.who != asked.asker:
+            raise PeerError(asked.asker, f"it asks in the name of {permission.who}")
+        return intersection.answer(asked, department, by_spelling(self._known_to(department, permission)))
+
+    def find_privately(self, asking: Asking, answered: Answered, permission: Permission | None = None) -> Found:
+        """What is common, as this side calls it: to be sent to the other one, which proposes it.
+
+        `permission`: what the other one may know of this side; without, all that is common.
+        """
+        asker = asking.asked.asker
+        own = self._own_entities(asker) if permission is None else self._known_to(asker, permission)
+        spelled = by_spelling(own)
         common = intersection.common(asking, answered)
         return Found(asking.asked.session, tuple(sorted(spelled[one][0] for one in common if one in spelled)))
+
+    def _known_to(self, department: str, permission: Permission) -> Iterator[str]:
+        """The department's entities of which somebody may know that they are there, by its own names."""
+        sorting = self._sorting(department)
+        return (e for e in self._own_entities(department) if may_know_of(department, e, sorting, permission))
 
     def propose_found(self, found: Found, department: str, asker: str) -> int:
         """Propose, at the side that answered, what the asker found; how many nobody had proposed before."""

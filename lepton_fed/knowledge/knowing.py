@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from lepton_fed.knowledge.access import Access
+from lepton_fed.knowledge.access import Access, Permission
 from lepton_fed.knowledge.revisions import Held
 from lepton_fed.knowledge.sorts import Sorting
 
@@ -36,8 +36,8 @@ def knows(owner: str, about: Iterable[Held], entity: str, sorting: Sorting, acce
         yield Knows(owner, readable=False)
 
 
-def may_know_of(owner: str, entity: str, sorting: Sorting, access: Access) -> bool:
+def may_know_of(owner: str, entity: str, sorting: Sorting, permission: Permission) -> bool:
     """Whether the asker may learn that the entity is there."""
-    if owner == access.asker.department:
+    if owner == permission.who:
         return True
-    return all(access.permits(owner, "publish", "EntityType", one) for one in sorted(sorting.types_of(entity)))
+    return all(permission.permits(owner, "publish", "EntityType", one) for one in sorted(sorting.types_of(entity)))

@@ -49,17 +49,20 @@ def grant(what: str, who: str = RESEARCH, action: str = "读取", owner: str = S
 GRANTS = tuple(grant(what) for what in ("供应", "rdf:type", "供应商", "零件"))
 
 
+def federation(*grants: Grant) -> Settings:
+    """A federation of three with these grants."""
+    return Settings(
+        federation=Identity(name="制造", purpose="选型"),
+        departments=tuple(DepartmentSettings(name=name) for name in (SUPPLY, RESEARCH, QUALITY)),
+        data=DataContract(label=Label(meaning="x"), columns=(Column(name="x"),)),
+        model=ModelSettings(name="linear"),
+        access=grants,
+    )
+
+
 def policies(*grants: Grant) -> Policies:
     """Those of a federation of three with these grants."""
-    return Policies.of(
-        Settings(
-            federation=Identity(name="制造", purpose="选型"),
-            departments=tuple(DepartmentSettings(name=name) for name in (SUPPLY, RESEARCH, QUALITY)),
-            data=DataContract(label=Label(meaning="x"), columns=(Column(name="x"),)),
-            model=ModelSettings(name="linear"),
-            access=grants,
-        )
-    )
+    return Policies.of(federation(*grants))
 
 
 def access(department: str, *grants: Grant) -> Access:

@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 from typer.main import get_command
 
+from lepton_fed.audit.entries import Decided, Entry
 from lepton_fed.cli import app, main
 from lepton_fed.knowledge import KnowledgeGraph
+from lepton_fed.storage.docket_file import DocketFile
 
 GROUP = get_command(app).commands["knowledge"]  # type: ignore[attr-defined]
 
@@ -118,6 +120,52 @@ def test_an_owners_own_policies_count(folder: Path, capsys: pytest.CaptureFixtur
     code, out, err = run(capsys, *question)
     assert (code, out) == (0, "x\n")
     assert err.startswith("note: 供应链部门: own.cedar: ")
+
+
+def test_what_a_departments_own_file_names_counts_and_each_decision_is_in_its_docket(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(capsys, "import", "a.csv", "--department", "供应链部门")
+    own = folder / "federation"
+    own.mkdir()
+    (own / "供应链部门.toml").write_text('policies = ["own.cedar"]', encoding="utf-8")
+    (own / "own.cedar").write_text(
+        'permit (principal, action == Action::"read", resource == Relation::"供应链部门/供应");'
+        'permit (principal, action == Action::"read", resource is EntityType);',
+        encoding="utf-8",
+    )
+    assert run(capsys, "ask", "SELECT ?x { ?x r:供应 ?y }", "--as", "研发部门") == (0, "x\n甲\n", "")
+    docket = folder / "audit-keys" / "knowledge" / "供应链部门.docket"
+    noted = [Entry.read(one.entry) for one in DocketFile(docket).noted()]
+    said = {(one.principal, one.action, one.resource, one.allowed) for one in noted if isinstance(one, Decided)}
+    assert ("研发部门", "read", "供应", True) in said
+    assert ("研发部门", "read", "rdf:type", False) in said
+    assert docket.stat().st_mode & 0o777 == 0o600
+    docket.unlink()
+    docket.mkdir()  # What cannot be noted is not answered.
+    code, out, err = run(capsys, "ask", "SELECT ?x { ?x r:供应 ?y }", "--as", "研发部门")
+    assert (code, out) == (2, "")
+    assert "供应链部门.docket" in err
+
+
+def test_departments_are_introduced_privately_as_far_as_the_policies_permit(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "b.csv").write_text("head,relation,tail\n（甲）,交付,样品\n（甲）,类型,供应商\n", encoding="utf-8")
+    run(capsys, "import", "a.csv", "--department", "供应链部门")
+    run(capsys, "import", "b.csv", "--department", "研发部门", "--database", "b.sqlite")
+    asked = ("join", "研发部门", "供应链部门", "--private", "--database", "b.sqlite", "--other-database")
+    code, out, err = run(capsys, *asked, "knowledge.sqlite")
+    assert (code, out) == (2, "")
+    assert "it has no entity of which its policies let 研发部门 know" in err
+    permits = 'permit (principal, action == Action::"publish", resource is EntityType);'
+    (folder / "own.cedar").write_text(permits, encoding="utf-8")
+    both = ("--cedar", "供应链部门=own.cedar", "--cedar", "研发部门=own.cedar")
+    code, out, err = run(capsys, *asked, "knowledge.sqlite", *both)
+    assert (code, err) == (0, "")
+    assert out.splitlines()[0] == "1 in common, 1 proposed to 供应链部门"
+    assert "proposed  private  甲 (供应链部门) = (甲) (研发部门)" in out
+    assert run(capsys, "join", "研发部门", "--private")[2].count("name two departments") == 1
 
 
 def test_every_source_of_a_departments_own_file_is_imported(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
