@@ -376,7 +376,9 @@ def _introduced(
         heard = _dockets(other_database, policies).heard
         done = introduced((asker, ours), (owner, theirs), federation, policies, heard)
         yield f"{done.common} in common, {done.proposed} proposed to {owner}"
-        yield from map(_match, theirs.matches("proposed"))
+        for match in theirs.matches("proposed"):
+            if {match.pair.department, match.pair.other_department} == {asker, owner}:
+                yield _match(match)
 
 
 def _cedar_file(path: Path) -> CedarFile:
