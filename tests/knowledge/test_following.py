@@ -127,6 +127,32 @@ def test_what_may_no_longer_be_read_leaves_every_view(graph: KnowledgeGraph) -> 
     assert not any("华东钢铁" in quad for store in stores for quad in held(store))
 
 
+def test_what_an_entity_becomes_moves_the_facts_that_end_in_it(graph: KnowledgeGraph) -> None:
+    before = view(graph.indexed(), access(RESEARCH).readable(graph.indexed().graphs))
+    assert any("供应>" in quad and "entity:轴承" in quad for quad in held(before.store))
+    graph.add([Fact("轴承", "rdf:type", "机密")], provenance(SUPPLY))
+    after = graph.indexed()
+    stores = [*after.folder.glob("views/*/store"), view(after, access(RESEARCH).readable(after.graphs)).store]
+    assert not any("entity:轴承" in quad for store in stores for quad in held(store))
+
+
+def test_what_two_names_of_one_entity_say_stays_while_one_of_them_says_it(graph: KnowledgeGraph) -> None:
+    types = [Fact("甲", "rdf:type", "供应商"), Fact("乙", "rdf:type", "零件")]
+    graph.add([*types, Fact("甲", "供应", "丙"), Fact("乙", "供应", "丙")], provenance(SUPPLY))
+    for name in ("甲", "乙"):
+        joined(graph, name, "丁", "丁")
+    found = graph.indexed()
+    everything = view(found, found.graphs)
+    assert sum("丁> <urn:lepton:relation:供应>" in quad for quad in held(everything.store)) == 1
+    graph.retract(provenance(SUPPLY), head="甲", relation="供应")
+    followed = graph.indexed()
+    (quad,) = [quad for quad in held(view(followed, followed.graphs).store) if "丁> <urn:lepton:relation:供应>" in quad]
+    assert "丙" in quad
+    graph.retract(provenance(SUPPLY), head="乙", relation="供应")
+    last = graph.indexed()
+    assert not any("丁> <urn:lepton:relation:供应>" in quad for quad in held(view(last, last.graphs).store))
+
+
 def test_a_database_that_took_the_place_of_another_is_not_followed(graph: KnowledgeGraph, tmp_path: Path) -> None:
     old = graph.indexed()
     with KnowledgeGraph(tmp_path / "另一个.sqlite", index=old.folder) as other:
