@@ -7,8 +7,8 @@
 The facts are those of a made-up manufacturer: entities of four types, thirty relations, literals on one in ten. They
 are imported from a file of N-Triples (a quarter from a table) into SQLite, each file as one revision with its audit
 entry, durably; then the index is built; then each kind of question is asked many times about other entities, by a
-department that may read nine tenths of the relations; then a hundred facts are added, and it is asked again. Beside wall
-seconds stand those of the processor, which say more on a machine that has other work.
+department that may read nine tenths of the relations; then a hundred facts are added, and it is asked again. Beside
+wall seconds stand those of the processor, which say more on a machine that has other work.
 """
 
 from __future__ import annotations

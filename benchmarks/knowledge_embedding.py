@@ -183,7 +183,8 @@ def harm(outcomes: Sequence[Outcome]) -> str:
     for row in ("averaged", "ours"):
         gains = [a - b for one in outcomes for a, b in zip(one.each[row], one.each["alone"], strict=True)]
         worse = sum(gain < 0 for gain in gains)
-        sentences.append(f"{row}: {worse} of {len(gains)} department runs below alone, the worst by {-min(gains):.3f}")
+        most = max(0.0, -min(gains))
+        sentences.append(f"{row}: {worse} of {len(gains)} department runs below alone, the worst by {most:.3f}")
     return "; ".join(sentences) + "."
 
 
