@@ -111,10 +111,10 @@ $(EXAMPLES): .venv/.created $(PACKAGING)
 
 $(DEV): .venv/.created $(PACKAGING)
 	@echo "== installing lepton-fed with what its tests need into .venv"
-	$(INSTALL) -e '.[examples,knowledge,postgres,dev]'
+	$(INSTALL) -e '.[examples,knowledge,portal,postgres,dev]'
 	@touch $(EXAMPLES) $@
 
 $(ALL): .venv/.created $(PACKAGING)
 	@echo "== installing lepton-fed with every extra into .venv"
-	$(INSTALL) -e '.[examples,knowledge,postgres,dev,ray,mlflow,tensorboard,yardsticks]'
+	$(INSTALL) -e '.[examples,knowledge,portal,postgres,dev,ray,mlflow,tensorboard,yardsticks]'
 	@touch $(EXAMPLES) $(DEV) $@
