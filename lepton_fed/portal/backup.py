@@ -12,7 +12,7 @@ import io
 import json
 import os
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import date, datetime
 from pathlib import Path
 
@@ -99,7 +99,7 @@ def _read(connection: Connection, archive: zipfile.ZipFile, table: Table) -> int
     return rows
 
 
-def _batches(lines: io.BufferedIOBase | zipfile.ZipExtFile) -> Iterator[list[bytes]]:
+def _batches(lines: Iterable[bytes]) -> Iterator[list[bytes]]:
     some: list[bytes] = []
     for line in lines:
         some.append(line)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -45,7 +46,7 @@ def private(there: World) -> list[tuple[str, str]]:
 
 
 def filled(path: str, number: int) -> str:
-    return path.replace("{number}", str(number)).replace("{name}", "x")
+    return re.sub(r"\{\w+\}", "1", path.replace("{number}", str(number)))
 
 
 def refused(browser: Browser, method: str, path: str) -> None:

@@ -1,6 +1,6 @@
 """Text that looks sensitive, found by rules with checksums, and masked: `13812345678` becomes `138****5678`.
 
-Rules hold beside Chinese letters, where a word boundary does not: `(?<!\\d)` instead of `\\b`. A number counts only
+Rules hold beside Chinese letters, which are letters of a word (`\\w`, `\\b`) as well: `(?<!\\d)` instead of `\\b`. A number counts only
 where its check digits do: identity cards (GB 11643), credit codes of enterprises (GB 32100), bank cards (Luhn).
 """
 
@@ -117,13 +117,13 @@ RULES = (
     Rule("landline", re.compile(r"(?<!\d)(?:\(0\d{2,3}\)|0\d{2,3}-)[2-8]\d{6,7}(?!\d)"), _always, 3, 2),
     Rule(
         "email",
-        re.compile(r"(?<![\w.+-])[A-Za-z0-9._%+-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.){1,8}[A-Za-z]{2,24}"),
+        re.compile(r"(?<![A-Za-z0-9._%+-])[A-Za-z0-9._%+-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.){1,8}[A-Za-z]{2,24}"),
         _always,
         1,
         0,
     ),
     Rule("plate", re.compile(rf"[{_PROVINCES}][A-HJ-NP-Z][·• ]?[A-HJ-NP-Z0-9]{{5,6}}(?![A-Za-z0-9])"), _always, 2, 1),
-    Rule("address", re.compile(r"(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?![\w.]*\d)"), is_address, 0, 0),
+    Rule("address", re.compile(r"(?<![0-9A-Za-z.])\d{1,3}(?:\.\d{1,3}){3}(?!\.?[0-9A-Za-z])"), is_address, 0, 0),
     Rule(
         "person",
         re.compile(r"(?:姓名|联系人|患者|身份证姓名)\s*[:：]\s*([\u4e00-\u9fff]{2,4}(?:·[\u4e00-\u9fff]{1,10})?)"),

@@ -43,7 +43,7 @@ class WordIndex(Protocol):
     def remove(self, connection: Connection, entry: int) -> None:
         """Forget an entry."""
 
-    def holding(self, term: Term, *, heading: bool = False) -> Select[tuple[int]]:
+    def holding(self, term: Term, *, heading: bool = False) -> Select[int]:
         """The numbers of the entries that hold the term, anywhere or in their headings."""
 
 
@@ -85,7 +85,7 @@ class Fts5:
     def remove(self, connection: Connection, entry: int) -> None:
         connection.execute(text(f"DELETE FROM {NAME} WHERE rowid = :entry"), {"entry": entry})  # noqa: S608
 
-    def holding(self, term: Term, *, heading: bool = False) -> Select[tuple[int]]:
+    def holding(self, term: Term, *, heading: bool = False) -> Select[int]:
         # Tokens are letters and digits, so that nothing in them ends the quotation.
         phrase = f'"{" ".join(term.tokens)}"' + "*" * term.open
         asked = f"heading : {phrase}" if heading else phrase
@@ -123,7 +123,7 @@ class TsVector:
     def remove(self, connection: Connection, entry: int) -> None:
         connection.execute(text(f"DELETE FROM {NAME} WHERE entry = :entry"), {"entry": entry})  # noqa: S608
 
-    def holding(self, term: Term, *, heading: bool = False) -> Select[tuple[int]]:
+    def holding(self, term: Term, *, heading: bool = False) -> Select[int]:
         asked = " <-> ".join(f"'{token}'" for token in term.tokens) + ":*" * term.open
         match = text("words @@ CAST(:asked AS tsquery)").bindparams(bindparam("asked", asked, unique=True))
         found = select(_WORDS.c.entry).where(match)

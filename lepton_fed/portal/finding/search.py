@@ -91,7 +91,7 @@ def find(acting: Acting, asked: Asked) -> Found:
     total = acting.connection.execute(select(func.count()).select_from(ENTRY).where(*where)).scalar_one()
     page = min(max(1, asked.page), MOST_PAGES)
     best = _best(acting, where, wanted).limit(PAGE).offset((page - 1) * PAGE)
-    order = list(acting.connection.execute(best).scalars())
+    order = acting.connection.execute(best).scalars().all()
     return Found(int(total), page, tuple(_hits(acting, order, asked.text)))
 
 
@@ -107,7 +107,7 @@ def published(connection: Connection) -> list[Headed]:
 
 def _where(acting: Acting, asked: Asked, wanted: Sequence[Term]) -> list[ColumnElement[bool]]:
     readable = acting.rights.permitted(acting.connection, acting.person, "read")
-    where = [ENTRY.c.published.is_not(None), ENTRY.c.shelf.in_(readable)]
+    where: list[ColumnElement[bool]] = [ENTRY.c.published.is_not(None), ENTRY.c.shelf.in_(readable)]
     where += [ENTRY.c.id.in_(acting.words.holding(term)) for term in wanted]
     if asked.department:
         where.append(ENTRY.c.department == asked.department)
@@ -118,14 +118,16 @@ def _where(acting: Acting, asked: Asked, wanted: Sequence[Term]) -> list[ColumnE
     return where
 
 
-def _best(acting: Acting, where: Sequence[ColumnElement[bool]], wanted: Sequence[Term]) -> Select[tuple[int]]:
+def _best(acting: Acting, where: Sequence[ColumnElement[bool]], wanted: Sequence[Term]) -> Select[int]:
     """The numbers of what was found, the best first."""
     today = acting.now.date().toordinal() - _EPOCH
-    score: ColumnElement[float] = 1.0 / (1.0 + (today - ENTRY.c.day) / FADES)
-    score = score + ENTRY.c.helped / (ENTRY.c.helped + HELPS)
-    for term in wanted:
-        in_heading = ENTRY.c.id.in_(acting.words.holding(term, heading=True))
-        score = score + case((in_heading, ABOUT / len(wanted)), else_=0.0)
+    freshness = 1.0 / (1.0 + (today - ENTRY.c.day) / FADES)
+    usefulness = ENTRY.c.helped / (ENTRY.c.helped + HELPS)
+    about = [
+        case((ENTRY.c.id.in_(acting.words.holding(term, heading=True)), ABOUT / len(wanted)), else_=0.0)
+        for term in wanted
+    ]
+    score = sum(about, freshness + usefulness)
     return select(ENTRY.c.id).where(*where).order_by(score.desc(), ENTRY.c.id.desc())
 
 

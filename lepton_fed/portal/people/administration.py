@@ -68,6 +68,14 @@ def reset(portal: Portal, actor: Person, number: int, password: str) -> None:
         accounts.set_password(connection, number, hashed)
 
 
+def administered(acting: Acting) -> list[Person]:
+    """Everybody in the departments that the person administers; Forbidden where that is none."""
+    within = acting.person.where_at_least("administrator")
+    if not within and not acting.person.operator:
+        raise Forbidden("administer", department=acting.person.department)
+    return accounts.people(acting.connection, None if acting.person.operator else within)
+
+
 def require_answers_for(actor: Person, other: Person) -> None:
     """Forbidden unless the other's home is the actor's to administer, and wherever else the other has a role is, too.
 

@@ -16,7 +16,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Literal, cast
 
-from sqlalchemy import Connection, Table, insert, select
+from sqlalchemy import Connection, RowMapping, Table, insert, select
 
 from lepton_fed.errors import ConfigError
 from lepton_fed.policies.engine import (
@@ -127,8 +127,8 @@ def shelf_number(connection: Connection, shelf: Shelf) -> int:
     return int(found)
 
 
-def _shelf(row: Mapping[str, object]) -> Shelf:
-    return Shelf(str(row["department"]), str(row["audience"]), tuple(json.loads(str(row["named"]))))
+def _shelf(row: RowMapping) -> Shelf:
+    return Shelf(row["department"], row["audience"], tuple(json.loads(row["named"])))
 
 
 def _set(names: Iterable[str]) -> list[dict[str, dict[str, str]]]:

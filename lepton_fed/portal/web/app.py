@@ -12,9 +12,10 @@ from starlette.staticfiles import StaticFiles
 
 import lepton_fed
 from lepton_fed.errors import StorageError
-from lepton_fed.portal.errors import NotThere, PortalError, TooMany, Unacceptable
+from lepton_fed.portal.entries.sensitive import Finding
+from lepton_fed.portal.errors import NotThere, PortalError, Sensitive, TooMany, Unacceptable
 from lepton_fed.portal.portal import Portal
-from lepton_fed.portal.web import account_pages, entry_pages, finding_pages, people_pages, sign_in_pages
+from lepton_fed.portal.web import account_pages, api, entry_pages, finding_pages, people_pages, sign_in_pages
 from lepton_fed.portal.web.guard import API, Guard
 from lepton_fed.portal.web.page import own_path, refused, to
 from lepton_fed.portal.web.visiting import Limits, NotSignedIn, visit_of
@@ -34,6 +35,7 @@ def application(portal: Portal, *, strict_transport: bool = False) -> FastAPI:
     app.state.portal, app.state.limits = portal, Limits()
     for part in (sign_in_pages, finding_pages, entry_pages, account_pages, people_pages):
         app.include_router(part.router, include_in_schema=False)
+    app.include_router(api.router)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     app.add_middleware(Guard, strict_transport=strict_transport)
     app.add_exception_handler(PortalError, _refused)
@@ -47,13 +49,19 @@ def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, PortalError)
     after = {"Retry-After": str(error.seconds)} if isinstance(error, TooMany) else None
     if request.url.path.startswith(API):
-        body = {"error": error.key, "sentence": str(error)}
+        body: dict[str, object] = {"error": error.key, "sentence": str(error)}
+        if isinstance(error, Sensitive):
+            body["places"] = {"title": _places(error.title), "body": _places(error.body)}
         return JSONResponse(body, error.status, headers=after)
     if isinstance(error, NotSignedIn):
         return _sign_in(request)
     answer = refused(request, error)
     answer.headers.update(after or {})
     return answer
+
+
+def _places(found: tuple[Finding, ...]) -> list[dict[str, object]]:
+    return [{"kind": one.kind, "start": one.start, "end": one.end, "mask": one.mask} for one in found]
 
 
 def _sign_in(request: Request) -> Response:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Form, Request, Response
 
-from lepton_fed.portal.errors import Forbidden, PortalError
+from lepton_fed.portal.errors import PortalError
 from lepton_fed.portal.people import accounts, administration
 from lepton_fed.portal.people.sessions import Visit
 from lepton_fed.portal.portal import Portal
@@ -97,17 +97,14 @@ def password(request: Request, portal: ThePortal, visit: Changing, number: int, 
 
 def _shown(request: Request, portal: Portal, visit: Visit, *, problem: PortalError | None = None) -> Response:
     person = visit.person
-    within = person.where_at_least("administrator")
-    if not within and not person.operator:
-        raise Forbidden("administer", department=person.department)
-    with portal.database.reading() as connection:
-        known = accounts.departments(connection)
-        listed = accounts.people(connection, None if person.operator else within)
+    with portal.reading(person) as acting:
+        listed = administration.administered(acting)
+        known = accounts.departments(acting.connection) if person.operator else []
     return page(
         request,
         "people.html.j2",
         200 if problem is None else problem.status,
         people=listed,
-        departments=known if person.operator else sorted(within),
+        departments=known or sorted(person.where_at_least("administrator")),
         problem="" if problem is None else problem.said(said(request).language),
     )

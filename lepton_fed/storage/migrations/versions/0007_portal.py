@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any, TypeAlias
 
 import sqlalchemy as sa
 from alembic import op
@@ -12,6 +13,7 @@ down_revision = "0006"
 branch_labels = None
 depends_on = None
 
+_Kind: TypeAlias = sa.types.TypeEngine[Any] | type[sa.types.TypeEngine[Any]]
 _MOMENT = sa.DateTime(timezone=True)
 _NUMBER = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 _ROLES = "role IN ('reader', 'author', 'reviewer', 'approver', 'administrator')"
@@ -188,7 +190,7 @@ def _create_what_became_of_them() -> None:
 
 def _create(
     table: str,
-    *columns: sa.Column[object] | sa.Constraint,
+    *columns: sa.Column[Any] | sa.Constraint,
     key: tuple[str, ...],
     indexed: Sequence[str] = (),
 ) -> None:
@@ -198,20 +200,20 @@ def _create(
         op.create_index(op.f(f"ix_{table}_{column}"), table, [column])
 
 
-def _column(name: str, kind: sa.types.TypeEngine[object] | type[sa.types.TypeEngine[object]]) -> sa.Column[object]:
+def _column(name: str, kind: _Kind) -> sa.Column[Any]:
     return sa.Column(name, kind, nullable=False)
 
 
-def _text(name: str) -> sa.Column[object]:
-    return _column(name, sa.Text)  # type: ignore[arg-type]
+def _text(name: str) -> sa.Column[Any]:
+    return _column(name, sa.Text)
 
 
-def _number(name: str) -> sa.Column[object]:
-    return _column(name, _NUMBER)  # type: ignore[arg-type]
+def _number(name: str) -> sa.Column[Any]:
+    return _column(name, _NUMBER)
 
 
-def _moment(name: str) -> sa.Column[object]:
-    return _column(name, _MOMENT)  # type: ignore[arg-type]
+def _moment(name: str) -> sa.Column[Any]:
+    return _column(name, _MOMENT)
 
 
 def _reference(table: str, column: str, to: str, *, goes: bool = False) -> sa.ForeignKeyConstraint:
