@@ -272,14 +272,15 @@ def test_a_body_that_is_too_large_is_not_read(there: World) -> None:
     assert "<h3>" not in browser.get("/work").text
 
 
-@pytest.mark.parametrize(
-    "text", ["' OR 1=1 --", '" OR "a"="a', "%", "_", "*", "a* OR b", "heading:x", "NEAR(a b)", "\\"]
-)
-def test_no_query_is_read_as_a_language(either: World, text: str) -> None:
+LANGUAGE = ("' OR 1=1 --", '" OR "a"="a', "%", "_", "*", "a* OR b", "heading:x", "NEAR(a b)", "\\", "'; DROP TABLE x")
+
+
+def test_no_query_is_read_as_a_language(either: World) -> None:
     number = either.publish("题", "正文")
     from lepton_fed.portal.finding.search import Asked, find
 
     with either.acting("author") as acting:
-        assert find(acting, Asked(text=text, department=text, kind=text, tag=text)).total == 0
-        assert find(acting, Asked(text=text)).total == 0
+        for text in LANGUAGE:
+            assert find(acting, Asked(text=text, department=text, kind=text, tag=text)).total == 0
+            assert find(acting, Asked(text=text)).total == 0
         assert find(acting, Asked(text="题")).hits[0].entry == number

@@ -1,7 +1,8 @@
 """Text that looks sensitive, found by rules with checksums, and masked: `13812345678` becomes `138****5678`.
 
-Rules hold beside Chinese letters, which are letters of a word (`\\w`, `\\b`) as well: `(?<!\\d)` instead of `\\b`. A number counts only
-where its check digits do: identity cards (GB 11643), credit codes of enterprises (GB 32100), bank cards (Luhn).
+Rules hold beside Chinese letters, which are letters of a word (`\\w`, `\\b`) as well: `(?<!\\d)` instead of `\\b`. A
+number counts only where its check digits do: identity cards (GB 11643), credit codes of enterprises (GB 32100), bank
+cards (Luhn).
 """
 
 from __future__ import annotations
