@@ -16,7 +16,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Literal, cast
 
-from sqlalchemy import Connection, RowMapping, Table, insert, select
+from sqlalchemy import Connection, RowMapping, Table, select
 
 from lepton_fed.errors import ConfigError
 from lepton_fed.policies.engine import (
@@ -30,6 +30,7 @@ from lepton_fed.policies.engine import (
     translated,
     uid,
 )
+from lepton_fed.portal.once import added_once
 from lepton_fed.portal.people.person import Person
 from lepton_fed.storage.portal_tables import ROLES, ShelfRow
 
@@ -115,7 +116,7 @@ def shelf_of(connection: Connection, number: int) -> Shelf:
 
 def shelf_number(connection: Connection, shelf: Shelf) -> int:
     """The number of a shelf, which is made if it is new."""
-    values = {
+    values: dict[str, object] = {
         "department": shelf.department,
         "audience": shelf.audience,
         "named": json.dumps(list(shelf.named), ensure_ascii=False),
@@ -123,7 +124,8 @@ def shelf_number(connection: Connection, shelf: Shelf) -> int:
     where = [SHELF.c[column] == value for column, value in values.items()]
     found = connection.execute(select(SHELF.c.id).where(*where)).scalar()
     if found is None:
-        found = connection.execute(insert(SHELF).values(values).returning(SHELF.c.id)).scalar_one()
+        added_once(connection, SHELF, values)
+        found = connection.execute(select(SHELF.c.id).where(*where)).scalar_one()
     return int(found)
 
 

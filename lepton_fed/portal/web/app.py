@@ -15,7 +15,15 @@ from lepton_fed.errors import StorageError
 from lepton_fed.portal.entries.sensitive import Finding
 from lepton_fed.portal.errors import NotThere, PortalError, Sensitive, TooMany, Unacceptable
 from lepton_fed.portal.portal import Portal
-from lepton_fed.portal.web import account_pages, api, entry_pages, finding_pages, people_pages, sign_in_pages
+from lepton_fed.portal.web import (
+    account_pages,
+    api,
+    entry_pages,
+    finding_pages,
+    people_pages,
+    reward_pages,
+    sign_in_pages,
+)
 from lepton_fed.portal.web.guard import API, Guard
 from lepton_fed.portal.web.page import own_path, refused, to
 from lepton_fed.portal.web.visiting import Limits, NotSignedIn, visit_of
@@ -33,7 +41,7 @@ def application(portal: Portal, *, strict_transport: bool = False) -> FastAPI:
         openapi_url=None,
     )
     app.state.portal, app.state.limits = portal, Limits()
-    for part in (sign_in_pages, finding_pages, entry_pages, account_pages, people_pages):
+    for part in (sign_in_pages, finding_pages, entry_pages, account_pages, people_pages, reward_pages):
         app.include_router(part.router, include_in_schema=False)
     app.include_router(api.router)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
