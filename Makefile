@@ -81,6 +81,7 @@ bench-smoke: $(DEV)  ## a few real iterations of each benchmark, so that they ca
 	$(BIN)/python -m benchmarks.policies --smoke
 	$(BIN)/python -m benchmarks.pipelines --smoke
 	$(BIN)/python -m benchmarks.knowledge --smoke
+	$(BIN)/python -m benchmarks.portal --smoke
 
 .PHONY: bench-peers
 bench-peers: $(ALL)  ## the same workload in other libraries; pfl gets an environment of its own
@@ -112,10 +113,10 @@ $(EXAMPLES): .venv/.created $(PACKAGING)
 
 $(DEV): .venv/.created $(PACKAGING)
 	@echo "== installing lepton-fed with what its tests need into .venv"
-	$(INSTALL) -e '.[examples,knowledge,postgres,dev]'
+	$(INSTALL) -e '.[examples,knowledge,portal,postgres,dev]'
 	@touch $(EXAMPLES) $@
 
 $(ALL): .venv/.created $(PACKAGING)
 	@echo "== installing lepton-fed with every extra into .venv"
-	$(INSTALL) -e '.[examples,knowledge,postgres,dev,ray,mlflow,tensorboard,yardsticks]'
+	$(INSTALL) -e '.[examples,knowledge,portal,postgres,dev,ray,mlflow,tensorboard,yardsticks]'
 	@touch $(EXAMPLES) $(DEV) $@

@@ -73,6 +73,7 @@ LAYERS: dict[int, tuple[str, ...]] = {
         "outcome",
         "own_policies",
         "pipeline",
+        "portal",
         "preflight",
         "progress",
         "read_run",
