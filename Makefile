@@ -42,11 +42,12 @@ test: export OMP_NUM_THREADS = 1
 test: $(DEV)  ## the tests that every change must pass
 	$(PYTEST) -m "not long and not cuda and not ray and not flower" -n $(WORKERS) $(PYTEST_ARGS)
 
+# A file's deployed federations stay with one worker, so that no machine runs more than WORKERS of them at a time.
 .PHONY: test-long
 test-long: export OMP_NUM_THREADS = 1
 test-long: $(ALL)  ## what `make test` leaves out: long tests, deployed federations, chaos, Ray, MLflow, TensorBoard
 	$(PYTEST) -m "long and not ray and not flower" -n $(WORKERS) $(PYTEST_ARGS)
-	$(PYTEST) -m "ray or flower" $(PYTEST_ARGS)
+	$(PYTEST) -m "ray or flower" -n $(WORKERS) --dist loadfile $(PYTEST_ARGS)
 
 .PHONY: test-all
 test-all: test test-long  ## all tests, with Ray, MLflow and TensorBoard; those for a GPU skip themselves without one
@@ -80,6 +81,7 @@ bench-smoke: $(DEV)  ## a few real iterations of each benchmark, so that they ca
 	$(BIN)/python -m benchmarks.policies --smoke
 	$(BIN)/python -m benchmarks.pipelines --smoke
 	$(BIN)/python -m benchmarks.knowledge --smoke
+	$(BIN)/python -m benchmarks.portal --smoke
 
 .PHONY: bench-peers
 bench-peers: $(ALL)  ## the same workload in other libraries; pfl gets an environment of its own
@@ -111,10 +113,10 @@ $(EXAMPLES): .venv/.created $(PACKAGING)
 
 $(DEV): .venv/.created $(PACKAGING)
 	@echo "== installing lepton-fed with what its tests need into .venv"
-	$(INSTALL) -e '.[examples,knowledge,postgres,dev]'
+	$(INSTALL) -e '.[examples,knowledge,portal,postgres,dev]'
 	@touch $(EXAMPLES) $@
 
 $(ALL): .venv/.created $(PACKAGING)
 	@echo "== installing lepton-fed with every extra into .venv"
-	$(INSTALL) -e '.[examples,knowledge,postgres,dev,ray,mlflow,tensorboard,yardsticks]'
+	$(INSTALL) -e '.[examples,knowledge,portal,postgres,dev,ray,mlflow,tensorboard,yardsticks]'
 	@touch $(EXAMPLES) $(DEV) $@

@@ -1,5 +1,5 @@
 """The command line: `lepton-fed simulate | check | example | runs`, and what `auditing`, `deploy.commands`,
-`pipelines`, `policy_commands`, `running` and `sharing_commands` add.
+`knowledge`, `pipelines`, `policy_commands`, `portal`, `running` and `sharing_commands` add.
 
 Results go to stdout, talk to stderr. Whatever a user can get wrong is answered with one sentence and exit code
 2; an interrupted run says how to go on and exits with 130.
@@ -25,6 +25,7 @@ from lepton_fed import auditing, pipelines, policy_commands, running, sharing_co
 from lepton_fed.deploy import commands
 from lepton_fed.errors import ConfigError, LeptonError, StorageError
 from lepton_fed.knowledge import commands as knowledge
+from lepton_fed.portal import commands as portal
 
 if TYPE_CHECKING:
     from lepton_fed.config import Federation
@@ -53,6 +54,7 @@ ARGUMENTS = {
     **sharing_commands.ARGUMENTS,
     **pipelines.ARGUMENTS,
     **knowledge.ARGUMENTS,
+    **portal.ARGUMENTS,
 }
 """What a command's arguments mean, for its help."""
 
@@ -239,6 +241,7 @@ auditing.register(app, cls=Described)
 sharing_commands.register(app, cls=Described)
 commands.register(app, cls=Described)
 knowledge.register(app, cls=Described)
+portal.register(app, cls=Described)
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -74,6 +74,7 @@ LAYERS: dict[int, tuple[str, ...]] = {
         "outcome",
         "own_policies",
         "pipeline",
+        "portal",
         "preflight",
         "progress",
         "read_run",

@@ -78,12 +78,23 @@ def _schema() -> cedarpy.Schema:
     return cedarpy.Schema.from_str(schema_text())
 
 
-def translated(text: str) -> tuple[Policy, ...]:
-    """The policies of a text, in its order; Unusable where Cedar or the schema refuses one, or it could never apply."""
+def schema_of(text: str) -> cedarpy.Schema:
+    """A schema other than the federation's, for whoever decides about other things than its data."""
+    import cedarpy
+
+    return cedarpy.Schema.from_str(text)
+
+
+def translated(text: str, schema: cedarpy.Schema | None = None) -> tuple[Policy, ...]:
+    """The policies of a text, in its order; Unusable where Cedar or the schema refuses one, or it could never apply.
+
+    `schema`: what they speak of; default: the federation's.
+    """
+    schema = schema or _schema()
     _require_shallow(text)
     try:
-        policies = _parsed(text)
-        dead = [number for number, policy in enumerate(policies, 1) if _never(policy)]
+        policies = _parsed(text, schema)
+        dead = [number for number, policy in enumerate(policies, 1) if _never(policy, schema)]
     except Unusable:
         raise
     except (ValueError, RecursionError) as error:
@@ -105,11 +116,11 @@ def _require_shallow(text: str) -> None:
                 raise Unusable(f"a policy has more than {DEEPEST} brackets within brackets; write it as several")
 
 
-def _parsed(text: str) -> tuple[Policy, ...]:
+def _parsed(text: str, schema: cedarpy.Schema) -> tuple[Policy, ...]:
     """The policies that Cedar reads and the schema allows; other errors of Cedar's than Unusable go through."""
     import cedarpy
 
-    checked = cedarpy.validate_policies(text, _schema())
+    checked = cedarpy.validate_policies(text, schema)
     if not checked.validation_passed:
         raise Unusable(_complaint([error.error for error in checked.errors], text))
     parsed = json.loads(cedarpy.policies_to_json_str(text))
@@ -130,7 +141,7 @@ def _complaint(found: Iterable[str], text: str) -> str:
     return "; ".join(complaints[:_MANY]) + more + group
 
 
-def _never(policy: Policy) -> bool:
+def _never(policy: Policy, schema: cedarpy.Schema) -> bool:
     """Whether the schema alone makes the conditions false: `context has croud`, `principal == DataSet::"..."`.
 
     Cedar's validator only warns of this, which its binding does not pass on; but it leaves out what stands behind a
@@ -147,7 +158,7 @@ def _never(policy: Policy) -> bool:
     beyond = {".": {"left": {"Var": "context"}, "attr": "an attribute that no schema has"}}
     probe = {"if-then-else": {"if": met, "then": beyond, "else": {"Value": True}}}
     text = written({**policy, "conditions": [{"kind": "when", "body": probe}]})
-    return bool(cedarpy.validate_policies(text, _schema()).validation_passed)
+    return bool(cedarpy.validate_policies(text, schema).validation_passed)
 
 
 def written(policy: Policy) -> str:
@@ -163,6 +174,7 @@ class Prepared:
 
     policies: cedarpy.PolicySet
     entities: cedarpy.Entities
+    schema: cedarpy.Schema
 
     def verdict(
         self, who: Uid, action: Uid, what: Uid, about: Sequence[Entity], context: Mapping[str, object]
@@ -172,8 +184,8 @@ class Prepared:
 
         request = {"principal": who, "action": action, "resource": what, "context": dict(context)}
         try:
-            entities = self.entities.with_added_json_str(json.dumps(about), _schema())
-            result = cedarpy.is_authorized(request, self.policies, entities, _schema())
+            entities = self.entities.with_added_json_str(json.dumps(about), self.schema)
+            result = cedarpy.is_authorized(request, self.policies, entities, self.schema)
             decision, decided, errors = result.decision, result.diagnostics.reasons, result.diagnostics.errors
         except Exception as error:  # whatever the engine fails with: no
             return Verdict(False, error=f"{type(error).__name__}: {error}")
@@ -182,13 +194,17 @@ class Prepared:
         return Verdict(decision is cedarpy.Decision.Allow, tuple(decided))
 
 
-def prepared(policies: Mapping[str, Policy], entities: Iterable[Entity]) -> Prepared:
+def prepared(
+    policies: Mapping[str, Policy], entities: Iterable[Entity], schema: cedarpy.Schema | None = None
+) -> Prepared:
     """Policies by name and entities of the schema, ready to be asked; ValueError if Cedar cannot take them."""
     import cedarpy
 
+    schema = schema or _schema()
     return Prepared(
         cedarpy.PolicySet.from_json_str(_set(policies)),
-        cedarpy.Entities.from_json_str(json.dumps(list(entities)), _schema()),
+        cedarpy.Entities.from_json_str(json.dumps(list(entities)), schema),
+        schema,
     )
 
 

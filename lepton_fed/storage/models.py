@@ -8,93 +8,35 @@
     pipeline_run 1 --- n pipeline_step 1 --- n pipeline_link         (a step and what it comes after)
      \\------------ n pipeline_event
 
-Arrays stay in the run folder; a model's row holds the digest of its file. Every name of a constraint follows
-from NAMING, so that a later migration can refer to it on any database.
+The portal's tables are in `portal_tables`. Arrays stay in the run folder; a model's row holds the digest of its file.
+Every name of a constraint follows from `columns.NAMING`, so that a later migration can refer to it on any database.
 """
 
 from __future__ import annotations
 
-import math
-from datetime import UTC, datetime
+from datetime import datetime
 
 from sqlalchemy import (
     BigInteger,
     CheckConstraint,
-    DateTime,
-    Dialect,
     Double,
     ForeignKey,
     ForeignKeyConstraint,
     Index,
     Integer,
     LargeBinary,
-    MetaData,
     String,
     Text,
-    TypeDecorator,
     UniqueConstraint,
     text,
 )
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column
 
-NAMING = {
-    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-    "ck": "ck_%(table_name)s_%(constraint_name)s",
-    "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
-    "pk": "pk_%(table_name)s",
-}
-
-
-class Utc(TypeDecorator[datetime]):
-    """A moment in UTC. SQLite forgets the zone, so it is put back; a time without a zone is refused."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError("a time needs its zone")
-        return value.astimezone(UTC)
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        if value is None:
-            return None
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-
-
-class Measured(TypeDecorator[float]):
-    """A measured number; NaN (an AUC with one class, say) is NULL, which SQL's own averages leave out."""
-
-    impl = Double()
-    cache_ok = True
-
-    def process_bind_param(self, value: float | None, dialect: Dialect) -> float | None:
-        return None if value is None or math.isnan(value) else float(value)
-
-    def process_result_value(self, value: float | None, dialect: Dialect) -> float:
-        return math.nan if value is None else value
-
-
-class WholeNumber(TypeDecorator[int]):
-    """An integer of any size, as text: a seed may have more bits than a database's integers."""
-
-    impl = Text()
-    cache_ok = True
-
-    def process_bind_param(self, value: int | None, dialect: Dialect) -> str | None:
-        return None if value is None else str(value)
-
-    def process_result_value(self, value: str | None, dialect: Dialect) -> int | None:
-        return None if value is None else int(value)
-
-
-class Base(DeclarativeBase):
-    """All tables of lepton-fed."""
-
-    metadata = MetaData(naming_convention=NAMING)
+# Base knows every table once this file is imported, the portal's too.
+from lepton_fed.storage import portal_tables as portal_tables
+from lepton_fed.storage.columns import Base as Base
+from lepton_fed.storage.columns import Measured, WholeNumber
+from lepton_fed.storage.columns import Utc as Utc
 
 
 def _of_a_run() -> ForeignKeyConstraint:

@@ -1,0 +1,234 @@
+"""Commands for a portal: `portal serve | user | backup | restore | export | import`.
+
+Each is a plain function that typer reads; `COMMANDS` names them with their examples. They are for whoever has the
+portal's folder or its database. A password is asked for, or is the first line of the input; never an argument, which
+others can see.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from contextlib import closing
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lepton_fed.errors import ConfigError
+
+if TYPE_CHECKING:
+    from lepton_fed.portal.portal import Portal
+
+ARGUMENTS = {
+    "portal_folder": "The portal's folder; made where there is none.",
+    "person": "The name to sign in with.",
+    "backup_file": "The backup: a new file to write, or the one to read.",
+    "markdown": "The folder of Markdown files.",
+}
+"""What the commands' arguments mean, for their help."""
+
+NEEDED = ("argon2", "markdown_it", "mdit_py_plugins", "multipart", "nh3")
+
+
+class Sensitive(StrEnum):
+    """What an import does about places that look sensitive."""
+
+    ask = "ask"
+    mask = "mask"
+    keep = "keep"
+
+
+Folder = Annotated[Path, typer.Argument(help=ARGUMENTS["portal_folder"])]
+Database = Annotated[
+    str | None,
+    typer.Option(
+        envvar="LEPTON_FED_PORTAL_DATABASE",
+        help="URL of a database, PostgreSQL for example; default: portal.sqlite in the folder.",
+    ),
+]
+As = Annotated[str, typer.Option("--as", help="The name that the person signs in with whose rights count.")]
+
+
+def serve(
+    portal_folder: Folder,
+    database: Database = None,
+    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for all of this machine's.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0: any that is free.")] = 8443,
+    name: Annotated[str, typer.Option(help="What browsers dial, for the certificate: a host's name.")] = "localhost",
+    certificate: Annotated[
+        Path | None, typer.Option(help="A certificate with its chain (PEM), instead of one of the portal's own.")
+    ] = None,
+    key: Annotated[Path | None, typer.Option(help="The key of that certificate (PEM).")] = None,
+) -> None:
+    """Serve the portal over HTTPS until it is ended.
+
+    Its own certificate comes from an authority in the folder: browsers that are to know it import tls/ca.crt.
+    """
+    if (certificate is None) != (key is None):
+        raise ConfigError("--certificate and --key go together; give both or neither")
+    with closing(_opened(portal_folder, database)) as portal:
+        from lepton_fed.portal.serving import given_certificate, own_certificate
+        from lepton_fed.portal.serving import serve as answer
+
+        if certificate is not None and key is not None:
+            used = given_certificate(certificate, key)
+        else:
+            used = own_certificate(portal_folder, name, portal.clock())
+        trust = "" if used.authority is None else f"; browsers know it by {used.authority}"
+        answer(portal, host, port, used, lambda bound: _tell(f"the portal is at https://{name}:{bound}{trust}"))
+
+
+def user(
+    portal_folder: Folder,
+    person: Annotated[str, typer.Argument(help=ARGUMENTS["person"])],
+    department: Annotated[str, typer.Option(help="The department of the account, or of the role; made if new.")],
+    role: Annotated[
+        str, typer.Option(help="reader, author, reviewer, approver or administrator, in that department.")
+    ] = "reader",
+    shown: Annotated[str, typer.Option(help="The name that others read; default: the one to sign in with.")] = "",
+    operator: Annotated[
+        bool, typer.Option("--operator", help="May make departments and administer all; reads nothing by that.")
+    ] = False,
+    reset: Annotated[bool, typer.Option("--reset", help="A new password for an account that is there.")] = False,
+    database: Database = None,
+) -> None:
+    """Make an account, or give one that is there a role or, with --reset, a new password."""
+    from lepton_fed.portal.people import accounts
+    from lepton_fed.portal.people.person import sign_in_name
+
+    key = sign_in_name(person)
+    with closing(_opened(portal_folder, database)) as portal:
+        with portal.database.reading() as connection:
+            known = accounts.exists(connection, key)
+        hashed = portal.passwords.hashed(_password(), key) if reset or not known else ""
+        with portal.database.writing() as connection:
+            where = accounts.add_department(connection, department, portal.clock())
+            if known:
+                found = accounts.named(connection, key)
+            else:
+                found = accounts.add_person(
+                    connection, name=key, shown=shown or person, department=where, password=hashed,
+                    now=portal.clock(), operator=operator,
+                )  # fmt: skip
+            accounts.set_role(connection, found.id, where, role)
+            if known and reset:
+                accounts.set_password(connection, found.id, hashed)
+    typer.echo(f"{key}: {role} in {where}")
+
+
+def backup(
+    portal_folder: Folder,
+    backup_file: Annotated[Path, typer.Argument(help=ARGUMENTS["backup_file"])],
+    database: Database = None,
+) -> None:
+    """Write everything that the portal holds to one new file, also while it is served."""
+    from lepton_fed.portal.backup import backup as write
+
+    with closing(_opened(portal_folder, database, new=False)) as portal:
+        typer.echo(f"{write(portal, backup_file):,} rows written to {backup_file}")
+
+
+def restore(
+    portal_folder: Folder,
+    backup_file: Annotated[Path, typer.Argument(help=ARGUMENTS["backup_file"])],
+    database: Database = None,
+) -> None:
+    """Fill a new portal from a backup, whichever database that was made of."""
+    from lepton_fed.portal.backup import restore as read
+
+    with closing(_opened(portal_folder, database)) as portal:
+        typer.echo(f"{read(portal, backup_file):,} rows restored from {backup_file}")
+
+
+def export(
+    portal_folder: Folder,
+    markdown: Annotated[Path, typer.Argument(help=ARGUMENTS["markdown"])],
+    as_: As,
+    database: Database = None,
+) -> None:
+    """Write the published entries that a person may read as Markdown files, a folder for each department."""
+    from lepton_fed.portal.entries.markdown_files import exported
+    from lepton_fed.portal.people import accounts
+
+    with closing(_opened(portal_folder, database, new=False)) as portal:
+        with portal.database.reading() as connection:
+            person = accounts.named(connection, as_)
+        with portal.reading(person) as acting:
+            typer.echo(f"{exported(acting, markdown):,} entries written to {markdown}")
+
+
+def import_(
+    portal_folder: Folder,
+    markdown: Annotated[Path, typer.Argument(help=ARGUMENTS["markdown"])],
+    as_: As,
+    department: Annotated[str, typer.Option(help="The department whose entries they become.")],
+    sensitive: Annotated[
+        Sensitive, typer.Option(help="What looks sensitive is masked, kept, or nothing is imported (ask).")
+    ] = Sensitive.ask,
+    database: Database = None,
+) -> None:
+    """Make a draft of each Markdown file in a folder: all of them or, if one is wrong, none."""
+    from lepton_fed.portal.entries.markdown_files import imported
+    from lepton_fed.portal.people import accounts
+
+    with closing(_opened(portal_folder, database, new=False)) as portal:
+        with portal.database.reading() as connection:
+            person = accounts.named(connection, as_)
+        with portal.writing(person) as acting:
+            made = imported(acting, markdown, department, sensitive.value)
+        typer.echo(f"{len(made):,} drafts made of {markdown}")
+
+
+COMMANDS: dict[Callable[..., None], str] = {
+    serve: "lepton-fed portal serve portal --host 0.0.0.0 --name portal.example.com",
+    user: "lepton-fed portal user portal wangfang --department 研发部门 --role administrator --operator",
+    backup: "lepton-fed portal backup portal portal-backup.zip",
+    restore: "lepton-fed portal restore new-portal portal-backup.zip",
+    export: "lepton-fed portal export portal markdown --as wangfang",
+    import_: "lepton-fed portal import portal markdown --as wangfang --department 研发部门",
+}
+"""Each command with an example of its use."""
+
+
+def register(app: typer.Typer, cls: type | None = None) -> None:
+    """Add the commands to a command line as `portal …`; `cls`: the class that writes their help."""
+    group = typer.Typer(no_args_is_help=True, rich_markup_mode=None, suggest_commands=False)
+    for command, example in COMMANDS.items():
+        group.command(command.__name__.strip("_"), cls=cls, epilog=f"Example: {example}")(command)
+    app.add_typer(
+        group,
+        name="portal",
+        help="The web application where departments share what they know.",
+        epilog="Example: lepton-fed portal serve portal",
+    )
+
+
+def _opened(folder: Path, database: str | None, *, new: bool = True) -> Portal:
+    from importlib.util import find_spec
+
+    from lepton_fed.portal.portal import DATABASE, Portal
+
+    missing = [name for name in NEEDED if find_spec(name) is None]
+    if missing:
+        raise ConfigError(f"the portal needs {', '.join(missing)}; install the extra: pip install 'lepton-fed[portal]'")
+    if not new and database is None and not (folder / DATABASE).is_file():
+        raise ConfigError(f"there is no portal in {folder}; name its folder, or its database with --database")
+    return Portal.opened(folder, database)
+
+
+def _password() -> str:
+    """Typed twice where somebody types, else the first line of the input."""
+    if not sys.stdin.isatty():
+        return sys.stdin.readline().rstrip("\r\n")
+    import getpass
+
+    first = getpass.getpass("Password: ")
+    if first != getpass.getpass("Once more: "):
+        raise ConfigError("the two passwords differ; nothing was changed")
+    return first
+
+
+def _tell(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)

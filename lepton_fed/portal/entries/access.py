@@ -1,0 +1,86 @@
+"""Whether a person may see an entry, or one of its revisions, and what else they may do with it.
+
+Readers see what is published on a shelf that they may read. Whoever may write or review there sees drafts as well. For
+everybody else an entry is not there: the answer is the same as for a number that nobody has.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import select
+
+from lepton_fed.portal.acting import Acting
+from lepton_fed.portal.entries.states import Mover
+from lepton_fed.portal.entries.tables import ENTRY, MOVE, REVISION, Entry, Revision, entry_of, revision_of
+from lepton_fed.portal.errors import NotThere
+from lepton_fed.portal.people.rights import shelf_of
+
+LARGEST = 2**63 - 1
+
+
+@dataclass(frozen=True)
+class Access:
+    """An entry that somebody may see, and as what: as one it is published for, as its writer, as its reviewer."""
+
+    entry: Entry
+    reads: bool
+    writes: bool
+    reviews: bool
+
+    @property
+    def works(self) -> bool:
+        """Whether drafts are for this person, too."""
+        return self.writes or self.reviews
+
+
+def seen(acting: Acting, number: int, *, to_change: bool = False) -> Access:
+    """The entry, for whoever may see it; NotThere. `to_change`: nobody else changes it until the transaction's end."""
+    if not 0 < number <= LARGEST:
+        raise NotThere
+    wanted = select(ENTRY).where(ENTRY.c.id == number)
+    row = acting.connection.execute(wanted.with_for_update() if to_change else wanted).mappings().first()
+    if row is None:
+        raise NotThere
+    entry = entry_of(row)
+    shelf = shelf_of(acting.connection, entry.shelf)
+    reads = entry.published is not None and acting.rights.may(acting.person, "read", shelf)
+    writes, reviews = (acting.rights.may(acting.person, action, shelf) for action in ("write", "review"))
+    if not (reads or writes or reviews):
+        raise NotThere
+    return Access(entry, reads, writes, reviews)
+
+
+def revision(acting: Acting, access: Access, number: int) -> Revision:
+    """A revision of it; NotThere for readers unless it was published, and for them."""
+    where = (REVISION.c.entry == access.entry.id, REVISION.c.number == number)
+    row = acting.connection.execute(select(REVISION).where(*where)).mappings().first()
+    if row is None or not 0 < number < 2**31:
+        raise NotThere
+    found = revision_of(row)
+    if not access.works and not _was_published_for(acting, found):
+        raise NotThere
+    return found
+
+
+def revisions(acting: Acting, access: Access) -> list[Revision]:
+    """Those of its revisions that this person may see, the newest first."""
+    wanted = select(REVISION).where(REVISION.c.entry == access.entry.id).order_by(REVISION.c.number.desc())
+    found = [revision_of(row) for row in acting.connection.execute(wanted).mappings()]
+    return [one for one in found if access.works or _was_published_for(acting, one)]
+
+
+def mover(acting: Acting, access: Access) -> Mover:
+    """The person before this entry's newest revision."""
+    entry = access.entry
+    since = (REVISION.c.entry == entry.id, REVISION.c.number > (entry.published or 0))
+    own = select(REVISION.c.number).where(*since, REVISION.c.author == acting.person.id)
+    wrote = acting.connection.execute(own).first() is not None
+    return Mover(access.writes, access.reviews, wrote)
+
+
+def _was_published_for(acting: Acting, found: Revision) -> bool:
+    where = (MOVE.c.entry == found.entry, MOVE.c.revision == found.number, MOVE.c.move == "publish")
+    if acting.connection.execute(select(MOVE.c.id).where(*where)).first() is None:
+        return False
+    return acting.rights.may(acting.person, "read", shelf_of(acting.connection, found.shelf))

@@ -1,0 +1,84 @@
+"""What an author hands in: a title, a text, tags, for whom, and until when it holds. It checks itself."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import date
+
+from lepton_fed.portal.entries import sensitive
+from lepton_fed.portal.entries.sensitive import Finding
+from lepton_fed.portal.errors import Unacceptable
+from lepton_fed.portal.people.rights import Shelf
+from lepton_fed.storage.portal_tables import AUDIENCES
+
+LONGEST_TITLE, LONGEST_BODY, LONGEST_TAG, MOST_TAGS = 200, 200_000, 40, 20
+LONGEST_NOTE = 500
+
+_SEPARATOR = re.compile(r"[,，、;；\n]")
+_CONTROL = dict.fromkeys(c for c in range(32) if chr(c) not in "\n\t") | {0x7F: None}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Content:
+    """`audience`: department, named or everyone; `named`: the departments of the second, none otherwise."""
+
+    title: str
+    body: str
+    tags: tuple[str, ...] = ()
+    audience: str = "department"
+    named: tuple[str, ...] = ()
+    review_by: date | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 < len(self.title) <= LONGEST_TITLE or not self.title.replace("\u3000", " ").isprintable():
+            raise Unacceptable("title", most=LONGEST_TITLE)
+        if not self.body.strip() or len(self.body) > LONGEST_BODY:
+            raise Unacceptable("body", most=LONGEST_BODY)
+        if len(self.tags) > MOST_TAGS or any(not 0 < len(tag) <= LONGEST_TAG for tag in self.tags):
+            raise Unacceptable("tags", most=MOST_TAGS, longest=LONGEST_TAG)
+        if self.audience not in AUDIENCES or bool(self.named) != (self.audience == "named"):
+            raise Unacceptable("audience")
+
+    @classmethod
+    def given(
+        cls,
+        *,
+        title: str,
+        body: str,
+        tags: str | Iterable[str] = (),
+        audience: str = "department",
+        named: Iterable[str] = (),
+        review_by: date | None = None,
+    ) -> Content:
+        """As it comes from a form, a file or a program: composed, without control characters, each tag once."""
+        listed = _SEPARATOR.split(tags) if isinstance(tags, str) else tags
+        return cls(
+            title=" ".join(_clean(title).split()),
+            body=_clean(body.replace("\r\n", "\n").replace("\r", "\n")),
+            tags=tuple(dict.fromkeys(tag for tag in (" ".join(_clean(one).split()) for one in listed) if tag)),
+            audience=audience,
+            named=tuple(sorted(set(named))) if audience == "named" else (),
+            review_by=review_by,
+        )
+
+    def shelf(self, department: str) -> Shelf:
+        """Where it stands as an entry of that department."""
+        return Shelf(department, self.audience, self.named)
+
+    def found(self) -> tuple[tuple[Finding, ...], tuple[Finding, ...]]:
+        """What looks sensitive in its title and in its text."""
+        return sensitive.found(self.title), sensitive.found(self.body)
+
+    def masked(self) -> Content:
+        """The same with whatever looks sensitive masked."""
+        title, body = self.found()
+        return replace(self, title=sensitive.masked(self.title, title), body=sensitive.masked(self.body, body))
+
+
+def _clean(text: str) -> str:
+    # Lone surrogates cannot be stored.
+    whole = text.encode("utf-8", "replace").decode("utf-8")
+    return unicodedata.normalize("NFC", whole).translate(_CONTROL)

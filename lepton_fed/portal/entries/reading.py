@@ -1,0 +1,190 @@
+"""Reading: an entry with its text, lists of what somebody has to do, comments, and who was helped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, insert, or_, select, update
+
+from lepton_fed.portal.acting import Acting
+from lepton_fed.portal.entries import access, states
+from lepton_fed.portal.entries.access import Access
+from lepton_fed.portal.entries.tables import COMMENT, ENTRY, MOVE, USE, Entry, Revision, entry_of
+from lepton_fed.portal.errors import Forbidden, Unacceptable
+from lepton_fed.portal.once import added_once
+from lepton_fed.portal.people.accounts import PERSON
+from lepton_fed.portal.people.rights import Shelf, shelf_of
+
+LONGEST_COMMENT = 4_000
+MOST_LISTED = 200
+
+
+@dataclass(frozen=True)
+class Opened:
+    """An entry with the revision that is shown. `moves`: what this person may do with the newest; `helped`: them."""
+
+    access: Access
+    revision: Revision
+    shelf: Shelf
+    owner: str
+    author: str
+    moves: tuple[str, ...]
+    helped: bool
+
+    @property
+    def entry(self) -> Entry:
+        return self.access.entry
+
+
+@dataclass(frozen=True)
+class Said:
+    """A comment, or the reason of a move (`move`), by the name to show."""
+
+    id: int
+    person: str
+    time: datetime
+    text: str
+    move: str = ""
+    revision: int = 0
+
+
+@dataclass(frozen=True)
+class ToDo:
+    """What waits for somebody: their own drafts, reviews that they may decide, and entries that may be out of date."""
+
+    drafts: Sequence[Entry]
+    reviews: Sequence[Entry]
+    stale: Sequence[Entry]
+
+
+def opened(acting: Acting, number: int, *, newest: bool = False) -> Opened:
+    """What readers see; `newest`: what those who work on it see, NotThere for others."""
+    found = access.seen(acting, number)
+    entry = found.entry
+    shown = entry.newest if entry.published is None or newest else entry.published
+    revision = access.revision(acting, found, shown)
+    people = names(acting, [entry.owner, revision.author])
+    mine = (USE.c.entry == number, USE.c.person == acting.person.id, USE.c.helped.is_not(None))
+    return Opened(
+        access=found,
+        revision=revision,
+        shelf=shelf_of(acting.connection, revision.shelf),
+        owner=people[entry.owner],
+        author=people[revision.author],
+        moves=tuple(states.moves(entry.state, access.mover(acting, found))) if found.works else (),
+        helped=acting.connection.execute(select(USE.c.entry).where(*mine)).first() is not None,
+    )
+
+
+def is_to_be_noted(acting: Acting, found: Opened) -> bool:
+    """Whether the person reads it for the first time, or for the first time today; its writers never count."""
+    if found.entry.published is None or _is_theirs(acting, found):
+        return False
+    where = (USE.c.entry == found.entry.id, USE.c.person == acting.person.id)
+    last = acting.connection.execute(select(USE.c.last).where(*where)).scalar()
+    return last is None or last.date() < acting.now.date()
+
+
+def note_opening(acting: Acting, entry: int) -> None:
+    """Count that the person read it: each person once."""
+    where = (USE.c.entry == entry, USE.c.person == acting.person.id)
+    done = acting.connection.execute(update(USE).where(*where).values(last=acting.now))
+    if not done.rowcount:
+        _add_use(acting, entry)
+
+
+def note_help(acting: Acting, number: int) -> int:
+    """ "This helped me": each person once, nobody for what is their own. Returns how many were helped."""
+    found = opened(acting, number)
+    if found.entry.published is None or _is_theirs(acting, found):
+        raise Forbidden("own_help")
+    where = (USE.c.entry == number, USE.c.person == acting.person.id)
+    known = acting.connection.execute(select(USE.c.helped).where(*where)).first()
+    if known is None:
+        _add_use(acting, number)
+    if known is not None and known[0] is not None:
+        return found.entry.helped
+    acting.connection.execute(update(USE).where(*where).values(helped=acting.now))
+    added = update(ENTRY).where(ENTRY.c.id == number).values(helped=ENTRY.c.helped + 1)
+    return int(acting.connection.execute(added.returning(ENTRY.c.helped)).scalar_one())
+
+
+def comment(acting: Acting, number: int, text: str) -> None:
+    """Say something about an entry that one may see."""
+    access.seen(acting, number)
+    said = text.strip()
+    if not 0 < len(said) <= LONGEST_COMMENT:
+        raise Unacceptable("comment", most=LONGEST_COMMENT)
+    values = {"entry": number, "person": acting.person.id, "time": acting.now, "text": said}
+    acting.connection.execute(insert(COMMENT).values(values))
+
+
+def comments(acting: Acting, number: int) -> list[Said]:
+    """What was said about it, in order."""
+    wanted = (
+        select(COMMENT, PERSON.c.shown)
+        .join(PERSON, PERSON.c.id == COMMENT.c.person)
+        .where(COMMENT.c.entry == number)
+        .order_by(COMMENT.c.id)
+    )
+    return [Said(r["id"], r["shown"], r["time"], r["text"]) for r in acting.connection.execute(wanted).mappings()]
+
+
+def moves(acting: Acting, found: Access) -> list[Said]:
+    """What was decided about it and why, the newest first; for those who work on it."""
+    if not found.works:
+        return []
+    wanted = (
+        select(MOVE, PERSON.c.shown)
+        .join(PERSON, PERSON.c.id == MOVE.c.person)
+        .where(MOVE.c.entry == found.entry.id)
+        .order_by(MOVE.c.id.desc())
+    )
+    rows = acting.connection.execute(wanted).mappings()
+    return [Said(r["id"], r["shown"], r["time"], r["reason"], r["move"], r["revision"]) for r in rows]
+
+
+def to_do(acting: Acting) -> ToDo:
+    """What waits for this person."""
+    rights, connection, person = acting.rights, acting.connection, acting.person
+    reviewed = rights.permitted(connection, person, "review")
+    written = rights.permitted(connection, person, "write")
+    own = ENTRY.c.owner == person.id
+    drafts = _listed(acting, [ENTRY.c.state.in_(("draft", "changes_requested")), own, ENTRY.c.shelf.in_(written)])
+    waiting = _listed(acting, [ENTRY.c.state == "in_review", ENTRY.c.shelf.in_(reviewed)])
+    stale = [
+        ENTRY.c.published.is_not(None),
+        ENTRY.c.state == "published",
+        ENTRY.c.review_by < acting.now.date(),
+        or_(own, ENTRY.c.shelf.in_(reviewed)),
+        ENTRY.c.shelf.in_([*reviewed, *written]),
+    ]
+    return ToDo(drafts, [one for one in waiting if _may_decide(acting, one)], _listed(acting, stale))
+
+
+def names(acting: Acting, people: Iterable[int]) -> dict[int, str]:
+    """The names to show of people by their numbers."""
+    wanted = select(PERSON.c.id, PERSON.c.shown).where(PERSON.c.id.in_(set(people)))
+    return {row.id: row.shown for row in acting.connection.execute(wanted)}
+
+
+def _listed(acting: Acting, where: Sequence[ColumnElement[bool]]) -> list[Entry]:
+    wanted = select(ENTRY).where(*where).order_by(ENTRY.c.changed.desc(), ENTRY.c.id.desc()).limit(MOST_LISTED)
+    return [entry_of(row) for row in acting.connection.execute(wanted).mappings()]
+
+
+def _may_decide(acting: Acting, entry: Entry) -> bool:
+    return not access.mover(acting, Access(entry, reads=False, writes=False, reviews=True)).wrote
+
+
+def _is_theirs(acting: Acting, found: Opened) -> bool:
+    return acting.person.id in (found.entry.owner, found.revision.author)
+
+
+def _add_use(acting: Acting, entry: int) -> None:
+    who = {"person": acting.person.id, "department": acting.person.department}
+    values = {"entry": entry, **who, "first": acting.now, "last": acting.now, "helped": None}
+    if added_once(acting.connection, USE, values):
+        acting.connection.execute(update(ENTRY).where(ENTRY.c.id == entry).values(opened=ENTRY.c.opened + 1))

@@ -1,0 +1,66 @@
+"""The tables of entries, as SQL speaks of them, and what each row of them becomes."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import cast
+
+from sqlalchemy import RowMapping, Table
+
+from lepton_fed.storage.portal_tables import CommentRow, EntryRow, MoveRow, RevisionRow, TagRow, UseRow
+
+ENTRY = cast(Table, EntryRow.__table__)
+REVISION = cast(Table, RevisionRow.__table__)
+MOVE = cast(Table, MoveRow.__table__)
+TAG = cast(Table, TagRow.__table__)
+COMMENT = cast(Table, CommentRow.__table__)
+USE = cast(Table, UseRow.__table__)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """An entry, without its texts. `published`: the revision that readers see, None: none."""
+
+    id: int
+    department: str
+    shelf: int
+    kind: str
+    title: str
+    owner: int
+    state: str
+    newest: int
+    published: int | None
+    review_by: date | None
+    made: datetime
+    changed: datetime
+    day: int
+    opened: int
+    helped: int
+
+
+@dataclass(frozen=True)
+class Revision:
+    """A text as it was saved; `masked`, `kept`: how many sensitive places were masked, and left as they are."""
+
+    entry: int
+    number: int
+    shelf: int
+    title: str
+    body: str
+    tags: tuple[str, ...]
+    author: int
+    saved: datetime
+    note: str
+    masked: int
+    kept: int
+
+
+def entry_of(row: RowMapping) -> Entry:
+    return Entry(**{name: row[name] for name in Entry.__dataclass_fields__})
+
+
+def revision_of(row: RowMapping) -> Revision:
+    values = {name: row[name] for name in Revision.__dataclass_fields__}
+    return Revision(**{**values, "tags": tuple(json.loads(values["tags"]))})

@@ -1,0 +1,201 @@
+"""Writing: an entry begun, a revision saved, a revision moved on its way. Each in its caller's transaction.
+
+begin ──► revise ──► move(submit) ──► move(publish), by somebody else
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import date, datetime, timedelta
+from typing import Literal
+
+from sqlalchemy import delete, insert, update
+
+from lepton_fed.portal.acting import Acting
+from lepton_fed.portal.entries import access, states
+from lepton_fed.portal.entries.content import LONGEST_NOTE, Content
+from lepton_fed.portal.entries.tables import ENTRY, MOVE, REVISION, TAG, Revision
+from lepton_fed.portal.errors import Conflict, Forbidden, NotThere, Sensitive, Unacceptable
+from lepton_fed.portal.people import accounts
+from lepton_fed.portal.people.accounts import departments
+from lepton_fed.portal.people.rights import shelf_number, shelf_of
+from lepton_fed.storage.portal_tables import KINDS
+
+HOLDS = timedelta(days=180)
+"""How long an entry is good before somebody looks at it again, where its author says nothing else."""
+
+Choice = Literal["ask", "mask", "keep"]
+"""What is done with sensitive places: nothing is saved until the author says, they are masked, or they stay."""
+
+
+def begin(acting: Acting, department: str, kind: str, content: Content, *, sensitive: Choice = "ask") -> int:
+    """A new entry of a department, as a draft; returns its number."""
+    if kind not in KINDS:
+        raise Unacceptable("kind", kinds=", ".join(KINDS))
+    chosen, masked, kept = _chosen(content, sensitive)
+    shelf = _shelf_to_write(acting, department, chosen)
+    values = {
+        "department": department,
+        "shelf": shelf,
+        "kind": kind,
+        "title": chosen.title,
+        "owner": acting.person.id,
+        "state": "draft",
+        "newest": 1,
+        "published": None,
+        "review_by": chosen.review_by or (acting.now + HOLDS).date(),
+        "made": acting.now,
+        "changed": acting.now,
+        "day": 0,
+        "opened": 0,
+        "helped": 0,
+    }
+    entry = int(acting.connection.execute(insert(ENTRY).values(values).returning(ENTRY.c.id)).scalar_one())
+    _add_revision(acting, entry, 1, shelf, chosen, "", masked, kept)
+    _set_tags(acting, entry, chosen.tags)
+    return entry
+
+
+def revise(
+    acting: Acting, number: int, content: Content, *, base: int, note: str = "", sensitive: Choice = "ask"
+) -> int:
+    """Save a revision; returns its number. Conflict where `base`, the newest that the author saw, no longer is it."""
+    found = access.seen(acting, number, to_change=True)
+    entry = found.entry
+    if not found.writes:
+        raise Forbidden("not_yours")
+    if entry.newest != base:
+        raise Conflict("changed_meanwhile")
+    if entry.state not in states.REVISABLE:
+        raise Conflict("in_review")
+    chosen, masked, kept = _chosen(content, sensitive)
+    shelf = _shelf_to_write(acting, entry.department, chosen)
+    newest = entry.newest + 1
+    _add_revision(acting, number, newest, shelf, chosen, note, masked, kept)
+    changes: dict[str, object] = {"newest": newest, "state": "draft", "changed": acting.now}
+    if chosen.review_by is not None:
+        changes["review_by"] = chosen.review_by
+    if entry.published is None:
+        changes |= {"title": chosen.title, "shelf": shelf}
+        _set_tags(acting, number, chosen.tags)
+    acting.connection.execute(update(ENTRY).where(ENTRY.c.id == number).values(changes))
+    return newest
+
+
+def restore(acting: Acting, number: int, revision: int, *, base: int, note: str) -> int:
+    """Save an old revision once more, as the newest; returns its number."""
+    found = access.seen(acting, number)
+    old = access.revision(acting, found, revision)
+    shelf = shelf_of(acting.connection, old.shelf)
+    content = Content(title=old.title, body=old.body, tags=old.tags, audience=shelf.audience, named=shelf.named)
+    # It was confirmed as it is when it was saved first; what was kept then is counted again.
+    return revise(acting, number, content, base=base, note=note, sensitive="keep")
+
+
+def move(acting: Acting, number: int, move: str, *, revision: int, reason: str = "", until: date | None = None) -> str:
+    """Send the newest revision on its way; returns the state it has then. Conflict unless `revision` is the newest."""
+    found = access.seen(acting, number, to_change=True)
+    entry = found.entry
+    if not found.works:
+        raise Forbidden("not_yours")
+    if entry.newest != revision:
+        raise Conflict("changed_meanwhile")
+    state = states.after(entry.state, move, access.mover(acting, found), reason)
+    values = {"entry": number, "revision": revision, "move": move, "person": acting.person.id, "time": acting.now}
+    acting.connection.execute(insert(MOVE).values(reason=reason.strip()[:LONGEST_NOTE], **values))
+    changes: dict[str, object] = {"state": state, "changed": acting.now}
+    if move == "publish":
+        changes |= _published(acting, number, access.revision(acting, found, revision))
+    elif move == "retire":
+        acting.words.remove(acting.connection, number)
+        changes |= {"published": None}
+    elif move == "confirm":
+        changes |= {"review_by": until or (acting.now + HOLDS).date(), "day": _day(acting.now)}
+    acting.connection.execute(update(ENTRY).where(ENTRY.c.id == number).values(changes))
+    return state
+
+
+def give(acting: Acting, number: int, name: str) -> None:
+    """Make somebody else the owner: a person who may write there."""
+    found = access.seen(acting, number, to_change=True)
+    if not found.works:
+        raise Forbidden("not_yours")
+    try:
+        heir = accounts.named(acting.connection, name)
+    except NotThere:
+        raise Unacceptable("owner") from None
+    if not access.seen(replace(acting, person=heir), number).writes:
+        raise Unacceptable("owner")
+    acting.connection.execute(update(ENTRY).where(ENTRY.c.id == number).values(owner=heir.id))
+
+
+def _chosen(content: Content, sensitive: Choice) -> tuple[Content, int, int]:
+    """The content as its author wants it saved, and how many sensitive places are masked and kept in it."""
+    title, body = content.found()
+    count = len(title) + len(body)
+    if not count:
+        return content, 0, 0
+    if sensitive == "mask":
+        return content.masked(), count, 0
+    if sensitive == "keep":
+        return content, 0, count
+    raise Sensitive(title, body)
+
+
+def _shelf_to_write(acting: Acting, department: str, content: Content) -> int:
+    known = departments(acting.connection)
+    for name in (department, *content.named):
+        if name not in known:
+            raise Unacceptable("department", name=name)
+    shelf = content.shelf(department)
+    if not acting.rights.may(acting.person, "write", shelf):
+        raise Forbidden("write", department=department)
+    return shelf_number(acting.connection, shelf)
+
+
+def _add_revision(
+    acting: Acting, entry: int, number: int, shelf: int, content: Content, note: str, masked: int, kept: int
+) -> None:
+    acting.connection.execute(
+        insert(REVISION).values(
+            entry=entry,
+            number=number,
+            shelf=shelf,
+            title=content.title,
+            body=content.body,
+            tags=json.dumps(list(content.tags), ensure_ascii=False),
+            author=acting.person.id,
+            saved=acting.now,
+            note=note.strip()[:LONGEST_NOTE],
+            masked=masked,
+            kept=kept,
+        )
+    )
+
+
+def _published(acting: Acting, number: int, revision: Revision) -> dict[str, object]:
+    """What readers see from now on, and find."""
+    _set_tags(acting, number, revision.tags)
+    acting.words.put(acting.connection, number, heading(revision.title, revision.tags), revision.body)
+    return {
+        "published": revision.number,
+        "title": revision.title,
+        "shelf": revision.shelf,
+        "day": _day(acting.now),
+    }
+
+
+def heading(title: str, tags: tuple[str, ...]) -> str:
+    """What counts as an entry's heading when it is looked for."""
+    return "\n".join([title, *tags])
+
+
+def _set_tags(acting: Acting, entry: int, tags: tuple[str, ...]) -> None:
+    acting.connection.execute(delete(TAG).where(TAG.c.entry == entry))
+    if tags:
+        acting.connection.execute(insert(TAG), [{"entry": entry, "tag": tag} for tag in tags])
+
+
+def _day(now: datetime) -> int:
+    return now.date().toordinal() - date(1970, 1, 1).toordinal()

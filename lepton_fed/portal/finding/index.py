@@ -1,0 +1,142 @@
+"""The index of words: FTS5 in SQLite, tsvector in PostgreSQL, fed with the same tokens and asked with the same terms.
+
+It is made from the published texts, so it is none of the migrations' tables: it is made when a portal opens a database
+without it, and made again when `words.VERSION` is another. PostgreSQL keeps at most 256 places of a word in a text, and
+places up to 16,383; a text is therefore cut into passages that stay below both and overlap by the longest term, so that
+no phrase is lost at a cut.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from typing import Protocol
+
+from sqlalchemy import Connection, Select, bindparam, column, select, table, text
+
+from lepton_fed.errors import ConfigError
+from lepton_fed.portal.finding.words import MOST_TOKENS, VERSION, Term, tokens
+
+NAME = "portal_words"
+MARK = f"leptonversion{VERSION}"
+"""A word of entry 0, which there is not: says which tokenizer filled the index."""
+
+PASSAGE = 200
+"""Tokens that a passage adds; with the overlap fewer than 256."""
+
+_LOCK = 7_236_845_318
+_WORDS = table(NAME, column("rowid"), column("entry"), column("heading"), column("body"), column("words"))
+
+Headed = tuple[int, str, str]
+"""(entry, heading, body)."""
+
+
+class WordIndex(Protocol):
+    """Which entries hold which words. Each method works in its caller's transaction."""
+
+    def make(self, connection: Connection) -> bool:
+        """Have an index; True where it is new and empty."""
+
+    def put(self, connection: Connection, entry: int, heading: str, body: str) -> None:
+        """An entry's words, instead of those that were there."""
+
+    def remove(self, connection: Connection, entry: int) -> None:
+        """Forget an entry."""
+
+    def holding(self, term: Term, *, heading: bool = False) -> Select[int]:
+        """The numbers of the entries that hold the term, anywhere or in their headings."""
+
+
+def index_of(dialect: str) -> WordIndex:
+    """The index for a database; ConfigError for one that the portal has none for."""
+    if dialect == "sqlite":
+        return Fts5()
+    if dialect == "postgresql":
+        return TsVector()
+    raise ConfigError(f"the portal searches in SQLite and PostgreSQL, not in {dialect}; name such a database")
+
+
+def filled(index: WordIndex, connection: Connection, published: Callable[[], Iterable[Headed]]) -> None:
+    """Have an index that holds these; they are not even read where it is there already."""
+    if not index.make(connection):
+        return
+    for entry, heading, body in published():
+        index.put(connection, entry, heading, body)
+    index.put(connection, 0, MARK, "")
+
+
+class Fts5:
+    """SQLite. Tokens come ready made, and its `ascii` tokenizer takes every letter beyond ASCII as part of a word."""
+
+    def make(self, connection: Connection) -> bool:
+        there = text("SELECT 1 FROM sqlite_master WHERE name = :name")
+        if connection.execute(there, {"name": NAME}).first() is not None:
+            if connection.execute(self.holding(Term((MARK,)))).first() is not None:
+                return False
+            connection.execute(text(f"DROP TABLE {NAME}"))
+        connection.execute(text(f"CREATE VIRTUAL TABLE {NAME} USING fts5(heading, body, tokenize='ascii')"))
+        return True
+
+    def put(self, connection: Connection, entry: int, heading: str, body: str) -> None:
+        self.remove(connection, entry)
+        values = {"entry": entry, "heading": " ".join(tokens(heading)), "body": " ".join(tokens(body))}
+        connection.execute(text(f"INSERT INTO {NAME}(rowid, heading, body) VALUES (:entry, :heading, :body)"), values)  # noqa: S608
+
+    def remove(self, connection: Connection, entry: int) -> None:
+        connection.execute(text(f"DELETE FROM {NAME} WHERE rowid = :entry"), {"entry": entry})  # noqa: S608
+
+    def holding(self, term: Term, *, heading: bool = False) -> Select[int]:
+        # Tokens are letters and digits, so that nothing in them ends the quotation.
+        phrase = f'"{" ".join(term.tokens)}"' + "*" * term.open
+        asked = f"heading : {phrase}" if heading else phrase
+        match = text(f"{NAME} MATCH :asked").bindparams(bindparam("asked", asked, unique=True))
+        return select(_WORDS.c.rowid).where(match)
+
+
+class TsVector:
+    """PostgreSQL, whose own parsers and dictionaries have no part in it: vectors are written as they are kept."""
+
+    def make(self, connection: Connection) -> bool:
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+        if connection.execute(text("SELECT to_regclass(:name)"), {"name": NAME}).scalar() is not None:
+            if connection.execute(self.holding(Term((MARK,)))).first() is not None:
+                return False
+            connection.execute(text(f"DROP TABLE {NAME}"))
+        connection.execute(
+            text(f"CREATE TABLE {NAME} (entry BIGINT NOT NULL, heading BOOLEAN NOT NULL, words TSVECTOR NOT NULL)")
+        )
+        connection.execute(text(f"CREATE INDEX ix_{NAME}_words ON {NAME} USING gin (words)"))
+        connection.execute(text(f"CREATE INDEX ix_{NAME}_entry ON {NAME} (entry)"))
+        return True
+
+    def put(self, connection: Connection, entry: int, heading: str, body: str) -> None:
+        self.remove(connection, entry)
+        rows = [
+            {"entry": entry, "heading": is_heading, "words": _vector(passage)}
+            for is_heading, whole in ((True, heading), (False, body))
+            for passage in _passages(tokens(whole))
+        ]
+        adding = text(f"INSERT INTO {NAME} VALUES (:entry, :heading, CAST(:words AS tsvector))")  # noqa: S608
+        if rows:
+            connection.execute(adding, rows)
+
+    def remove(self, connection: Connection, entry: int) -> None:
+        connection.execute(text(f"DELETE FROM {NAME} WHERE entry = :entry"), {"entry": entry})  # noqa: S608
+
+    def holding(self, term: Term, *, heading: bool = False) -> Select[int]:
+        asked = " <-> ".join(f"'{token}'" for token in term.tokens) + ":*" * term.open
+        match = text("words @@ CAST(:asked AS tsquery)").bindparams(bindparam("asked", asked, unique=True))
+        found = select(_WORDS.c.entry).where(match)
+        return found.where(_WORDS.c.heading) if heading else found
+
+
+def _passages(words: Iterator[str]) -> Iterator[list[str]]:
+    passage: list[str] = []
+    while new := list(islice(words, PASSAGE)):
+        passage = [*passage[-MOST_TOKENS:], *new]
+        yield passage
+
+
+def _vector(passage: list[str]) -> str:
+    """As PostgreSQL writes one: `'联邦':1 '邦学':2`."""
+    return " ".join(f"'{token}':{place}" for place, token in enumerate(passage, 1))

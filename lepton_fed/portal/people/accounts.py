@@ -1,0 +1,155 @@
+"""Accounts and departments: made, looked up, given roles, closed. Each function works in its caller's transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import cast
+
+from sqlalchemy import Connection, RowMapping, Table, delete, insert, select, update
+
+from lepton_fed.portal.errors import Conflict, Forbidden, NotThere, Unacceptable
+from lepton_fed.portal.people.person import Person, said_name, sign_in_name
+from lepton_fed.storage.portal_tables import ROLES, DepartmentRow, MembershipRow, PersonRow, SessionRow, TokenRow
+
+DEPARTMENT = cast(Table, DepartmentRow.__table__)
+PERSON = cast(Table, PersonRow.__table__)
+MEMBERSHIP = cast(Table, MembershipRow.__table__)
+SESSION = cast(Table, SessionRow.__table__)
+TOKEN = cast(Table, TokenRow.__table__)
+
+
+def departments(connection: Connection) -> list[str]:
+    """All departments, sorted."""
+    return list(connection.execute(select(DEPARTMENT.c.name).order_by(DEPARTMENT.c.name)).scalars())
+
+
+def add_department(connection: Connection, name: str, now: datetime) -> str:
+    """The department of that name, made if it is new."""
+    shown = said_name(name)
+    if connection.execute(select(DEPARTMENT.c.name).where(DEPARTMENT.c.name == shown)).first() is None:
+        connection.execute(insert(DEPARTMENT).values(name=shown, made=now))
+    return shown
+
+
+def add_person(
+    connection: Connection,
+    *,
+    name: str,
+    shown: str,
+    department: str,
+    password: str,
+    now: datetime,
+    operator: bool = False,
+) -> Person:
+    """A new account in a department that is there; `password`: as hashed. Conflict if the name is taken."""
+    key = sign_in_name(name)
+    if exists(connection, key):
+        raise Conflict("name_taken", name=key)
+    values = {
+        "name": key,
+        "shown": said_name(shown or name),
+        "department": _known(connection, department),
+        "password": password,
+        "operator": operator,
+        "active": True,
+        "language": "",
+        "made": now,
+        "failures": 0,
+        "locked": None,
+    }
+    made = connection.execute(insert(PERSON).values(values).returning(PERSON.c.id)).scalar_one()
+    return person(connection, made)
+
+
+def set_role(connection: Connection, of: int, department: str, role: str | None) -> None:
+    """What somebody is in a department from now on; None: nothing."""
+    if role is not None and role not in ROLES:
+        raise Unacceptable("role", roles=", ".join(ROLES))
+    where = (MEMBERSHIP.c.person == of, MEMBERSHIP.c.department == _known(connection, department))
+    connection.execute(delete(MEMBERSHIP).where(*where))
+    if role is not None:
+        connection.execute(insert(MEMBERSHIP).values(person=of, department=department, role=role))
+
+
+def set_password(connection: Connection, of: int, hashed: str, *, keep: int | None = None) -> None:
+    """A new password ends what was signed in or made with the old one; `keep`: the session that stays."""
+    connection.execute(update(PERSON).where(PERSON.c.id == of).values(password=hashed, failures=0, locked=None))
+    connection.execute(delete(SESSION).where(SESSION.c.person == of, SESSION.c.id != (keep or 0)))
+    connection.execute(delete(TOKEN).where(TOKEN.c.person == of))
+
+
+def kept_password(connection: Connection, of: int) -> str | None:
+    """What is kept of somebody's password."""
+    return connection.execute(select(PERSON.c.password).where(PERSON.c.id == of)).scalar()
+
+
+def set_active(connection: Connection, of: int, active: bool) -> None:
+    """Close or open an account; closing ends all of its sessions and tokens."""
+    connection.execute(update(PERSON).where(PERSON.c.id == of).values(active=active))
+    if not active:
+        for table in (SESSION, TOKEN):
+            connection.execute(delete(table).where(table.c.person == of))
+
+
+def set_language(connection: Connection, of: int, language: str) -> None:
+    """The language in which somebody reads the portal."""
+    connection.execute(update(PERSON).where(PERSON.c.id == of).values(language=language))
+
+
+def person(connection: Connection, number: int) -> Person:
+    """The person of that number; NotThere."""
+    row = connection.execute(select(PERSON).where(PERSON.c.id == number)).mappings().first()
+    if row is None:
+        raise NotThere
+    return _person(row, _roles(connection, [number])[number])
+
+
+def named(connection: Connection, name: str) -> Person:
+    """The person who signs in by that name; NotThere."""
+    number = connection.execute(select(PERSON.c.id).where(PERSON.c.name == sign_in_name(name))).scalar()
+    if number is None:
+        raise NotThere
+    return person(connection, number)
+
+
+def exists(connection: Connection, name: str) -> bool:
+    """Whether somebody signs in by that name, as `sign_in_name` writes it."""
+    return connection.execute(select(PERSON.c.id).where(PERSON.c.name == name)).first() is not None
+
+
+def people(connection: Connection, within: frozenset[str] | None = None) -> list[Person]:
+    """Everybody, or whoever belongs to one of these departments or has a role there, by name."""
+    rows = connection.execute(select(PERSON).order_by(PERSON.c.name)).mappings().all()
+    roles = _roles(connection, [row["id"] for row in rows])
+    everybody = [_person(row, roles[row["id"]]) for row in rows]
+    if within is None:
+        return everybody
+    return [one for one in everybody if one.department in within or within & one.roles.keys()]
+
+
+def require_administers(person: Person, department: str) -> None:
+    """Forbidden unless the person administers the department or operates the portal."""
+    if not person.operator and department not in person.where_at_least("administrator"):
+        raise Forbidden("administer", department=department)
+
+
+def _known(connection: Connection, department: str) -> str:
+    if connection.execute(select(DEPARTMENT.c.name).where(DEPARTMENT.c.name == department)).first() is None:
+        raise Unacceptable("department", name=department)
+    return department
+
+
+def _roles(connection: Connection, numbers: Sequence[int]) -> dict[int, dict[str, str]]:
+    found: dict[int, dict[str, str]] = {number: {} for number in numbers}
+    wanted = select(MEMBERSHIP)
+    if len(numbers) == 1:
+        wanted = wanted.where(MEMBERSHIP.c.person == numbers[0])
+    for row in connection.execute(wanted).mappings():
+        found[row["person"]][row["department"]] = row["role"]
+    return found
+
+
+def _person(row: RowMapping, roles: dict[str, str]) -> Person:
+    taken = ("id", "name", "shown", "department", "operator", "active", "language")
+    return Person(roles=roles, **{key: row[key] for key in taken})

@@ -1,0 +1,94 @@
+"""Administration: what administrators may do with the accounts of their departments, and operators with all.
+
+An administrator gives roles in a department of theirs; closes, opens and gives new passwords to accounts whose home it
+is and whose other roles are in departments of theirs, too. Nobody closes their own account or changes their own role.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lepton_fed.portal.acting import Acting
+from lepton_fed.portal.errors import Forbidden
+from lepton_fed.portal.people import accounts
+from lepton_fed.portal.people.person import Person, sign_in_name
+
+if TYPE_CHECKING:
+    from lepton_fed.portal.portal import Portal
+
+
+def add(portal: Portal, actor: Person, *, name: str, shown: str, department: str, role: str, password: str) -> Person:
+    """A new account whose home is a department of the actor's, with a role there."""
+    accounts.require_administers(actor, department)
+    hashed = portal.passwords.hashed(password, sign_in_name(name))
+    with portal.database.writing() as connection:
+        made = accounts.add_person(
+            connection, name=name, shown=shown, department=department, password=hashed, now=portal.clock()
+        )
+        accounts.set_role(connection, made.id, department, role)
+        return accounts.person(connection, made.id)
+
+
+def add_department(acting: Acting, name: str) -> str:
+    """A new department; operators make them."""
+    if not acting.person.operator:
+        raise Forbidden("operate")
+    return accounts.add_department(acting.connection, name, acting.now)
+
+
+def set_role(acting: Acting, number: int, department: str, role: str | None) -> None:
+    """What somebody is in a department of the actor's; None: nothing."""
+    accounts.require_administers(acting.person, department)
+    _require_other(acting.person, accounts.person(acting.connection, number))
+    accounts.set_role(acting.connection, number, department, role)
+
+
+def set_role_of(acting: Acting, name: str, department: str, role: str) -> None:
+    """The same, of whoever signs in by that name."""
+    accounts.require_administers(acting.person, department)
+    set_role(acting, accounts.named(acting.connection, name).id, department, role)
+
+
+def set_active(acting: Acting, number: int, active: bool) -> None:
+    """Close an account or open it again."""
+    other = accounts.person(acting.connection, number)
+    _require_other(acting.person, other)
+    require_answers_for(acting.person, other)
+    accounts.set_active(acting.connection, number, active)
+
+
+def reset(portal: Portal, actor: Person, number: int, password: str) -> None:
+    """Give somebody a new password."""
+    with portal.database.reading() as connection:
+        other = accounts.person(connection, number)
+    _require_other(actor, other)
+    require_answers_for(actor, other)
+    hashed = portal.passwords.hashed(password, other.name)
+    with portal.database.writing() as connection:
+        accounts.set_password(connection, number, hashed)
+
+
+def administered(acting: Acting) -> list[Person]:
+    """Everybody in the departments that the person administers; Forbidden where that is none."""
+    within = acting.person.where_at_least("administrator")
+    if not within and not acting.person.operator:
+        raise Forbidden("administer", department=acting.person.department)
+    return accounts.people(acting.connection, None if acting.person.operator else within)
+
+
+def require_answers_for(actor: Person, other: Person) -> None:
+    """Forbidden unless the other's home is the actor's to administer, and wherever else the other has a role is, too.
+
+    Whoever can set a password can sign in with it.
+    """
+    if actor.operator:
+        return
+    beyond = other.roles.keys() - actor.where_at_least("administrator")
+    accounts.require_administers(actor, other.department)
+    if other.operator or beyond:
+        raise Forbidden("administer", department=", ".join(sorted(beyond)) or other.department)
+
+
+def _require_other(actor: Person, other: Person) -> None:
+    if actor.id == other.id:
+        raise Forbidden("own_account")

@@ -1,0 +1,151 @@
+"""Who may do what with which shelf, by Cedar policies: the portal's own, and those in its folder beside them.
+
+    Person, action, Shelf ──► engine (default deny, forbid wins, an error is no) ──► yes or no
+
+Policies decide about shelves and not about single entries, so that a list of ten thousand entries asks as often as
+there are shelves, and a page of it can be counted and cut by the database.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Literal, cast
+
+from sqlalchemy import Connection, RowMapping, Table, select
+
+from lepton_fed.errors import ConfigError
+from lepton_fed.policies.engine import (
+    Entity,
+    Policy,
+    Prepared,
+    Unusable,
+    prepared,
+    reference,
+    schema_of,
+    translated,
+    uid,
+)
+from lepton_fed.portal.once import added_once
+from lepton_fed.portal.people.person import Person
+from lepton_fed.storage.portal_tables import ROLES, ShelfRow
+
+SHELF = cast(Table, ShelfRow.__table__)
+Action = Literal["read", "write", "review"]
+FOLDER = "policies"
+_MOST_KEPT = 200_000
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """Where entries of one department for one audience stand; `named`: sorted, for the audience of that name."""
+
+    department: str
+    audience: str
+    named: tuple[str, ...] = ()
+
+
+class Rights:
+    """Decides, and remembers what it decided: a verdict depends on roles and shelf alone. Threads may share one."""
+
+    def __init__(self, own: Mapping[str, str] | None = None) -> None:
+        """`own`: further policies, the text by the file's name. ConfigError where one cannot be used."""
+        self._engine = _prepared(own or {})
+        self._known: dict[tuple[object, ...], bool] = {}
+        self._lock = threading.Lock()
+
+    @classmethod
+    def read(cls, folder: Path) -> Rights:
+        """With the .cedar files in `policies/` of the portal's folder."""
+        try:
+            found = sorted((folder / FOLDER).glob("*.cedar"))
+            return cls({path.name: path.read_text("utf-8") for path in found})
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"{folder / FOLDER} cannot be read: {error}") from None
+
+    def may(self, person: Person, action: Action, shelf: Shelf) -> bool:
+        """Whether the person may do that with what stands there."""
+        if not person.active:
+            return False
+        roles = tuple(sorted(person.roles.items()))
+        key = (person.department, roles, action, shelf)
+        known = self._known.get(key)
+        if known is None:
+            known = self._decided(person, action, shelf)
+            with self._lock:
+                if len(self._known) >= _MOST_KEPT:
+                    self._known.clear()
+                self._known[key] = known
+        return known
+
+    def permitted(self, connection: Connection, person: Person, action: Action) -> list[int]:
+        """The numbers of the shelves with which the person may do that."""
+        return [number for number, shelf in shelves(connection).items() if self.may(person, action, shelf)]
+
+    def _decided(self, person: Person, action: Action, shelf: Shelf) -> bool:
+        who, what = uid("Person", str(person.id)), uid("Shelf", "asked")
+        roles = {role: _set(person.where_at_least(role)) for role in ROLES}
+        about: list[Entity] = [
+            {"uid": who, "attrs": {"department": reference("Department", person.department), **roles}, "parents": []},
+            {
+                "uid": what,
+                "attrs": {
+                    "department": reference("Department", shelf.department),
+                    "audience": shelf.audience,
+                    "named": _set(shelf.named),
+                },
+                "parents": [],
+            },
+        ]
+        return self._engine.verdict(who, uid("Action", action), what, about, {}).permitted
+
+
+def shelves(connection: Connection) -> dict[int, Shelf]:
+    """All of them, by number."""
+    return {row["id"]: _shelf(row) for row in connection.execute(select(SHELF)).mappings()}
+
+
+def shelf_of(connection: Connection, number: int) -> Shelf:
+    """The shelf of that number."""
+    return _shelf(connection.execute(select(SHELF).where(SHELF.c.id == number)).mappings().one())
+
+
+def shelf_number(connection: Connection, shelf: Shelf) -> int:
+    """The number of a shelf, which is made if it is new."""
+    values: dict[str, object] = {
+        "department": shelf.department,
+        "audience": shelf.audience,
+        "named": json.dumps(list(shelf.named), ensure_ascii=False),
+    }
+    where = [SHELF.c[column] == value for column, value in values.items()]
+    found = connection.execute(select(SHELF.c.id).where(*where)).scalar()
+    if found is None:
+        added_once(connection, SHELF, values)
+        found = connection.execute(select(SHELF.c.id).where(*where)).scalar_one()
+    return int(found)
+
+
+def _shelf(row: RowMapping) -> Shelf:
+    return Shelf(row["department"], row["audience"], tuple(json.loads(row["named"])))
+
+
+def _set(names: Iterable[str]) -> list[dict[str, dict[str, str]]]:
+    return [reference("Department", name) for name in sorted(names)]
+
+
+def _prepared(own: Mapping[str, str]) -> Prepared:
+    home = files("lepton_fed.portal.people")
+    schema = schema_of(home.joinpath("portal.cedarschema").read_text("utf-8"))
+    policies: dict[str, Policy] = {}
+    texts = {"portal.cedar": home.joinpath("portal.cedar").read_text("utf-8"), **own}
+    for name, text in texts.items():
+        try:
+            found = translated(text, schema)
+        except Unusable as error:
+            raise ConfigError(f"{name} in the portal's {FOLDER} cannot be used: {error}") from None
+        policies |= {f"{name}[{number}]": policy for number, policy in enumerate(found, 1)}
+    return prepared(policies, [], schema)

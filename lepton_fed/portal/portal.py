@@ -1,0 +1,112 @@
+"""A portal: its database, its policies, its clock; gives out transactions in which somebody acts.
+
+with Portal.opened(folder) as portal, portal.writing(person) as acting:
+    number = begin(acting, "研发部门", "note", content)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from sqlalchemy import make_url
+
+from lepton_fed.errors import StorageError
+from lepton_fed.portal.acting import Acting
+from lepton_fed.portal.finding.index import WordIndex, filled, index_of
+from lepton_fed.portal.finding.search import published
+from lepton_fed.portal.people.passwords import Passwords
+from lepton_fed.portal.people.person import Person
+from lepton_fed.portal.people.rights import Rights
+from lepton_fed.storage import schema, sqlite_url
+from lepton_fed.storage.database import Database
+from lepton_fed.storage.private_file import make_private
+
+DATABASE = "portal.sqlite"
+PATIENCE = 10.0
+"""Seconds that a request waits for a database that others write to."""
+
+
+def _utc() -> datetime:
+    return datetime.now(UTC)
+
+
+class Portal:
+    """What serves a portal, and what its commands work on. Close it, or use it in a `with`; threads may share one."""
+
+    def __init__(
+        self,
+        database: Database,
+        rights: Rights,
+        words: WordIndex,
+        *,
+        passwords: Passwords | None = None,
+        clock: Callable[[], datetime] = _utc,
+    ) -> None:
+        self.database, self.rights, self.words = database, rights, words
+        self.passwords = passwords or Passwords()
+        self.clock = clock
+
+    @classmethod
+    def opened(
+        cls,
+        folder: Path,
+        url: str | None = None,
+        *,
+        passwords: Passwords | None = None,
+        clock: Callable[[], datetime] = _utc,
+    ) -> Self:
+        """The portal of a folder, which is made if it is new; `url`: a database instead of SQLite in the folder."""
+        rights = Rights.read(folder)
+        where = url or sqlite_url(_made(folder) / DATABASE)
+        make_private(where, "the portal")
+        database = schema.opened(where, patience=PATIENCE, durable=True)
+        try:
+            words = index_of(make_url(where).get_backend_name())
+            portal = cls(database, rights, words, passwords=passwords, clock=clock)
+            portal.fill_index()
+        except BaseException:
+            database.close()
+            raise
+        return portal
+
+    def fill_index(self) -> None:
+        """Have an index of all that is published, if there is none."""
+        with self.database.writing() as connection:
+            filled(self.words, connection, lambda: published(connection))
+
+    @contextmanager
+    def reading(self, person: Person) -> Iterator[Acting]:
+        """Somebody looks: one state of the database."""
+        with self.database.reading() as connection:
+            yield Acting(connection, person, self.clock(), self.rights, self.words)
+
+    @contextmanager
+    def writing(self, person: Person) -> Iterator[Acting]:
+        """Somebody changes something: all of it at the end of the block, or nothing."""
+        with self.database.writing() as connection:
+            yield Acting(connection, person, self.clock(), self.rights, self.words)
+
+    def close(self) -> None:
+        """Give back the connections."""
+        self.database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _made(folder: Path) -> Path:
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(f"{folder} cannot be made: {error.strerror}") from None
+    return folder

@@ -1,0 +1,110 @@
+"""Serving a portal: HTTPS with a certificate that it makes itself, or with one that it is given.
+
+tls/   ca.crt (for browsers to trust), ca.key, server.crt, server.key      made once; the server's anew before it ends
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from cryptography import x509
+
+from lepton_fed.deploy.certificates import SOON, Authority, read_certificate
+from lepton_fed.deploy.folder import read_public, read_secret, whole_folder, write_public, write_secret
+from lepton_fed.errors import ConfigError
+from lepton_fed.portal.portal import Portal
+
+TLS = "tls"
+DAYS = 397
+"""Longer than that browsers do not take a server's certificate for."""
+
+LEAVING = 5
+"""Seconds for requests under way when the server is ended."""
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """Files in PEM. `authority`: what browsers are told to trust, None where they know it by themselves."""
+
+    certificate: Path
+    key: Path
+    authority: Path | None = None
+
+
+def own_certificate(folder: Path, host: str, now: datetime) -> Certificate:
+    """That of the portal's folder, made where there is none, or none for this host, or one that ends soon."""
+    tls = folder / TLS
+    if not tls.exists():
+        with whole_folder(tls) as made:
+            _write(made, Authority.new("portal", now), host, now)
+    certificate = read_certificate(read_public(tls / "server.crt"), tls / "server.crt")
+    if certificate.not_valid_after_utc - now < SOON or host not in _hosts(certificate):
+        authority = Authority.read(read_public(tls / "ca.crt"), read_secret(tls / "ca.key"), tls / "ca.key")
+        for name in ("server.crt", "server.key"):
+            (tls / name).unlink()
+        _write_server(tls, authority, host, now)
+    return Certificate(tls / "server.crt", tls / "server.key", tls / "ca.crt")
+
+
+def given_certificate(certificate: Path, key: Path) -> Certificate:
+    """One that an authority made which browsers know; ConfigError where the two files do not go together."""
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key)
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigError(f"{certificate} and {key} cannot be used as a certificate and its key: {error}") from None
+    return Certificate(certificate, key)
+
+
+def serve(portal: Portal, host: str, port: int, certificate: Certificate, ready: Callable[[int], None]) -> None:
+    """Answer until the process is told to end; `ready` is called with the port, which may have been given as 0."""
+    import uvicorn
+
+    from lepton_fed.portal.web.app import application
+
+    app = application(portal, strict_transport=certificate.authority is None)
+    with closing(_listening(host, port)) as listener:
+        config = uvicorn.Config(
+            app,
+            ssl_certfile=certificate.certificate,
+            ssl_keyfile=certificate.key,
+            log_level="warning",
+            server_header=False,
+            # What a request says of where it was forwarded from anybody could write.
+            proxy_headers=False,
+            lifespan="off",
+            timeout_graceful_shutdown=LEAVING,
+        )
+        ready(listener.getsockname()[1])
+        uvicorn.Server(config).run(sockets=[listener])
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family)
+    except OSError as error:
+        raise ConfigError(f"{host}:{port} cannot be listened on ({error.strerror}); choose another --port") from None
+
+
+def _write(tls: Path, authority: Authority, host: str, now: datetime) -> None:
+    write_public(tls / "ca.crt", authority.pem)
+    write_secret(tls / "ca.key", authority.key_pem)
+    _write_server(tls, authority, host, now)
+
+
+def _write_server(tls: Path, authority: Authority, host: str, now: datetime) -> None:
+    certificate, key = authority.server(host, now.astimezone(UTC), DAYS)
+    write_secret(tls / "server.key", key)
+    write_public(tls / "server.crt", certificate)
+
+
+def _hosts(certificate: x509.Certificate) -> set[str]:
+    names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    addresses = {str(address) for address in names.get_values_for_type(x509.IPAddress)}
+    return addresses | set(names.get_values_for_type(x509.DNSName))

@@ -1,0 +1,100 @@
+"""A person's own account: password, sessions, tokens."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Form, Request, Response
+
+from lepton_fed.portal.errors import PortalError, Unacceptable
+from lepton_fed.portal.people import accounts, sessions, tokens
+from lepton_fed.portal.people.sessions import Visit
+from lepton_fed.portal.portal import Portal
+from lepton_fed.portal.web.page import page, said, to
+from lepton_fed.portal.web.visiting import COOKIE, Changing, ThePortal, Visiting, agent_of, place_of
+
+router = APIRouter(prefix="/account")
+
+
+@router.get("")
+def account(request: Request, portal: ThePortal, visit: Visiting) -> Response:
+    """Who I am here, where I am signed in, what programs may come as me."""
+    return _shown(request, portal, visit)
+
+
+@router.post("/password")
+def password(
+    request: Request,
+    portal: ThePortal,
+    visit: Changing,
+    current: Annotated[str, Form()] = "",
+    chosen: Annotated[str, Form()] = "",
+) -> Response:
+    """A new password. Every other session and every token ends, and this session gets a new secret."""
+    person = visit.person
+    with portal.database.reading() as connection:
+        kept = accounts.kept_password(connection, person.id)
+    try:
+        if not portal.passwords.fits(kept, current):
+            raise Unacceptable("current_password")
+        hashed = portal.passwords.hashed(chosen, person.name)
+    except PortalError as error:
+        return _shown(request, portal, visit, problem=error)
+    with portal.database.writing() as connection:
+        accounts.set_password(connection, person.id, hashed)
+        secret = sessions.begin(
+            connection, person.id, portal.clock(), address=place_of(request), agent=agent_of(request)
+        )
+    answer = to("/account")
+    answer.set_cookie(COOKIE, secret, secure=True, httponly=True, samesite="lax", path="/")
+    return answer
+
+
+@router.post("/sessions/{number}/end")
+def end_session(portal: ThePortal, visit: Changing, number: int) -> Response:
+    """Sign out somewhere else."""
+    with portal.database.writing() as connection:
+        sessions.end(connection, visit.person.id, number)
+    return to("/account")
+
+
+@router.post("/tokens")
+def make_token(
+    request: Request,
+    portal: ThePortal,
+    visit: Changing,
+    name: Annotated[str, Form()] = "",
+    days: Annotated[int, Form()] = 90,
+) -> Response:
+    """A new token, shown this once."""
+    try:
+        with portal.database.writing() as connection:
+            secret = tokens.make(connection, visit.person.id, name, days, portal.clock())
+    except PortalError as error:
+        return _shown(request, portal, visit, problem=error)
+    return _shown(request, portal, visit, token=secret)
+
+
+@router.post("/tokens/{number}/end")
+def end_token(portal: ThePortal, visit: Changing, number: int) -> Response:
+    """A token that is good no longer."""
+    with portal.database.writing() as connection:
+        tokens.end(connection, visit.person.id, number)
+    return to("/account")
+
+
+def _shown(
+    request: Request, portal: Portal, visit: Visit, *, problem: PortalError | None = None, token: str = ""
+) -> Response:
+    with portal.database.reading() as connection:
+        open_ = sessions.of(connection, visit.person.id, portal.clock())
+        made = tokens.of(connection, visit.person.id, portal.clock())
+    return page(
+        request,
+        "account.html.j2",
+        200 if problem is None else problem.status,
+        sessions=open_,
+        tokens=made,
+        token=token,
+        problem="" if problem is None else problem.said(said(request).language),
+    )

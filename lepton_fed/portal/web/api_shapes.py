@@ -1,0 +1,337 @@
+"""What the REST interface takes and gives, field by field: the OpenAPI document is made from this."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from lepton_fed.portal.entries.content import LONGEST_BODY, LONGEST_NOTE, LONGEST_TITLE, MOST_TAGS, Content
+from lepton_fed.portal.entries.reading import LONGEST_COMMENT, Opened, Said
+from lepton_fed.portal.entries.tables import Entry, Revision
+from lepton_fed.portal.entries.writing import Choice
+from lepton_fed.portal.finding.search import Hit
+from lepton_fed.portal.people.person import Person
+from lepton_fed.portal.people.rights import Shelf
+from lepton_fed.portal.reward.standing import Standing
+
+Kind = Literal["note", "document", "faq", "model_card", "data_card"]
+Audience = Literal["department", "named", "everyone"]
+Move = Literal["submit", "take_back", "request_changes", "publish", "retire", "confirm"]
+Role = Literal["reader", "author", "reviewer", "approver", "administrator"]
+
+
+class Taken(BaseModel):
+    """What a caller sends: a field that is not known is a mistake."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class TextTaken(Taken):
+    """What an author hands in."""
+
+    title: Annotated[str, Field(max_length=LONGEST_TITLE)]
+    body: Annotated[str, Field(max_length=LONGEST_BODY, description="Markdown.")]
+    tags: Annotated[list[str], Field(max_length=MOST_TAGS)] = []
+    audience: Audience = "department"
+    named: Annotated[list[str], Field(description="The departments, where the audience is `named`.")] = []
+    review_by: Annotated[date | None, Field(description="Until when it is good without another look.")] = None
+    sensitive: Annotated[
+        Choice, Field(description="What looks sensitive: `ask` answers 409 with the places, and nothing is saved.")
+    ] = "ask"
+
+    def content(self) -> Content:
+        """Checked; Unacceptable."""
+        return Content.given(
+            title=self.title,
+            body=self.body,
+            tags=self.tags,
+            audience=self.audience,
+            named=self.named,
+            review_by=self.review_by,
+        )
+
+
+class EntryTaken(TextTaken):
+    """A new entry."""
+
+    department: str
+    kind: Kind = "note"
+
+
+class RevisionTaken(TextTaken):
+    """A new revision of one."""
+
+    base: Annotated[int, Field(description="The newest revision that the author saw.")]
+    note: Annotated[str, Field(max_length=LONGEST_NOTE)] = ""
+
+
+class RestoreTaken(Taken):
+    """An old revision that is to be the newest."""
+
+    base: int
+    note: Annotated[str, Field(max_length=LONGEST_NOTE)] = ""
+
+
+class MoveTaken(Taken):
+    """Where the newest revision goes."""
+
+    move: Move
+    revision: Annotated[int, Field(description="The newest revision, which is what was decided about.")]
+    reason: Annotated[str, Field(max_length=LONGEST_NOTE)] = ""
+
+
+class OwnerTaken(Taken):
+    """The next owner, by the name to sign in with."""
+
+    name: str
+
+
+class CommentTaken(Taken):
+    """What somebody says."""
+
+    text: Annotated[str, Field(max_length=LONGEST_COMMENT)]
+
+
+class PersonTaken(Taken):
+    """A new account."""
+
+    name: str
+    shown: str = ""
+    department: str
+    role: Role = "reader"
+    password: Annotated[str, Field(repr=False)]
+
+
+class RoleTaken(Taken):
+    """What somebody is in a department; null: nothing."""
+
+    role: Role | None
+
+
+class PasswordTaken(Taken):
+    """A new password for somebody."""
+
+    password: Annotated[str, Field(repr=False)]
+
+
+class ActiveTaken(Taken):
+    """Whether an account is open."""
+
+    active: bool
+
+
+class DepartmentTaken(Taken):
+    """A new department."""
+
+    name: str
+
+
+class Made(BaseModel):
+    """The number of what was made."""
+
+    id: int
+
+
+class Count(BaseModel):
+    """How many."""
+
+    count: int
+
+
+class PersonGiven(BaseModel):
+    """An account, without its password."""
+
+    id: int
+    name: str
+    shown: str
+    department: str
+    operator: bool
+    active: bool
+    roles: dict[str, Role]
+
+    @classmethod
+    def of(cls, person: Person) -> PersonGiven:
+        return cls.model_validate({name: getattr(person, name) for name in cls.model_fields})
+
+
+class EntryGiven(BaseModel):
+    """An entry, without its text."""
+
+    id: int
+    department: str
+    kind: Kind
+    title: str
+    state: str
+    newest: int
+    published: int | None
+    review_by: date | None
+    changed: datetime
+    opened: int
+    helped: int
+
+    @classmethod
+    def of(cls, entry: Entry) -> EntryGiven:
+        return cls.model_validate({name: getattr(entry, name) for name in cls.model_fields})
+
+
+class RevisionGiven(BaseModel):
+    """A text as it was saved."""
+
+    number: int
+    title: str
+    body: str
+    tags: list[str]
+    saved: datetime
+    note: str
+    masked: int
+    kept: int
+
+    @classmethod
+    def of(cls, revision: Revision) -> RevisionGiven:
+        values = {name: getattr(revision, name) for name in cls.model_fields}
+        return cls.model_validate({**values, "tags": list(revision.tags)})
+
+
+class SaidGiven(BaseModel):
+    """A comment, or a decision with its reason."""
+
+    person: str
+    time: datetime
+    text: str
+    move: str
+    revision: int
+
+    @classmethod
+    def of(cls, said: Said) -> SaidGiven:
+        return cls.model_validate({name: getattr(said, name) for name in cls.model_fields})
+
+
+class OpenedGiven(BaseModel):
+    """An entry with a text. `moves`: what the caller may do with the newest revision."""
+
+    entry: EntryGiven
+    revision: RevisionGiven
+    audience: Audience
+    named: list[str]
+    owner: str
+    author: str
+    moves: list[Move]
+    comments: list[SaidGiven]
+    decisions: list[SaidGiven]
+
+    @classmethod
+    def of(cls, opened: Opened, comments: list[Said], decisions: list[Said]) -> OpenedGiven:
+        shelf: Shelf = opened.shelf
+        return cls.model_validate(
+            {
+                "entry": EntryGiven.of(opened.entry),
+                "revision": RevisionGiven.of(opened.revision),
+                "audience": shelf.audience,
+                "named": list(shelf.named),
+                "owner": opened.owner,
+                "author": opened.author,
+                "moves": list(opened.moves),
+                "comments": [SaidGiven.of(one) for one in comments],
+                "decisions": [SaidGiven.of(one) for one in decisions],
+            }
+        )
+
+
+class PartGiven(BaseModel):
+    """Some of a text, and whether it is what was looked for, or what changed."""
+
+    text: str
+    marked: bool
+
+
+class HitGiven(BaseModel):
+    """An entry that was found."""
+
+    entry: int
+    title: str
+    kind: Kind
+    department: str
+    owner: str
+    published: date
+    helped: int
+    text: list[PartGiven]
+
+    @classmethod
+    def of(cls, hit: Hit) -> HitGiven:
+        kept = ("entry", "kind", "department", "owner", "published", "helped")
+        return cls.model_validate(
+            {
+                **{name: getattr(hit, name) for name in kept},
+                "title": "".join(part.text for part in hit.title),
+                "text": [PartGiven(text=part.text, marked=part.marked) for part in hit.text],
+            }
+        )
+
+
+class FoundGiven(BaseModel):
+    """A page of what was found, and how many there are in all."""
+
+    total: int
+    page: int
+    pages: int
+    hits: list[HitGiven]
+
+
+class ScoreGiven(BaseModel):
+    """A person's points, and of how many entries and departments they come."""
+
+    person: str
+    points: int
+    entries: int
+    departments: int
+
+
+class ReadingsGiven(BaseModel):
+    """How often people of `by` read entries of `of`."""
+
+    of: str
+    by: str
+    count: int
+
+
+class StandingGiven(BaseModel):
+    """A quarter: E = own + shared, of what, and who helped most."""
+
+    quarter: str
+    total: int
+    own: int
+    shared: int
+    readings: list[ReadingsGiven]
+    people: list[ScoreGiven]
+
+    @classmethod
+    def of(cls, standing: Standing) -> StandingGiven:
+        found = standing.efficiency
+        return cls(
+            quarter=str(standing.quarter),
+            total=found.total,
+            own=found.own,
+            shared=found.shared,
+            readings=[ReadingsGiven(of=of, by=by, count=count) for (of, by), count in sorted(found.k.items())],
+            people=[
+                ScoreGiven(person=name, points=one.points, entries=one.entries, departments=one.departments)
+                for name, one in standing.people
+            ],
+        )
+
+
+class LineGiven(BaseModel):
+    """A line that is in both revisions, or only in the older (`gone`) or the newer (`new`) one."""
+
+    mark: Literal["same", "gone", "new"]
+    parts: list[PartGiven]
+
+
+class ToDoGiven(BaseModel):
+    """What waits for the caller."""
+
+    drafts: list[EntryGiven]
+    reviews: list[EntryGiven]
+    stale: list[EntryGiven]

@@ -1,0 +1,102 @@
+"""The application: every route, what is around them, and how a refusal is answered."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.staticfiles import StaticFiles
+
+import lepton_fed
+from lepton_fed.errors import StorageError
+from lepton_fed.portal.entries.sensitive import Finding
+from lepton_fed.portal.errors import NotThere, PortalError, Sensitive, TooMany, Unacceptable
+from lepton_fed.portal.portal import Portal
+from lepton_fed.portal.web import (
+    account_pages,
+    api,
+    entry_pages,
+    finding_pages,
+    people_pages,
+    reward_pages,
+    sign_in_pages,
+)
+from lepton_fed.portal.web.guard import API, Guard
+from lepton_fed.portal.web.page import own_path, refused, to
+from lepton_fed.portal.web.visiting import Limits, NotSignedIn, visit_of
+
+STATIC = Path(__file__).parent / "static"
+
+
+def application(portal: Portal, *, strict_transport: bool = False) -> FastAPI:
+    """What a server serves; the portal stays the caller's to close."""
+    app = FastAPI(
+        title="lepton-fed portal",
+        version=lepton_fed.__version__,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+    )
+    app.state.portal, app.state.limits = portal, Limits()
+    for part in (sign_in_pages, finding_pages, entry_pages, account_pages, people_pages, reward_pages):
+        app.include_router(part.router, include_in_schema=False)
+    app.include_router(api.router)
+    app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    app.add_middleware(Guard, strict_transport=strict_transport)
+    app.add_exception_handler(PortalError, _refused)
+    app.add_exception_handler(RequestValidationError, _unreadable)
+    app.add_exception_handler(HTTPException, _unknown)
+    app.add_exception_handler(StorageError, _unavailable)
+    return app
+
+
+def _refused(request: Request, error: Exception) -> Response:
+    assert isinstance(error, PortalError)
+    after = {"Retry-After": str(error.seconds)} if isinstance(error, TooMany) else None
+    if request.url.path.startswith(API):
+        body: dict[str, object] = {"error": error.key, "sentence": str(error)}
+        if isinstance(error, Sensitive):
+            body["places"] = {"title": _places(error.title), "body": _places(error.body)}
+        return JSONResponse(body, error.status, headers=after)
+    if isinstance(error, NotSignedIn):
+        return _sign_in(request)
+    answer = refused(request, error)
+    answer.headers.update(after or {})
+    return answer
+
+
+def _places(found: tuple[Finding, ...]) -> list[dict[str, object]]:
+    return [{"kind": one.kind, "start": one.start, "end": one.end, "mask": one.mask} for one in found]
+
+
+def _sign_in(request: Request) -> Response:
+    """To the page for signing in, and back from there where that makes sense."""
+    back = str(request.url.path) + (f"?{request.url.query}" if request.url.query else "")
+    answer = to("/sign-in", back=own_path(back) if request.method == "GET" and back != "/" else "")
+    if request.headers.get("hx-request"):
+        return Response(status_code=401, headers={"HX-Redirect": "/sign-in"})
+    return answer
+
+
+def _unreadable(request: Request, error: Exception) -> Response:
+    """What was sent has not the form of the route; its values may be secret and are not repeated."""
+    assert isinstance(error, RequestValidationError)
+    fields = ", ".join(sorted({str(one["loc"][-1]) for one in error.errors()}))
+    return _refused(request, Unacceptable("fields", fields=fields))
+
+
+def _unknown(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    if error.status_code == 404:
+        # Whoever is signed in keeps the page's frame; what is not there looks the same to everybody.
+        request.state.visit = visit_of(request)
+        return _refused(request, NotThere())
+    return PlainTextResponse(str(error.detail), error.status_code, headers=error.headers)
+
+
+def _unavailable(request: Request, error: Exception) -> Response:
+    """The database cannot be used; why is for the log and not for a browser."""
+    return PlainTextResponse("the portal cannot reach its database; try again in a moment", 503)

@@ -1,0 +1,81 @@
+"""The form for an entry: as it was typed, as it is filled from a revision, and what it asks to be saved."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated
+
+from fastapi import Form
+
+from lepton_fed.portal.entries.content import Content
+from lepton_fed.portal.entries.reading import Opened
+from lepton_fed.portal.entries.writing import Choice
+from lepton_fed.portal.errors import Unacceptable
+
+
+class EntryForm:
+    """`base`: the newest revision that the author saw; `sensitive`: what to do with places that look so."""
+
+    def __init__(
+        self,
+        title: Annotated[str, Form()] = "",
+        body: Annotated[str, Form()] = "",
+        tags: Annotated[str, Form()] = "",
+        audience: Annotated[str, Form()] = "department",
+        named: Annotated[list[str] | None, Form()] = None,
+        review_by: Annotated[str, Form()] = "",
+        kind: Annotated[str, Form()] = "note",
+        department: Annotated[str, Form()] = "",
+        note: Annotated[str, Form()] = "",
+        base: Annotated[int, Form()] = 0,
+        sensitive: Annotated[str, Form()] = "ask",
+    ) -> None:
+        self.title, self.body, self.tags, self.audience = title, body, tags, audience
+        self.named, self.review_by, self.kind, self.department = named or [], review_by, kind, department
+        self.note, self.base, self.sensitive = note, base, sensitive
+
+    @classmethod
+    def of(cls, opened: Opened) -> EntryForm:
+        """Filled with what a revision says."""
+        revision, entry = opened.revision, opened.entry
+        return cls(
+            title=revision.title,
+            body=revision.body,
+            tags=", ".join(revision.tags),
+            audience=opened.shelf.audience,
+            named=list(opened.shelf.named),
+            review_by="" if entry.review_by is None else entry.review_by.isoformat(),
+            kind=entry.kind,
+            department=entry.department,
+            note="",
+            base=entry.newest,
+            sensitive="ask",
+        )
+
+    def content(self) -> Content:
+        """What it asks to be saved, checked; Unacceptable."""
+        return Content.given(
+            title=self.title,
+            body=self.body,
+            tags=self.tags,
+            audience=self.audience,
+            named=self.named,
+            review_by=_day(self.review_by),
+        )
+
+    @property
+    def choice(self) -> Choice:
+        """What is done with sensitive places; `ask` for whatever is no answer."""
+        match self.sensitive:
+            case "mask":
+                return "mask"
+            case "keep":
+                return "keep"
+        return "ask"
+
+
+def _day(text: str) -> date | None:
+    try:
+        return date.fromisoformat(text) if text else None
+    except ValueError:
+        raise Unacceptable("day") from None

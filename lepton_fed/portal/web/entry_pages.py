@@ -1,0 +1,189 @@
+"""Pages of an entry: read, write, history, differences, decisions, comments."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Form, Query, Request, Response
+from starlette.responses import HTMLResponse
+
+from lepton_fed.portal.acting import Acting
+from lepton_fed.portal.entries import access, reading, writing
+from lepton_fed.portal.entries.content import LONGEST_BODY
+from lepton_fed.portal.entries.differences import differences
+from lepton_fed.portal.entries.markdown import rendered
+from lepton_fed.portal.errors import PortalError, Sensitive
+from lepton_fed.portal.people.accounts import departments
+from lepton_fed.portal.people.rights import shelf_of
+from lepton_fed.portal.web.entry_form import EntryForm
+from lepton_fed.portal.web.page import page, said, to
+from lepton_fed.portal.web.visiting import Changing, ThePortal, Visiting
+
+router = APIRouter(prefix="/entries")
+
+Number = Annotated[int, Form()]
+Typed = Annotated[EntryForm, Depends()]
+
+
+@router.get("/new")
+def new(request: Request, portal: ThePortal, visit: Visiting) -> Response:
+    """An empty form."""
+    mine = visit.person.where_at_least("author")
+    home = visit.person.department
+    form = EntryForm(department=home if home in mine else next(iter(sorted(mine)), home), named=[])
+    with portal.reading(visit.person) as acting:
+        return _form(request, acting, form, None)
+
+
+@router.post("/new")
+def begin(request: Request, portal: ThePortal, visit: Changing, typed: Typed) -> Response:
+    """A new entry, or the form again with what is wrong."""
+    try:
+        with portal.writing(visit.person) as acting:
+            number = writing.begin(acting, typed.department, typed.kind, typed.content(), sensitive=typed.choice)
+    except PortalError as error:
+        with portal.reading(visit.person) as acting:
+            return _form(request, acting, typed, None, error)
+    return to(f"/entries/{number}", newest=1)
+
+
+@router.post("/preview")
+def preview(visit: Changing, body: Annotated[str, Form(max_length=LONGEST_BODY)] = "") -> HTMLResponse:
+    """A text as readers would see it."""
+    return HTMLResponse(rendered(body))
+
+
+@router.get("/{number}")
+def read(request: Request, portal: ThePortal, visit: Visiting, number: int, newest: bool = False) -> Response:
+    """An entry, as its readers see it or, with `newest`, as its writers do."""
+    with portal.reading(visit.person) as acting:
+        opened = reading.opened(acting, number, newest=newest)
+        comments, moves = reading.comments(acting, number), reading.moves(acting, opened.access)
+        news = reading.is_to_be_noted(acting, opened)
+    if news:
+        with portal.writing(visit.person) as acting:
+            reading.note_opening(acting, number)
+    html = rendered(opened.revision.body)
+    return page(request, "entry.html.j2", opened=opened, html=html, comments=comments, moves=moves)
+
+
+@router.get("/{number}/edit")
+def edit(request: Request, portal: ThePortal, visit: Visiting, number: int) -> Response:
+    """The form, filled with the newest revision."""
+    with portal.reading(visit.person) as acting:
+        opened = reading.opened(acting, number, newest=True)
+        return _form(request, acting, EntryForm.of(opened), number)
+
+
+@router.post("/{number}/edit")
+def revise(request: Request, portal: ThePortal, visit: Changing, number: int, typed: Typed) -> Response:
+    """A new revision, or the form again with what is wrong."""
+    try:
+        with portal.writing(visit.person) as acting:
+            writing.revise(acting, number, typed.content(), base=typed.base, note=typed.note, sensitive=typed.choice)
+    except PortalError as error:
+        with portal.reading(visit.person) as acting:
+            access.seen(acting, number)
+            return _form(request, acting, typed, number, error)
+    return to(f"/entries/{number}", newest=1)
+
+
+@router.get("/{number}/history")
+def history(request: Request, portal: ThePortal, visit: Visiting, number: int) -> Response:
+    """Its revisions."""
+    with portal.reading(visit.person) as acting:
+        opened = reading.opened(acting, number)
+        found = access.revisions(acting, opened.access)
+        people = reading.names(acting, [one.author for one in found])
+    return page(request, "history.html.j2", opened=opened, revisions=found, people=people)
+
+
+@router.get("/{number}/differences")
+def compare(
+    request: Request,
+    portal: ThePortal,
+    visit: Visiting,
+    number: int,
+    older: Annotated[int, Query()],
+    newer: Annotated[int, Query()],
+) -> Response:
+    """What changed from one revision to another."""
+    with portal.reading(visit.person) as acting:
+        opened = reading.opened(acting, number)
+        before, after = (access.revision(acting, opened.access, one) for one in (older, newer))
+        shelves = [shelf_of(acting.connection, one.shelf) for one in (before, after)]
+    lines = differences(before.body, after.body)
+    return page(request, "differences.html.j2", opened=opened, before=before, after=after, lines=lines, shelves=shelves)
+
+
+@router.post("/{number}/restore")
+def restore(
+    request: Request, portal: ThePortal, visit: Changing, number: int, revision: Number, base: Number
+) -> Response:
+    """Make an old revision the newest one."""
+    with portal.writing(visit.person) as acting:
+        writing.restore(acting, number, revision, base=base, note=said(request)("history.restored", number=revision))
+    return to(f"/entries/{number}", newest=1)
+
+
+@router.post("/{number}/move")
+def move(
+    portal: ThePortal,
+    visit: Changing,
+    number: int,
+    move: Annotated[str, Form()],
+    revision: Number,
+    reason: Annotated[str, Form()] = "",
+) -> Response:
+    """Send the newest revision on its way."""
+    with portal.writing(visit.person) as acting:
+        writing.move(acting, number, move, revision=revision, reason=reason)
+    return to(f"/entries/{number}", newest=1)
+
+
+@router.post("/{number}/owner")
+def give(portal: ThePortal, visit: Changing, number: int, name: Annotated[str, Form()] = "") -> Response:
+    """Make somebody else the owner."""
+    with portal.writing(visit.person) as acting:
+        writing.give(acting, number, name)
+    return to(f"/entries/{number}")
+
+
+@router.post("/{number}/comments")
+def comment(portal: ThePortal, visit: Changing, number: int, text: Annotated[str, Form()] = "") -> Response:
+    """Say something about it."""
+    with portal.writing(visit.person) as acting:
+        reading.comment(acting, number, text)
+    return to(f"/entries/{number}#comments")
+
+
+@router.post("/{number}/helped")
+def helped(request: Request, portal: ThePortal, visit: Changing, number: int) -> Response:
+    """ "This helped me"; for a script, the count alone."""
+    with portal.writing(visit.person) as acting:
+        count = reading.note_help(acting, number)
+    if request.headers.get("hx-request"):
+        return page(request, "helped.html.j2", count=count)
+    return to(f"/entries/{number}")
+
+
+def _form(
+    request: Request, acting: Acting, form: EntryForm, number: int | None, error: PortalError | None = None
+) -> Response:
+    """The form, with what is wrong; where something looks sensitive, with what and what would stand there instead."""
+    found: list[tuple[str, str, str]] = []
+    if isinstance(error, Sensitive):
+        content = form.content()
+        for text, places in ((content.title, error.title), (content.body, error.body)):
+            found += [(one.kind, text[one.start : one.end], one.mask) for one in places]
+    return page(
+        request,
+        "edit.html.j2",
+        200 if error is None else error.status,
+        typed=form,
+        number=number,
+        problem="" if error is None else error.said(said(request).language),
+        sensitive=found,
+        departments=departments(acting.connection),
+        mine=sorted(acting.person.where_at_least("author")),
+    )

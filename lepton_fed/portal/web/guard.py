@@ -1,0 +1,109 @@
+"""Around every request: where it may come from, how large it may be, and what a browser is told about the answer.
+
+    Guard ──► the application        refuses strangers' forms (403) and large bodies (413) before anything reads them
+
+A browser says with `Sec-Fetch-Site`, an older one with `Origin`, which site a form was sent from. The REST interface
+looks at no cookie, so that no other site can make a browser use it.
+"""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+LARGEST = 1024 * 1024
+"""Bytes of a request's body; the longest text is 200,000 characters."""
+
+API = "/api/"
+SAFE = ("GET", "HEAD", "OPTIONS")
+
+HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    # Not `no-referrer`: with that, browsers send `Origin: null` with our own forms.
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+}
+
+
+class _TooLarge(Exception):
+    """A body has grown beyond what is read."""
+
+
+class Guard:
+    """ASGI middleware. `strict_transport`: tell browsers never to come without TLS again.
+
+    That is for a certificate that browsers trust by themselves: of one that they do not, they would let nobody past.
+    """
+
+    def __init__(self, app: ASGIApp, *, strict_transport: bool = False) -> None:
+        self._app = app
+        strict = {"Strict-Transport-Security": "max-age=31536000"} if strict_transport else {}
+        self._headers = HEADERS | strict
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        answer = self._with_headers(scope, send)
+        if not _own(scope, headers):
+            await PlainTextResponse("this form was sent from another site", 403)(scope, receive, answer)
+        elif _length(headers) > LARGEST:
+            await PlainTextResponse("the request is too large", 413)(scope, receive, answer)
+        else:
+            try:
+                await self._app(scope, _counted(receive), answer)
+            except _TooLarge:
+                await PlainTextResponse("the request is too large", 413)(scope, receive, answer)
+
+    def _with_headers(self, scope: Scope, send: Send) -> Send:
+        async def answer(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in self._headers.items():
+                    headers[name] = value
+                if not scope["path"].startswith("/static/"):
+                    headers["Cache-Control"] = "no-store"
+            await send(message)
+
+        return answer
+
+
+def _own(scope: Scope, headers: Headers) -> bool:
+    """Whether it changes nothing, brings no cookie into play, or was sent from a page of ours."""
+    if scope["method"] in SAFE or scope["path"].startswith(API):
+        return True
+    site, origin = headers.get("sec-fetch-site"), headers.get("origin")
+    if site is not None:
+        return site in ("same-origin", "none")
+    return origin is not None and urlsplit(origin).netloc == headers.get("host")
+
+
+def _length(headers: Headers) -> int:
+    """What the request says of its body; more than the largest where it says nonsense."""
+    said = headers.get("content-length", "0")
+    return int(said) if said.isascii() and said.isdigit() and len(said) < 20 else LARGEST + 1
+
+
+def _counted(receive: Receive) -> Receive:
+    """Stops reading the body of a request that did not say how large it is, where it grows too large."""
+    total = 0
+
+    async def counting() -> Message:
+        nonlocal total
+        message = await receive()
+        total += len(message.get("body", b""))
+        if total > LARGEST:
+            raise _TooLarge
+        return message
+
+    return counting

@@ -1,0 +1,104 @@
+"""Pages as HTML: templates that escape whatever they are given, in the reader's language."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from functools import lru_cache
+from importlib.resources import files
+from typing import TYPE_CHECKING
+from urllib.parse import urlencode
+
+from fastapi import Request
+from starlette.responses import HTMLResponse, RedirectResponse
+
+from lepton_fed.portal.errors import PortalError
+from lepton_fed.portal.people.sessions import Visit
+from lepton_fed.portal.web.visiting import digest_of
+from lepton_fed.portal.wording import LANGUAGES, Wording, preferred, wording
+from lepton_fed.storage.portal_tables import AUDIENCES, KINDS, ROLES
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+LANGUAGE_COOKIE = "__Host-lepton-language"
+
+
+def page(request: Request, template: str, status: int = 200, **values: object) -> HTMLResponse:
+    """A page from its template. Templates have `t`, the sentences; `visit`; and `form`, to bring back with forms."""
+    visit = getattr(request.state, "visit", None)
+    language = language_of(request, visit)
+    shown = (
+        _environment()
+        .get_template(template)
+        .render(
+            t=wording(language),
+            language=language,
+            visit=visit,
+            form=visit.form if visit is not None else "",
+            path=request.url.path,
+            **values,
+        )
+    )
+    return HTMLResponse(shown, status)
+
+
+def said(request: Request) -> Wording:
+    """The sentences in the reader's language."""
+    return wording(language_of(request, getattr(request.state, "visit", None)))
+
+
+def refused(request: Request, error: PortalError) -> HTMLResponse:
+    """A refusal as a page."""
+    return page(request, "refused.html.j2", error.status, sentence=error.said(said(request).language))
+
+
+def to(path: str, **asked: object) -> RedirectResponse:
+    """Go on to another page, which is then asked for anew."""
+    query = urlencode({name: value for name, value in asked.items() if value})
+    return RedirectResponse(f"{path}?{query}" if query else path, 303)
+
+
+def own_path(path: str) -> str:
+    """A path of this portal, to go on to; its first page for whatever else somebody put into a link."""
+    safe = path.startswith("/") and not path.startswith("//") and "\\" not in path and path.isprintable()
+    return path if safe else "/"
+
+
+def language_of(request: Request, visit: Visit | None) -> str:
+    """What the person chose, this browser chose, or the browser asks for."""
+    chosen = (visit.person.language if visit is not None else "") or request.cookies.get(LANGUAGE_COOKIE, "")
+    return chosen if chosen in LANGUAGES else preferred(request.headers.get("accept-language", ""))
+
+
+def _moment(time: datetime) -> str:
+    return f"{time.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+
+
+@lru_cache(maxsize=1)
+def _environment() -> Environment:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    made = Environment(
+        loader=PackageLoader("lepton_fed.portal.web", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.globals.update(
+        languages=LANGUAGES,
+        kinds=KINDS,
+        audiences=AUDIENCES,
+        roles=ROLES,
+        style=_version("portal.css"),
+        script=_version("htmx.min.js"),
+        own_script=_version("portal.js"),
+    )
+    made.filters["moment"] = _moment
+    return made
+
+
+def _version(name: str) -> str:
+    """A static file's path with its digest, so that a browser may keep it until it changes."""
+    content = files("lepton_fed.portal.web").joinpath("static", name).read_bytes()
+    return f"/static/{name}?{digest_of(content)}"

@@ -1,0 +1,28 @@
+// What plain HTML cannot do: nothing on these pages needs it. Events are bound here, since the pages allow no script inline.
+"use strict";
+
+// A form that asks before it does what cannot be taken back.
+document.addEventListener("submit", (event) => {
+  const question = event.target.dataset.ask;
+  if (question && !window.confirm(question)) event.preventDefault();
+});
+
+// "/" leads to the search box, wherever nothing is being typed.
+document.addEventListener("keydown", (event) => {
+  const typing = event.target.closest("input, textarea, select");
+  if (event.key !== "/" || typing || event.ctrlKey || event.metaKey || event.altKey) return;
+  const box = document.querySelector("input[type=search]");
+  if (box) {
+    event.preventDefault();
+    box.focus();
+  }
+});
+
+// The departments of a shelf are asked for only where it is for named ones.
+const audience = document.querySelector("select[name=audience]");
+const named = document.querySelector("[data-for=named]");
+if (audience && named) {
+  const show = () => { named.hidden = audience.value !== "named"; };
+  audience.addEventListener("change", show);
+  show();
+}

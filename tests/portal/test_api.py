@@ -1,0 +1,162 @@
+"""What programs do with a personal token: the same as people on pages, by the same functions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from httpx import Response
+
+from lepton_fed.portal.people import tokens
+from tests.portal.browser import Browser
+from tests.portal.test_security import PUBLIC, routes
+from tests.portal.world import PASSWORD, World
+
+Call = Callable[..., Response]
+
+
+@pytest.fixture
+def call(there: World) -> Call:
+    """`call("author", "GET", "/search", ...)`, with a token of that person's."""
+    browser, known = Browser.before(there.portal), dict[str, str]()
+
+    def by(name: str, method: str, path: str, **more: Any) -> Response:
+        if name not in known:
+            with there.portal.database.writing() as connection:
+                known[name] = tokens.make(connection, there.person(name).id, "test", 30, there.clock.now)
+        return browser.request(method, f"/api{path}", headers={"Authorization": f"Bearer {known[name]}"}, **more)
+
+    return by
+
+
+ENTRY = {"department": "研发部门", "kind": "faq", "title": "为何停机", "body": "润滑不足。\n", "audience": "everyone"}
+
+
+def test_an_entry_goes_its_way_by_calls(call: Call) -> None:
+    made = call("author", "POST", "/entries", json={**ENTRY, "tags": ["停机"]})
+    assert made.status_code == 201, made.text
+    path = f"/entries/{made.json()['id']}"
+    assert call("shop", "GET", path).status_code == 404
+    assert (
+        call("author", "POST", f"{path}/moves", json={"move": "submit", "revision": 1}).json()["state"] == "in_review"
+    )
+    assert [one["title"] for one in call("reviewer", "GET", "/work").json()["reviews"]] == ["为何停机"]
+    moved = call("reviewer", "POST", f"{path}/moves", json={"move": "publish", "revision": 1})
+    assert moved.json()["published"] == 1
+    found = call("shop", "GET", "/search", params={"q": "润滑"}).json()
+    assert (found["total"], found["hits"][0]["title"]) == (1, "为何停机")
+    assert {"text": "润滑", "marked": True} in found["hits"][0]["text"]
+    assert call("shop", "POST", f"{path}/helped").json() == {"count": 1}
+    assert call("shop", "POST", f"{path}/comments", json={"text": "对"}).status_code == 204
+    read = call("shop", "GET", path).json()
+    assert call("supply", "GET", path).status_code == 200
+    read = call("shop", "GET", path).json()
+    assert (read["entry"]["opened"], read["comments"][0]["text"], read["moves"]) == (2, "对", []), (
+        "each person who read it, and not its author"
+    )
+    assert call("author", "POST", f"{path}/revisions", json={**_text(), "base": 1}).json() == {"id": 2}
+    assert call("author", "POST", f"{path}/revisions", json={**_text(), "base": 1}).status_code == 409
+    lines = call("author", "GET", f"{path}/differences", params={"older": 1, "newer": 2}).json()
+    assert {line["mark"] for line in lines} == {"gone", "new", "same"}
+    assert call("author", "POST", f"{path}/revisions/1/restore", json={"base": 2}).json() == {"id": 3}
+    assert [one["number"] for one in call("author", "GET", f"{path}/revisions").json()] == [3, 2, 1]
+    assert [one["number"] for one in call("shop", "GET", f"{path}/revisions").json()] == [1]
+    assert call("author", "PUT", f"{path}/owner", json={"name": "coauthor"}).status_code == 204
+
+
+def _text() -> dict[str, object]:
+    return {name: ENTRY[name] for name in ("title", "audience")} | {"body": "润滑不足，或过载。\n"}
+
+
+def test_what_looks_sensitive_is_answered_with_its_places_and_not_saved(call: Call) -> None:
+    entry = {**ENTRY, "body": "电话13812345678。"}
+    asked = call("author", "POST", "/entries", json=entry)
+    assert asked.status_code == 409
+    place = {"kind": "phone", "start": 2, "end": 13, "mask": "138****5678"}
+    assert asked.json()["places"] == {"title": [], "body": [place]}
+    assert call("author", "GET", "/work").json()["drafts"] == []
+    number = call("author", "POST", "/entries", json={**entry, "sensitive": "mask"}).json()["id"]
+    assert call("author", "GET", f"/entries/{number}").json()["revision"]["body"] == "电话138****5678。"
+
+
+def test_accounts_are_administered_by_calls(call: Call, there: World) -> None:
+    new = {"name": "new", "department": "研发部门", "role": "author", "password": PASSWORD}
+    assert call("author", "POST", "/people", json=new).status_code == 403
+    assert call("shop-admin", "POST", "/people", json=new).status_code == 403
+    made = call("admin", "POST", "/people", json=new)
+    assert (made.status_code, made.json()["roles"]) == (201, {"研发部门": "author"})
+    number = made.json()["id"]
+    assert call("shop-admin", "PUT", f"/people/{number}/roles/生产车间", json={"role": "reader"}).status_code == 204
+    assert there.person("new").roles == {"研发部门": "author", "生产车间": "reader"}
+    assert (
+        call("shop-admin", "PUT", f"/people/{number}/roles/研发部门", json={"role": "administrator"}).status_code == 403
+    )
+    # Who has a role in a department that the administrator does not answer for could be signed in as.
+    assert call("admin", "PUT", f"/people/{number}/password", json={"password": PASSWORD}).status_code == 403
+    assert call("root", "PUT", f"/people/{number}/password", json={"password": PASSWORD}).status_code == 204
+    assert call("shop-admin", "PUT", f"/people/{number}/roles/生产车间", json={"role": None}).status_code == 204
+    assert call("admin", "PUT", f"/people/{number}/active", json={"active": False}).status_code == 204
+    assert call("admin", "POST", "/departments", json={"name": "新部门"}).status_code == 403
+    assert call("root", "POST", "/departments", json={"name": "新部门"}).status_code == 204
+    assert "新部门" in call("author", "GET", "/departments").json()
+    assert PASSWORD not in str(call("root", "GET", "/people").json())
+
+
+def test_an_entry_is_not_there_for_a_call_from_another_department(call: Call, there: World) -> None:
+    hidden = there.publish("机密")
+    bodies: dict[str, dict[str, object]] = {
+        "/revisions": {"title": "x", "body": "y", "base": 1},
+        "/revisions/1/restore": {"base": 1},
+        "/moves": {"move": "retire", "revision": 1, "reason": "x"},
+        "/owner": {"name": "shop"},
+        "/comments": {"text": "x"},
+    }
+    tried = 0
+    for method, path in routes(there):
+        if path.startswith("/api/entries/{number}"):
+            at = path.removeprefix("/api").replace("{number}", str(hidden)).replace("{revision}", "1")
+            sent = bodies.get(at.removeprefix(f"/entries/{hidden}"))
+            for name in ("shop", "shop-admin", "root"):
+                answer = call(name, method, at, json=sent, params={"older": 1, "newer": 1})
+                assert (answer.status_code, answer.json()["error"]) == (404, "not_there"), (name, method, at)
+            tried += 1
+    assert tried == 9
+
+
+def test_a_token_ends_when_it_should(there: World, call: Call) -> None:
+    assert call("author", "GET", "/me").json()["name"] == "author"
+    there.clock.forward(days=31)
+    assert call("author", "GET", "/me").status_code == 401
+
+
+def test_a_session_is_no_token_and_a_token_no_session(there: World) -> None:
+    browser = Browser.before(there.portal).sign_in("author")
+    assert browser.get("/api/me").status_code == 401
+    with there.portal.database.writing() as connection:
+        token = tokens.make(connection, there.person("author").id, "x", 1, there.clock.now)
+    other = Browser.before(there.portal)
+    answer = other.get("/", headers={"Authorization": f"Bearer {token}"}, follow_redirects=False)
+    assert answer.status_code == 303
+
+
+@pytest.mark.parametrize(
+    "sent", [{}, {"title": 1}, {**ENTRY, "more": 1}, {**ENTRY, "kind": "x"}, {**ENTRY, "body": " "}]
+)
+def test_what_cannot_be_read_is_refused_without_repeating_it(call: Call, sent: dict[str, object]) -> None:
+    answer = call("author", "POST", "/entries", json=sent)
+    assert answer.status_code == 422
+    assert answer.json()["error"] in ("fields", "body")
+    assert "润滑" not in answer.text
+
+
+def test_the_document_tells_of_every_call(there: World, call: Call) -> None:
+    document = call("author", "GET", "/openapi.json").json()
+    told = {(method.upper(), path) for path, of in document["paths"].items() for method in of}
+    calls = {(method, path) for method, path in routes(there) if path.startswith("/api")} - PUBLIC
+    assert told == calls - {("GET", "/api/openapi.json")}
+    for path, of in document["paths"].items():
+        for method, said in of.items():
+            assert said["summary"], (method, path)
+            assert said["description"], (method, path)
+            assert said["security"], (method, path)

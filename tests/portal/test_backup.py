@@ -1,0 +1,97 @@
+"""A backup is the portal: restored, in the same database or the other, nothing is missing and everybody can go on."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import stat
+import zipfile
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from lepton_fed.errors import StorageError
+from lepton_fed.portal.backup import backup, restore
+from lepton_fed.portal.finding.search import Asked, find
+from lepton_fed.portal.portal import Portal
+from lepton_fed.storage.models import Base
+from tests.portal.browser import Browser
+from tests.portal.world import World, cheap
+
+TABLES = [t for t in Base.metadata.sorted_tables if t.name.startswith("portal_") and t.name != "portal_session"]
+
+
+def everything(portal: Portal) -> dict[str, list[str]]:
+    with portal.database.reading() as connection:
+        return {t.name: sorted(map(str, connection.execute(select(t)))) for t in TABLES}
+
+
+def filled(there: World) -> None:
+    number = there.publish("齿轮箱", "振动", audience="named", named=["生产车间"], tags=["质检"])
+    there.write("草稿", "未完")
+    browser = Browser.before(there.portal).sign_in("shop")
+    browser.fill(f"/entries/{number}/comments", text="谢谢")
+    browser.fill(f"/entries/{number}/helped")
+
+
+def test_what_is_restored_is_what_was_there(either: World, tmp_path: Path) -> None:
+    filled(either)
+    path = tmp_path / "备份.zip"
+    rows = backup(either.portal, path)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    with contextlib.closing(Portal.opened(tmp_path / "new", passwords=cheap(), clock=either.clock)) as new:
+        assert restore(new, path) == rows
+        assert everything(new) == everything(either.portal)
+        restored = World(new, either.clock)
+        with restored.acting("shop") as acting:
+            assert [hit.entry for hit in find(acting, Asked(text="振动")).hits] == [1]
+        assert restored.publish("新", by="author") == 3
+        Browser.before(new).sign_in("author")
+
+
+def test_a_backup_goes_from_sqlite_to_postgresql(there: World, tmp_path: Path, postgresql_url: str) -> None:
+    filled(there)
+    backup(there.portal, tmp_path / "b.zip")
+    with contextlib.closing(
+        Portal.opened(tmp_path / "new", postgresql_url, passwords=cheap(), clock=there.clock)
+    ) as new:
+        restore(new, tmp_path / "b.zip")
+        assert everything(new) == everything(there.portal)
+        assert World(new, there.clock).publish("新", by="author") == 3
+
+
+def test_nothing_is_written_over_and_nothing_half_restored(there: World, tmp_path: Path) -> None:
+    path = tmp_path / "b.zip"
+    backup(there.portal, path)
+    before = everything(there.portal)
+    with pytest.raises(StorageError, match="exists"):
+        backup(there.portal, path)
+    with pytest.raises(StorageError, match="holds something"):
+        restore(there.portal, path)
+    assert everything(there.portal) == before
+    assert [p.name for p in tmp_path.iterdir() if p.name.startswith(".")] == []
+
+
+@pytest.mark.parametrize("damage", ["no zip", "other schema", "a table missing", "a line cut", "a reference broken"])
+def test_a_backup_that_is_damaged_restores_nothing(there: World, tmp_path: Path, damage: str) -> None:
+    filled(there)
+    backup(there.portal, tmp_path / "b.zip")
+    spoilt = tmp_path / "spoilt.zip"
+    with zipfile.ZipFile(tmp_path / "b.zip") as old, zipfile.ZipFile(spoilt, "w") as new:
+        for name in old.namelist():
+            content = old.read(name)
+            if damage == "other schema" and name == "portal.json":
+                content = json.dumps({**json.loads(content), "schema": "0001"}).encode()
+            if damage == "a line cut" and name == "portal_use.jsonl":
+                content = content[:-9]
+            if damage == "a reference broken" and name == "portal_comment.jsonl":
+                content = content.replace(b'"entry": 1', b'"entry": 99')
+            if damage != "a table missing" or name != "portal_use.jsonl":
+                new.writestr(name, content)
+    if damage == "no zip":
+        spoilt.write_bytes(b"PK nothing")
+    with contextlib.closing(Portal.opened(tmp_path / "new", passwords=cheap(), clock=there.clock)) as fresh:
+        with pytest.raises(StorageError):
+            restore(fresh, spoilt)
+        assert not any(everything(fresh).values())

@@ -1,0 +1,130 @@
+"""Commands of a portal: help for everything, one sentence for every mistake, and a certificate that browsers take."""
+
+from __future__ import annotations
+
+import io
+import re
+import socket
+import ssl
+import stat
+import sys
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from typer.main import get_command
+
+from lepton_fed.cli import app, main
+from lepton_fed.errors import ConfigError
+from lepton_fed.portal.serving import given_certificate, own_certificate
+from tests.portal.world import PASSWORD
+
+COMMANDS = get_command(app).commands["portal"].commands  # type: ignore[attr-defined]
+NOW = datetime(2030, 5, 1, 12, tzinfo=UTC)
+
+Said = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def cli(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Said:
+    monkeypatch.delenv("LEPTON_FED_PORTAL_DATABASE", raising=False)
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments: object, typed: str = PASSWORD + "\n") -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "stdin", io.StringIO(typed))
+        code = 0
+        try:
+            main(["portal", *map(str, arguments)])
+        except SystemExit as end:
+            code = int(end.code or 0)
+        return (code, *capsys.readouterr())
+
+    return call
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_the_help_describes_each_option_and_gives_an_example(cli: Said, name: str) -> None:
+    code, out, err = cli(name, "--help")
+    assert (code, err) == (0, "")
+    assert f"Example: lepton-fed portal {name}" in out
+    for parameter in COMMANDS[name].params:
+        assert parameter.help, parameter.name
+        assert all(word in out for word in parameter.help.split())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "typed", "sentence"),
+    [
+        (("user", "p", "wang", "--department", "甲"), "short\n", "a password has"),
+        (("user", "p", "wang", "--department", "甲"), "", "a password has"),
+        (("user", "p", "wang", "--department", "甲", "--role", "king"), None, "a role is one of"),
+        (("user", "p", "wang fang", "--department", "甲"), None, "a name to sign in with"),
+        (("user", "p", "wang", "--department", "甲\n乙"), None, "a name has"),
+        (("backup", "none", "b.zip"), None, "there is no portal in none"),
+        (("restore", "p", "none.zip"), None, "cannot be read"),
+        (("export", "none", "out", "--as", "wang"), None, "there is no portal"),
+        (("serve", "p", "--certificate", "x.pem"), None, "go together"),
+        (("serve", "p", "--certificate", "x.pem", "--key", "y.pem"), None, "cannot be used as a certificate"),
+        (("serve", "p", "--database", "mysql://x/y"), None, "mysql"),
+    ],
+)
+def test_a_mistake_is_one_sentence(cli: Said, arguments: tuple[str, ...], typed: str | None, sentence: str) -> None:
+    code, out, err = cli(*arguments, typed=PASSWORD + "\n" if typed is None else typed)
+    assert (code, out) == (2, "")
+    assert re.fullmatch(rf"lepton-fed: .*{sentence}.*\n", err), err
+
+
+def test_a_port_that_is_taken_is_one_sentence(cli: Said) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        code, _, err = cli("serve", "p", "--port", taken.getsockname()[1])
+    assert code == 2
+    assert "choose another --port" in err
+
+
+def test_an_account_that_failed_leaves_no_trace(cli: Said, tmp_path: Path) -> None:
+    assert cli("user", "p", "wang", "--department", "甲", "--role", "king")[0] == 2
+    assert cli("export", "p", "out", "--as", "wang")[0] == 2
+    assert cli("user", "p", "wang", "--department", "甲")[:2] == (0, "wang: reader in 甲\n")
+
+
+def test_what_the_portal_keeps_is_its_owners_alone(cli: Said, tmp_path: Path) -> None:
+    cli("user", "p", "wang", "--department", "甲")
+    own_certificate(tmp_path / "p", "localhost", NOW)
+    for path in (tmp_path / "p", *(tmp_path / "p").rglob("*")):
+        if path.suffix != ".crt":
+            assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0, path
+
+
+def test_the_certificate_is_made_once_and_anew_before_it_ends_or_for_another_host(tmp_path: Path) -> None:
+    first = own_certificate(tmp_path, "localhost", NOW)
+    content, trusted = first.certificate.read_bytes(), (tmp_path / "tls" / "ca.crt").read_bytes()
+    assert own_certificate(tmp_path, "localhost", NOW + timedelta(days=300)).certificate.read_bytes() == content
+    assert own_certificate(tmp_path, "localhost", NOW + timedelta(days=380)).certificate.read_bytes() != content
+    content = first.certificate.read_bytes()
+    assert own_certificate(tmp_path, "portal.example.com", NOW).certificate.read_bytes() != content
+    assert (tmp_path / "tls" / "ca.crt").read_bytes() == trusted, "browsers need not be told again"
+
+
+def test_whoever_trusts_the_authority_trusts_the_portal(tmp_path: Path) -> None:
+    made = own_certificate(tmp_path, "localhost", datetime.now(UTC))
+    assert given_certificate(made.certificate, made.key).authority is None
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(made.certificate, made.key)
+    trusting = ssl.create_default_context(cafile=made.authority)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        answering = threading.Thread(target=lambda: server.wrap_socket(listener.accept()[0], server_side=True).close())
+        answering.start()
+        with (
+            socket.create_connection(listener.getsockname()) as plain,
+            trusting.wrap_socket(plain, server_hostname="localhost") as secured,
+        ):
+            assert secured.version() == "TLSv1.3"
+        answering.join()
+
+
+def test_a_key_of_another_certificate_is_refused(tmp_path: Path) -> None:
+    one, other = (own_certificate(tmp_path / name, "localhost", NOW) for name in ("a", "b"))
+    with pytest.raises(ConfigError, match="cannot be used"):
+        given_certificate(one.certificate, other.key)

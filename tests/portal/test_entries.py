@@ -1,0 +1,265 @@
+"""The way of an entry: who may send it where, what readers see meanwhile, and that nothing is lost on it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from lepton_fed.portal.entries import access, reading, states, writing
+from lepton_fed.portal.entries.content import LONGEST_BODY, Content
+from lepton_fed.portal.entries.states import Mover
+from lepton_fed.portal.errors import Conflict, Forbidden, NotThere, PortalError, Sensitive, Unacceptable
+from lepton_fed.storage.portal_tables import MOVES, STATES
+from tests.portal.world import World
+
+
+def state(there: World, number: int) -> tuple[str, int | None, int]:
+    with there.acting("author") as acting:
+        entry = access.seen(acting, number).entry
+        return entry.state, entry.published, entry.newest
+
+
+def revise(there: World, number: int, by: str, body: str, base: int) -> int:
+    with there.acting(by) as acting:
+        return writing.revise(acting, number, Content.given(title="题", body=body), base=base)
+
+
+def body_for(there: World, name: str, number: int) -> str:
+    with there.acting(name) as acting:
+        return reading.opened(acting, number).revision.body
+
+
+# ---------------------------------------------------------------- the table of states
+
+
+@pytest.mark.parametrize("before", STATES)
+@pytest.mark.parametrize("move", MOVES)
+def test_a_move_that_is_not_in_the_table_is_refused(before: str, move: str) -> None:
+    everything = Mover(writes=True, reviews=True, wrote=False)
+    if (before, move) in states.TABLE:
+        assert states.after(before, move, everything, "why") == states.TABLE[before, move].after
+    else:
+        with pytest.raises(Conflict):
+            states.after(before, move, everything, "why")
+
+
+@pytest.mark.parametrize("mover", [Mover(a, b, c) for a in (0, 1) for b in (0, 1) for c in (0, 1)])  # type: ignore[arg-type]
+def test_what_is_offered_is_what_is_allowed(mover: Mover) -> None:
+    for before, move in states.TABLE:
+        offered = move in states.moves(before, mover)
+        try:
+            states.after(before, move, mover, "why")
+        except Forbidden:
+            assert not offered
+        else:
+            assert offered
+
+
+def test_every_state_and_move_of_the_database_is_known() -> None:
+    assert {before for before, _ in states.TABLE} | {rule.after for rule in states.TABLE.values()} == set(STATES)
+    assert {move for _, move in states.TABLE} == set(MOVES)
+
+
+# ---------------------------------------------------------------- two persons
+
+
+@pytest.mark.parametrize("name", ["reviewer", "admin"])
+def test_nobody_publishes_what_they_wrote_whatever_else_they_are(there: World, name: str) -> None:
+    number = there.write("题", by=name)
+    there.send(number, name, "submit")
+    with pytest.raises(Forbidden, match="somebody else decides"):
+        there.send(number, name, "publish")
+    assert state(there, number) == ("in_review", None, 1)
+
+
+def test_nobody_publishes_a_text_in_which_a_revision_is_theirs(there: World) -> None:
+    number = there.write("题")
+    revise(there, number, "reviewer", "改", 1)
+    revise(there, number, "author", "再改", 2)
+    there.send(number, "author", "submit")
+    with pytest.raises(Forbidden):
+        there.send(number, "reviewer", "publish")
+    assert there.send(number, "admin", "publish") == "published"
+    # What was published stands: only what came since counts.
+    revise(there, number, "author", "新", 3)
+    there.send(number, "author", "submit")
+    assert there.send(number, "reviewer", "publish") == "published"
+
+
+def test_who_may_only_write_does_not_publish_and_who_may_only_read_does_not_submit(there: World) -> None:
+    number = there.publish("题", audience="everyone")
+    revise(there, number, "author", "改", 1)
+    there.send(number, "author", "submit")
+    for name in ("coauthor", "reader", "shop", "shop-admin"):
+        with pytest.raises(Forbidden):
+            there.send(number, name, "publish", revision=2)
+
+
+def test_changes_are_requested_with_a_reason_and_then_made(there: World) -> None:
+    number = there.write("题")
+    there.send(number, "author", "submit")
+    with pytest.raises(Unacceptable, match="give a reason"):
+        there.send(number, "reviewer", "request_changes")
+    assert there.send(number, "reviewer", "request_changes", reason="太短") == "changes_requested"
+    with there.acting("author") as acting:
+        assert [entry.id for entry in reading.to_do(acting).drafts] == [number]
+        said = reading.moves(acting, access.seen(acting, number))
+    assert (said[0].move, said[0].text, said[0].person) == ("request_changes", "太短", "Reviewer")
+    revise(there, number, "author", "更长", 1)
+    assert state(there, number) == ("draft", None, 2)
+
+
+# ---------------------------------------------------------------- what stands still, and what is lost
+
+
+def test_a_text_stands_still_while_it_is_reviewed(there: World) -> None:
+    number = there.write("题", "甲")
+    there.send(number, "author", "submit")
+    with pytest.raises(Conflict, match="being reviewed"):
+        revise(there, number, "author", "乙", 1)
+    there.send(number, "author", "take_back")
+    assert revise(there, number, "author", "乙", 1) == 2
+
+
+def test_two_authors_at_once_do_not_overwrite_each_other(there: World) -> None:
+    number = there.write("题")
+    revise(there, number, "coauthor", "先", 1)
+    with pytest.raises(Conflict, match="newer revision"):
+        revise(there, number, "author", "后", 1)
+    there.send(number, "author", "submit")
+    with pytest.raises(Conflict):
+        there.send(number, "reviewer", "publish", revision=1)
+
+
+def test_readers_see_what_is_published_until_the_next_is(there: World) -> None:
+    number = there.publish("题", "甲")
+    revise(there, number, "author", "乙", 1)
+    assert body_for(there, "reader", number) == "甲"
+    there.send(number, "author", "submit")
+    there.send(number, "reviewer", "request_changes", reason="不")
+    assert body_for(there, "reader", number) == "甲"
+    with there.acting("reader") as acting:
+        with pytest.raises(NotThere):
+            reading.opened(acting, number, newest=True)
+        assert [one.number for one in access.revisions(acting, access.seen(acting, number))] == [1]
+
+
+def test_an_old_revision_comes_back_as_a_new_one(there: World) -> None:
+    number = there.publish("题", "甲")
+    revise(there, number, "author", "乙", 1)
+    with there.acting("author") as acting:
+        assert writing.restore(acting, number, 1, base=2, note="恢复") == 3
+    with there.acting("author") as acting:
+        found = access.revisions(acting, access.seen(acting, number))
+    assert [(one.number, one.body) for one in found] == [(3, "甲"), (2, "乙"), (1, "甲")]
+
+
+def test_an_earlier_revision_is_for_those_that_it_was_published_for(there: World) -> None:
+    number = there.publish("题", "内部细节")
+    with there.acting("author") as acting:
+        writing.revise(acting, number, Content.given(title="题", body="公开", audience="everyone"), base=1)
+    there.send(number, "author", "submit")
+    there.send(number, "reviewer", "publish")
+    with there.acting("shop") as acting:
+        found = access.seen(acting, number)
+        assert [one.number for one in access.revisions(acting, found)] == [2]
+        with pytest.raises(NotThere):
+            access.revision(acting, found, 1)
+
+
+def test_what_is_retired_is_gone_for_readers_and_can_be_revised(there: World) -> None:
+    number = there.publish("题")
+    there.send(number, "reviewer", "retire", reason="过时")
+    with there.acting("reader") as acting, pytest.raises(NotThere):
+        access.seen(acting, number)
+    revise(there, number, "author", "新", 1)
+    assert state(there, number) == ("draft", None, 2)
+
+
+def test_what_has_expired_comes_back_until_somebody_confirms_it(there: World) -> None:
+    number = there.publish("题")
+    waiting: Callable[[str], list[int]] = lambda name: _stale(there, name)  # noqa: E731
+    assert waiting("author") == []
+    there.clock.forward(days=181)
+    assert (waiting("author"), waiting("reviewer"), waiting("reader")) == ([number], [number], [])
+    there.send(number, "author", "confirm")
+    assert waiting("author") == waiting("reviewer") == []
+
+
+def _stale(there: World, name: str) -> list[int]:
+    with there.acting(name) as acting:
+        return [entry.id for entry in reading.to_do(acting).stale]
+
+
+# ---------------------------------------------------------------- what is handed in
+
+
+def test_nothing_sensitive_is_saved_before_its_author_has_said_so(there: World) -> None:
+    text = Content.given(title="题", body="电话13812345678")
+    with pytest.raises(Sensitive), there.acting("author") as acting:
+        writing.begin(acting, "研发部门", "note", text)
+    with there.acting("author") as acting:
+        assert reading.to_do(acting).drafts == []
+        masked = writing.begin(acting, "研发部门", "note", text, sensitive="mask")
+        kept = writing.begin(acting, "研发部门", "note", text, sensitive="keep")
+        found = [reading.opened(acting, number).revision for number in (masked, kept)]
+    assert [(one.body, one.masked, one.kept) for one in found] == [
+        ("电话138****5678", 1, 0),
+        ("电话13812345678", 0, 1),
+    ]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"title": ""},
+        {"title": "题\n"},
+        {"title": "x" * 201},
+        {"body": " \n"},
+        {"body": "x" * (LONGEST_BODY + 1)},
+        {"tags": ("x" * 41,)},
+        {"audience": "world"},
+        {"audience": "named"},
+        {"named": ("a",)},
+    ],
+)
+def test_content_checks_itself(wrong: dict[str, object]) -> None:
+    with pytest.raises(PortalError):
+        Content(**{"title": "题", "body": "文", **wrong})  # type: ignore[arg-type]
+
+
+def test_content_is_cleaned_of_what_cannot_be_seen_or_stored() -> None:
+    made = Content.given(title=" a\x00\n b ", body="x\r\ny\x08\ud800", tags="甲，乙, 甲;;")
+    assert (made.title, made.body, made.tags) == ("a b", "x\ny?", ("甲", "乙"))
+
+
+def test_an_entry_is_written_for_ones_own_department_and_for_departments_that_there_are(there: World) -> None:
+    text = Content.given(title="题", body="文")
+    for department, content in {"生产车间": text, "无": text}.items():
+        with pytest.raises(PortalError), there.acting("author") as acting:
+            writing.begin(acting, department, "note", content)
+    with pytest.raises(Unacceptable), there.acting("author") as acting:
+        named = Content.given(title="题", body="文", audience="named", named=["无"])
+        writing.begin(acting, "研发部门", "note", named)
+    with pytest.raises(Forbidden), there.acting("reader") as acting:
+        writing.begin(acting, "研发部门", "note", text)
+
+
+def test_an_owner_is_somebody_who_may_write_there(there: World) -> None:
+    number = there.publish("题", audience="everyone")
+    with there.acting("author") as acting:
+        for name in ("shop-author", "reader", "nobody"):
+            with pytest.raises(PortalError):
+                writing.give(acting, number, name)
+        writing.give(acting, number, "coauthor")
+        assert access.seen(acting, number).entry.owner == there.person("coauthor").id
+
+
+def test_help_counts_each_person_once_and_never_the_writers(there: World) -> None:
+    number = there.publish("题", audience="everyone")
+    for name, count in (("shop", 1), ("shop", 1), ("reader", 2), ("supply", 3)):
+        with there.acting(name) as acting:
+            assert reading.note_help(acting, number) == count
+    with there.acting("author") as acting, pytest.raises(Forbidden):
+        reading.note_help(acting, number)

@@ -1,0 +1,54 @@
+"""What people do on the pages, from signing in to reading what somebody else published."""
+
+from __future__ import annotations
+
+from tests.portal.browser import Browser
+from tests.portal.world import World
+
+
+def test_an_entry_goes_from_its_author_through_a_reviewer_to_a_reader(there: World) -> None:
+    author, reviewer = Browser.before(there.portal).sign_in("author"), Browser.before(there.portal).sign_in("reviewer")
+    answer = author.fill(
+        "/entries/new",
+        title="齿轮箱质检",
+        body="# 步骤\n\n先看**振动**。",
+        department="研发部门",
+        kind="document",
+        audience="everyone",
+        tags="质检，齿轮箱",
+    )
+    assert answer.status_code == 200, answer.text
+    path = answer.url.path
+    assert "<strong>振动</strong>" in answer.text
+    reader = Browser.before(there.portal).sign_in("shop")
+    assert reader.get(path).status_code == 404
+    assert author.fill(f"{path}/move", move="submit", revision=1).status_code == 200
+    assert "齿轮箱质检" in reviewer.get("/work").text
+    assert reviewer.fill(f"{path}/move", move="publish", revision=1).status_code == 200
+    read = reader.get(path)
+    assert read.status_code == 200
+    assert "<strong>振动</strong>" in read.text
+    assert "<mark>质检</mark>" in reader.get("/search", params={"q": "质检"}).text
+    assert "Helped 1" in reader.fill(f"{path}/helped").text
+    assert "Helped 1" in reader.fill(f"{path}/helped").text, "once a person"
+    assert "谢谢&lt;b&gt;" in reader.fill(f"{path}/comments", text="谢谢<b>").text
+
+
+def test_somebody_reads_the_portal_in_the_language_of_their_choice(there: World) -> None:
+    browser = Browser.before(there.portal, "zh-CN,zh;q=0.9").sign_in("author")
+    assert "等待我审核" in browser.get("/work").text
+    assert "Waiting for my review" in browser.post("/language", data={"language": "en", "back": "/work"}).text
+    assert "Waiting for my review" in Browser.before(there.portal, "zh").sign_in("author").get("/work").text
+
+
+def test_every_page_can_be_shown(there: World) -> None:
+    number = there.publish("题", "一\n二\n三", audience="named", named=["生产车间"])
+    admin = Browser.before(there.portal).sign_in("admin")
+    path = f"/entries/{number}"
+    admin.fill(f"{path}/edit", title="题目", body="一\n贰\n三", base=1, note="改", audience="everyone")
+    for page in ("/", "/search?q=题", "/work", "/account", "/people", path, f"{path}?newest=1", f"{path}/edit",
+                 f"{path}/history", f"{path}/differences?older=1&newer=2", "/entries/new"):  # fmt: skip
+        answer = admin.get(page)
+        assert answer.status_code == 200, (page, answer.text)
+        assert answer.headers["content-security-policy"].startswith("default-src 'self'")
+    assert "<b>贰</b>" in admin.get(f"{path}/differences?older=1&newer=2").text

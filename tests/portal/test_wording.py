@@ -1,0 +1,69 @@
+"""Both languages say everything, with the same values; no page asks for a sentence that is not there."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from string import Formatter
+
+import pytest
+
+import lepton_fed.portal
+from lepton_fed.portal.entries.sensitive import RULES
+from lepton_fed.portal.wording import LANGUAGES, preferred, wording
+from lepton_fed.storage.portal_tables import AUDIENCES, KINDS, MOVES, ROLES, STATES
+
+HOME = Path(lepton_fed.portal.__file__).parent
+TEMPLATES = sorted((HOME / "web" / "templates").glob("*.j2"))
+
+
+def fields(sentence: str) -> set[str]:
+    return {name for _, name, _, _ in Formatter().parse(sentence) if name}
+
+
+def test_every_language_has_the_same_sentences_with_the_same_values() -> None:
+    english = wording("en").sentences
+    for language in LANGUAGES:
+        other = wording(language).sentences
+        assert other.keys() == english.keys()
+        for key, sentence in other.items():
+            assert sentence.strip(), key
+            assert fields(sentence) == fields(english[key]), (language, key)
+    assert {path.stem for path in (HOME / "messages").iterdir()} == set(LANGUAGES)
+
+
+def test_the_chinese_is_chinese() -> None:
+    english, chinese = wording("en").sentences, wording("zh").sentences
+    assert {key for key in english if english[key] == chinese[key]} == {"edit.markdown"}
+
+
+def asked() -> set[str]:
+    """Every key that pages and refusals ask for, as far as it is written out."""
+    found = set()
+    for template in TEMPLATES:
+        found |= set(re.findall(r'\bt\("([\w.]+)"[,)]', template.read_text("utf-8")))
+    for source in HOME.rglob("*.py"):
+        text = source.read_text("utf-8")
+        found |= set(re.findall(r'said\(request\)\("([\w.]+)"', text))
+        errors = r'(?:Unacceptable|Forbidden|Conflict|super\(\)\.__init__)\(\s*"([\w.]+)"'
+        found |= {f"error.{key}" for key in re.findall(errors, text)}
+    return found
+
+
+def made() -> set[str]:
+    """Keys that are put together from a word of the tables."""
+    words = {"state": STATES, "kind": KINDS, "audience": AUDIENCES, "role": ROLES, "move": MOVES, "moved": MOVES}
+    words |= {"sensitive": tuple(rule.kind for rule in RULES), "differences": ("same", "gone", "new")}
+    return {f"{group}.{word}" for group, of in words.items() for word in of}
+
+
+def test_every_sentence_is_there_and_none_is_idle() -> None:
+    assert asked() | made() == set(wording("en").sentences)
+
+
+@pytest.mark.parametrize(
+    ("accepted", "language"),
+    [("zh-CN,zh;q=0.9,en;q=0.8", "zh"), ("fr,en;q=0.5", "en"), ("", "en"), ("de", "en"), ("EN-us", "en")],
+)
+def test_the_language_is_the_first_that_a_browser_asks_for(accepted: str, language: str) -> None:
+    assert preferred(accepted) == language
