@@ -59,10 +59,10 @@ def chromium() -> Iterator[Chromium]:
         browser.close()
 
 
-@pytest.fixture
-def address(original: Path, tmp_path: Path) -> Iterator[str]:
-    """Of a portal of its own, with an entry published."""
-    folder = Path(shutil.copytree(original, tmp_path / "门户"))
+@pytest.fixture(scope="module")
+def address(original: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Of a portal of their own, with an entry published."""
+    folder = Path(shutil.copytree(original, tmp_path_factory.mktemp("旅") / "门户"))
     there = reopened(folder)
     there.publish("齿轮箱质检步骤", "先看**振动**，再看温度。", audience="everyone", tags=["质检"], kind="document")
     there.portal.close()
@@ -107,6 +107,9 @@ class Visitor:
     def press(self, key: str) -> None:
         self.page.get_by_role("button", name=self.t(key), exact=True).first.click()
 
+    def sees(self, text: str) -> None:
+        self.page.get_by_text(text).first.wait_for()
+
     def shown(self, name: str) -> None:
         """Look at the page: nothing is wrong with it, and it is drawn where that is asked for."""
         assert self.page.evaluate(FAULTS) == [], name
@@ -122,40 +125,40 @@ def test_an_entry_is_written_masked_reviewed_found_and_thanked_for(
     chromium: Chromium, address: str, language: str
 ) -> None:
     author = Visitor(chromium, address, language).sign_in("author")
-    t, page = author.t, author.page
+    t, page, title = author.t, author.page, f"停机原因 {language}"
     page.get_by_role("link", name=t("nav.new")).click()
-    page.get_by_label(t("entry.title")).fill("停机原因")
+    page.get_by_label(t("entry.title")).fill(title)
     page.get_by_label(t("entry.body")).fill("# 原因\n\n润滑不足，问 13812345678。\n\n- [x] 已查")
     author.press("edit.preview")
     page.locator("#preview h2", has_text="原因").wait_for()
     page.locator("select[name=audience]").select_option("everyone")
     author.press("edit.save")
-    page.get_by_text("138****5678").wait_for()
+    author.sees("138****5678")
     author.shown("sensitive")
     author.press("edit.save_masked")
-    page.get_by_text(t("entry.masked", count=1)).wait_for()
+    author.sees(t("entry.masked", count=1))
     author.press("move.submit")
-    page.get_by_text(t("moved.submit")).wait_for()
+    author.sees(t("moved.submit"))
     path = page.url.removeprefix(address)
 
     reviewer = Visitor(chromium, address, language).sign_in("reviewer")
     reviewer.shown("home")
-    reviewer.page.get_by_role("link", name="停机原因").first.click()
+    reviewer.page.get_by_role("link", name=title).first.click()
     reviewer.shown("review")
     reviewer.press("move.publish")
-    reviewer.page.get_by_text(t("moved.publish")).wait_for()
+    reviewer.sees(t("moved.publish"))
 
     reader = Visitor(chromium, address, language).sign_in("shop")
     reader.page.goto("/search")
     reader.page.get_by_label(t("search.words")).press_sequentially("润滑")
     reader.page.locator("#hits mark", has_text="润滑").wait_for()
     reader.shown("search")
-    reader.page.locator("#hits").get_by_role("link", name="停机原因").click()
+    reader.page.locator("#hits").get_by_role("link", name=title).click()
     reader.press("entry.helped_me")
-    reader.page.get_by_text(t("entry.helped_count", count=1)).wait_for()
+    reader.sees(t("entry.helped_count", count=1))
     reader.page.get_by_label(t("comments.label")).fill("谢谢 <b>!</b>")
     reader.press("comments.go")
-    reader.page.get_by_text("谢谢 <b>!</b>").wait_for()
+    reader.sees("谢谢 <b>!</b>")
     reader.shown("entry")
     assert "13812345678" not in reader.page.content()
     assert reader.page.url.startswith(address + path.partition("?")[0])
