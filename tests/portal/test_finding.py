@@ -127,6 +127,8 @@ def test_filters_narrow_and_pages_follow_each_other(either: World) -> None:
         first, second = (find(acting, Asked(text="齿轮", page=page)) for page in (1, 2))
         assert (first.total, first.pages, len(first.hits), len(second.hits)) == (PAGE + 4, 2, PAGE, 4)
         assert {h.entry for h in (*first.hits, *second.hits)} == {*made, other}
+        beyond = find(acting, Asked(text="齿轮", page=9))
+        assert (beyond.total, beyond.hits) == (PAGE + 4, ())
         assert numbers(acting, "齿轮", department="生产车间") == [other]
         assert numbers(acting, "", kind="faq") == [other]
         assert set(numbers(acting, "", tag="甲")) == set(made[1::2])
@@ -177,6 +179,13 @@ def test_an_index_of_another_tokenizer_is_made_again(either: World, monkeypatch:
 def test_a_passage_stays_below_what_postgresql_keeps_of_a_word() -> None:
     assert PASSAGE + MOST_TOKENS < 256
     assert TsVector is not None
+
+
+def test_a_snippet_shows_the_text_without_its_signs_and_with_its_masks(there: World) -> None:
+    there.publish("题", "## 原因\n\n> **润滑**不足，`问` 138****5678。")
+    with there.acting("reader") as acting:
+        (hit,) = find(acting, Asked(text="润滑")).hits
+    assert "".join(part.text for part in hit.text) == "原因 润滑不足，问 138****5678。"
 
 
 def test_what_was_found_is_marked_in_the_text_as_it_is() -> None:
