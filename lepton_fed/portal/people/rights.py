@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Literal, cast
+from typing import ClassVar, Literal, Protocol, cast
 
 from sqlalchemy import Connection, RowMapping, Table, insert, select
 
@@ -34,18 +34,35 @@ from lepton_fed.portal.people.person import Person
 from lepton_fed.storage.portal_tables import ROLES, ShelfRow
 
 SHELF = cast(Table, ShelfRow.__table__)
-Action = Literal["read", "write", "review"]
+Action = Literal["read", "write", "review", "watch", "decide", "inspect"]
 FOLDER = "policies"
 _MOST_KEPT = 200_000
+
+
+class Resource(Protocol):
+    """What may be asked about: a frozen value, with its type and attributes as the schema has them."""
+
+    KIND: ClassVar[str]
+
+    def attributes(self) -> dict[str, object]: ...
 
 
 @dataclass(frozen=True)
 class Shelf:
     """Where entries of one department for one audience stand; `named`: sorted, for the audience of that name."""
 
+    KIND: ClassVar[str] = "Shelf"
     department: str
     audience: str
     named: tuple[str, ...] = ()
+
+    def attributes(self) -> dict[str, object]:
+        """As policies speak of it."""
+        return {
+            "department": reference("Department", self.department),
+            "audience": self.audience,
+            "named": departments_as_data(self.named),
+        }
 
 
 class Rights:
@@ -66,15 +83,15 @@ class Rights:
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigError(f"{folder / FOLDER} cannot be read: {error}") from None
 
-    def may(self, person: Person, action: Action, shelf: Shelf) -> bool:
-        """Whether the person may do that with what stands there."""
+    def may(self, person: Person, action: Action, what: Resource) -> bool:
+        """Whether the person may do that with it, or with what stands there."""
         if not person.active:
             return False
         roles = tuple(sorted(person.roles.items()))
-        key = (person.department, roles, action, shelf)
+        key = (person.department, roles, action, what)
         known = self._known.get(key)
         if known is None:
-            known = self._decided(person, action, shelf)
+            known = self._decided(person, action, what)
             with self._lock:
                 if len(self._known) >= _MOST_KEPT:
                     self._known.clear()
@@ -85,22 +102,14 @@ class Rights:
         """The numbers of the shelves with which the person may do that."""
         return [number for number, shelf in shelves(connection).items() if self.may(person, action, shelf)]
 
-    def _decided(self, person: Person, action: Action, shelf: Shelf) -> bool:
-        who, what = uid("Person", str(person.id)), uid("Shelf", "asked")
-        roles = {role: _set(person.where_at_least(role)) for role in ROLES}
+    def _decided(self, person: Person, action: Action, what: Resource) -> bool:
+        who, asked = uid("Person", str(person.id)), uid(what.KIND, "asked")
+        roles = {role: departments_as_data(person.where_at_least(role)) for role in ROLES}
         about: list[Entity] = [
             {"uid": who, "attrs": {"department": reference("Department", person.department), **roles}, "parents": []},
-            {
-                "uid": what,
-                "attrs": {
-                    "department": reference("Department", shelf.department),
-                    "audience": shelf.audience,
-                    "named": _set(shelf.named),
-                },
-                "parents": [],
-            },
+            {"uid": asked, "attrs": what.attributes(), "parents": []},
         ]
-        return self._engine.verdict(who, uid("Action", action), what, about, {}).permitted
+        return self._engine.verdict(who, uid("Action", action), asked, about, {}).permitted
 
 
 def shelves(connection: Connection) -> dict[int, Shelf]:
@@ -131,7 +140,8 @@ def _shelf(row: RowMapping) -> Shelf:
     return Shelf(row["department"], row["audience"], tuple(json.loads(row["named"])))
 
 
-def _set(names: Iterable[str]) -> list[dict[str, dict[str, str]]]:
+def departments_as_data(names: Iterable[str]) -> list[dict[str, dict[str, str]]]:
+    """A set of departments, as an attribute of a resource has it."""
     return [reference("Department", name) for name in sorted(names)]
 
 

@@ -14,8 +14,17 @@ import lepton_fed
 from lepton_fed.errors import StorageError
 from lepton_fed.portal.entries.sensitive import Finding
 from lepton_fed.portal.errors import NotThere, PortalError, Sensitive, TooMany, Unacceptable
+from lepton_fed.portal.federation.watched import Watched
 from lepton_fed.portal.portal import Portal
-from lepton_fed.portal.web import account_pages, api, entry_pages, finding_pages, people_pages, sign_in_pages
+from lepton_fed.portal.web import (
+    account_pages,
+    api,
+    entry_pages,
+    federation_pages,
+    finding_pages,
+    people_pages,
+    sign_in_pages,
+)
 from lepton_fed.portal.web.guard import API, Guard
 from lepton_fed.portal.web.page import own_path, refused, to
 from lepton_fed.portal.web.visiting import Limits, NotSignedIn, visit_of
@@ -23,8 +32,8 @@ from lepton_fed.portal.web.visiting import Limits, NotSignedIn, visit_of
 STATIC = Path(__file__).parent / "static"
 
 
-def application(portal: Portal, *, strict_transport: bool = False) -> FastAPI:
-    """What a server serves; the portal stays the caller's to close."""
+def application(portal: Portal, *, strict_transport: bool = False, watched: Watched | None = None) -> FastAPI:
+    """What a server serves; the portal stays the caller's to close. `watched`: the federation that it shows."""
     app = FastAPI(
         title="lepton-fed portal",
         version=lepton_fed.__version__,
@@ -32,8 +41,8 @@ def application(portal: Portal, *, strict_transport: bool = False) -> FastAPI:
         redoc_url=None,
         openapi_url=None,
     )
-    app.state.portal, app.state.limits = portal, Limits()
-    for part in (sign_in_pages, finding_pages, entry_pages, account_pages, people_pages):
+    app.state.portal, app.state.limits, app.state.watched = portal, Limits(), watched
+    for part in (sign_in_pages, finding_pages, entry_pages, account_pages, people_pages, federation_pages):
         app.include_router(part.router, include_in_schema=False)
     app.include_router(api.router)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
