@@ -80,6 +80,7 @@ bench-smoke: $(DEV)  ## a few real iterations of each benchmark, so that they ca
 	$(BIN)/python -m benchmarks.policies --smoke
 	$(BIN)/python -m benchmarks.pipelines --smoke
 	$(BIN)/python -m benchmarks.knowledge --smoke
+	$(BIN)/python -m benchmarks.portal --smoke
 
 .PHONY: bench-peers
 bench-peers: $(ALL)  ## the same workload in other libraries; pfl gets an environment of its own

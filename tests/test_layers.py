@@ -64,6 +64,7 @@ LAYERS: dict[int, tuple[str, ...]] = {
         "data",
         "deploy",
         "examples",
+        "explaining",
         "flower",
         "knowledge",
         "ledgers",

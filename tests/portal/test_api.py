@@ -50,7 +50,11 @@ def test_an_entry_goes_its_way_by_calls(call: Call) -> None:
     assert call("shop", "POST", f"{path}/helped").json() == {"count": 1}
     assert call("shop", "POST", f"{path}/comments", json={"text": "对"}).status_code == 204
     read = call("shop", "GET", path).json()
-    assert (read["entry"]["opened"], read["comments"][0]["text"], read["moves"]) == (1, "对", [])
+    assert call("supply", "GET", path).status_code == 200
+    read = call("shop", "GET", path).json()
+    assert (read["entry"]["opened"], read["comments"][0]["text"], read["moves"]) == (2, "对", []), (
+        "each person who read it, and not its author"
+    )
     assert call("author", "POST", f"{path}/revisions", json={**_text(), "base": 1}).json() == {"id": 2}
     assert call("author", "POST", f"{path}/revisions", json={**_text(), "base": 1}).status_code == 409
     lines = call("author", "GET", f"{path}/differences", params={"older": 1, "newer": 2}).json()

@@ -13,6 +13,7 @@ from lepton_fed.portal.entries import access, states
 from lepton_fed.portal.entries.access import Access
 from lepton_fed.portal.entries.tables import COMMENT, ENTRY, MOVE, USE, Entry, Revision, entry_of
 from lepton_fed.portal.errors import Forbidden, Unacceptable
+from lepton_fed.portal.once import added_once
 from lepton_fed.portal.people.accounts import PERSON
 from lepton_fed.portal.people.rights import Shelf, shelf_of
 
@@ -77,14 +78,21 @@ def opened(acting: Acting, number: int, *, newest: bool = False) -> Opened:
     )
 
 
-def note_opening(acting: Acting, found: Opened) -> None:
-    """Count that the person read it: each once, and its writers not at all."""
+def is_to_be_noted(acting: Acting, found: Opened) -> bool:
+    """Whether the person reads it for the first time, or for the first time today; its writers never count."""
     if found.entry.published is None or _is_theirs(acting, found):
-        return
+        return False
     where = (USE.c.entry == found.entry.id, USE.c.person == acting.person.id)
+    last = acting.connection.execute(select(USE.c.last).where(*where)).scalar()
+    return last is None or last.date() < acting.now.date()
+
+
+def note_opening(acting: Acting, entry: int) -> None:
+    """Count that the person read it: each person once."""
+    where = (USE.c.entry == entry, USE.c.person == acting.person.id)
     done = acting.connection.execute(update(USE).where(*where).values(last=acting.now))
     if not done.rowcount:
-        _add_use(acting, found.entry.id)
+        _add_use(acting, entry)
 
 
 def note_help(acting: Acting, number: int) -> int:
@@ -176,6 +184,7 @@ def _is_theirs(acting: Acting, found: Opened) -> bool:
 
 
 def _add_use(acting: Acting, entry: int) -> None:
-    values = {"entry": entry, "person": acting.person.id, "department": acting.person.department}
-    acting.connection.execute(insert(USE).values(first=acting.now, last=acting.now, helped=None, **values))
-    acting.connection.execute(update(ENTRY).where(ENTRY.c.id == entry).values(opened=ENTRY.c.opened + 1))
+    who = {"person": acting.person.id, "department": acting.person.department}
+    values = {"entry": entry, **who, "first": acting.now, "last": acting.now, "helped": None}
+    if added_once(acting.connection, USE, values):
+        acting.connection.execute(update(ENTRY).where(ENTRY.c.id == entry).values(opened=ENTRY.c.opened + 1))

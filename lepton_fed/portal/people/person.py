@@ -8,6 +8,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from lepton_fed.portal.errors import Unacceptable
 from lepton_fed.storage.portal_tables import ROLES
@@ -27,6 +28,11 @@ class Person:
     active: bool = True
     language: str = ""
     roles: Mapping[str, str] = field(default_factory=dict)
+
+    @cached_property
+    def standing(self) -> tuple[str, tuple[tuple[str, str], ...]]:
+        """All that policies know of the person."""
+        return self.department, tuple(sorted(self.roles.items()))
 
     def where_at_least(self, role: str) -> frozenset[str]:
         """The departments in which the person is that or more."""

@@ -12,11 +12,12 @@ import json
 import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
 from typing import ClassVar, Literal, Protocol, cast
 
-from sqlalchemy import Connection, RowMapping, Table, insert, select
+from sqlalchemy import Connection, Table, select
 
 from lepton_fed.errors import ConfigError
 from lepton_fed.policies.engine import (
@@ -30,12 +31,14 @@ from lepton_fed.policies.engine import (
     translated,
     uid,
 )
+from lepton_fed.portal.once import added_once
 from lepton_fed.portal.people.person import Person
 from lepton_fed.storage.portal_tables import ROLES, ShelfRow
 
 SHELF = cast(Table, ShelfRow.__table__)
 Action = Literal["read", "write", "review", "watch", "decide", "inspect"]
 FOLDER = "policies"
+_COLUMNS = (SHELF.c.id, SHELF.c.department, SHELF.c.audience, SHELF.c.named)
 _MOST_KEPT = 200_000
 
 
@@ -87,8 +90,7 @@ class Rights:
         """Whether the person may do that with it, or with what stands there."""
         if not person.active:
             return False
-        roles = tuple(sorted(person.roles.items()))
-        key = (person.department, roles, action, what)
+        key = (person.standing, action, what)
         known = self._known.get(key)
         if known is None:
             known = self._decided(person, action, what)
@@ -114,17 +116,18 @@ class Rights:
 
 def shelves(connection: Connection) -> dict[int, Shelf]:
     """All of them, by number."""
-    return {row["id"]: _shelf(row) for row in connection.execute(select(SHELF)).mappings()}
+    return {number: _shelf(*rest) for number, *rest in connection.execute(select(*_COLUMNS)).tuples()}
 
 
 def shelf_of(connection: Connection, number: int) -> Shelf:
     """The shelf of that number."""
-    return _shelf(connection.execute(select(SHELF).where(SHELF.c.id == number)).mappings().one())
+    _, *rest = connection.execute(select(*_COLUMNS).where(SHELF.c.id == number)).one()
+    return _shelf(*rest)
 
 
 def shelf_number(connection: Connection, shelf: Shelf) -> int:
     """The number of a shelf, which is made if it is new."""
-    values = {
+    values: dict[str, object] = {
         "department": shelf.department,
         "audience": shelf.audience,
         "named": json.dumps(list(shelf.named), ensure_ascii=False),
@@ -132,12 +135,15 @@ def shelf_number(connection: Connection, shelf: Shelf) -> int:
     where = [SHELF.c[column] == value for column, value in values.items()]
     found = connection.execute(select(SHELF.c.id).where(*where)).scalar()
     if found is None:
-        found = connection.execute(insert(SHELF).values(values).returning(SHELF.c.id)).scalar_one()
+        added_once(connection, SHELF, values)
+        found = connection.execute(select(SHELF.c.id).where(*where)).scalar_one()
     return int(found)
 
 
-def _shelf(row: RowMapping) -> Shelf:
-    return Shelf(row["department"], row["audience"], tuple(json.loads(row["named"])))
+@lru_cache(maxsize=10_000)
+def _shelf(department: str, audience: str, named: str) -> Shelf:
+    """By what a row says and not by its number, which may be another shelf's after a transaction that was undone."""
+    return Shelf(department, audience, tuple(json.loads(named)))
 
 
 def departments_as_data(names: Iterable[str]) -> list[dict[str, dict[str, str]]]:

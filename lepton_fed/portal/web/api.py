@@ -10,6 +10,8 @@ from lepton_fed.portal.entries import access, reading, writing
 from lepton_fed.portal.entries.differences import differences
 from lepton_fed.portal.finding.search import LONGEST, MOST_PAGES, Asked, find
 from lepton_fed.portal.people import accounts, administration
+from lepton_fed.portal.reward.period import Quarter
+from lepton_fed.portal.reward.standing import standing
 from lepton_fed.portal.web import api_shapes as shapes
 from lepton_fed.portal.web.visiting import Calling, ThePortal
 
@@ -69,10 +71,14 @@ def begin(portal: ThePortal, person: Calling, taken: shapes.EntryTaken) -> shape
 @router.get("/entries/{number}")
 def read(portal: ThePortal, person: Calling, number: int, newest: bool = False) -> shapes.OpenedGiven:
     """An entry as its readers see it or, with `newest`, as its writers do."""
-    with portal.writing(person) as acting:
+    with portal.reading(person) as acting:
         opened = reading.opened(acting, number, newest=newest)
-        reading.note_opening(acting, opened)
-        return shapes.OpenedGiven.of(opened, reading.comments(acting, number), reading.moves(acting, opened.access))
+        comments, decisions = reading.comments(acting, number), reading.moves(acting, opened.access)
+        news = reading.is_to_be_noted(acting, opened)
+    if news:
+        with portal.writing(person) as acting:
+            reading.note_opening(acting, number)
+    return shapes.OpenedGiven.of(opened, comments, decisions)
 
 
 @router.get("/entries/{number}/revisions")
@@ -142,6 +148,16 @@ def helped(portal: ThePortal, person: Calling, number: int) -> shapes.Count:
     """ "This helped me"; how many it has helped."""
     with portal.writing(person) as acting:
         return shapes.Count(count=reading.note_help(acting, number))
+
+
+@router.get("/rewards")
+def rewards(
+    portal: ThePortal, person: Calling, quarter: Annotated[str, Query(description="As 2026-4; default: this one.")] = ""
+) -> shapes.StandingGiven:
+    """Who helped most in a quarter, and which departments read whose entries."""
+    asked = Quarter.parse(quarter) if quarter else Quarter.of(portal.clock())
+    with portal.reading(person) as acting:
+        return shapes.StandingGiven.of(standing(acting, asked))
 
 
 @router.get("/departments")

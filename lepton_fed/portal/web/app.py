@@ -20,9 +20,11 @@ from lepton_fed.portal.web import (
     account_pages,
     api,
     entry_pages,
+    federation_api,
     federation_pages,
     finding_pages,
     people_pages,
+    reward_pages,
     sign_in_pages,
 )
 from lepton_fed.portal.web.guard import API, Guard
@@ -41,10 +43,13 @@ def application(portal: Portal, *, strict_transport: bool = False, watched: Watc
         redoc_url=None,
         openapi_url=None,
     )
-    app.state.portal, app.state.limits, app.state.watched = portal, Limits(), watched
-    for part in (sign_in_pages, finding_pages, entry_pages, account_pages, people_pages, federation_pages):
+    app.state.portal, app.state.limits = portal, Limits()
+    app.state.watched = watched
+    for part in (sign_in_pages, finding_pages, entry_pages, account_pages, people_pages, reward_pages):
         app.include_router(part.router, include_in_schema=False)
+    app.include_router(federation_pages.router, include_in_schema=False)
     app.include_router(api.router)
+    app.include_router(federation_api.router)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     app.add_middleware(Guard, strict_transport=strict_transport)
     app.add_exception_handler(PortalError, _refused)

@@ -56,10 +56,13 @@ def preview(visit: Changing, body: Annotated[str, Form(max_length=LONGEST_BODY)]
 @router.get("/{number}")
 def read(request: Request, portal: ThePortal, visit: Visiting, number: int, newest: bool = False) -> Response:
     """An entry, as its readers see it or, with `newest`, as its writers do."""
-    with portal.writing(visit.person) as acting:
+    with portal.reading(visit.person) as acting:
         opened = reading.opened(acting, number, newest=newest)
-        reading.note_opening(acting, opened)
         comments, moves = reading.comments(acting, number), reading.moves(acting, opened.access)
+        news = reading.is_to_be_noted(acting, opened)
+    if news:
+        with portal.writing(visit.person) as acting:
+            reading.note_opening(acting, number)
     html = rendered(opened.revision.body)
     return page(request, "entry.html.j2", opened=opened, html=html, comments=comments, moves=moves)
 

@@ -16,7 +16,7 @@ from tests.portal.browser import Browser
 from tests.portal.federation.conftest import GATE, ROLE
 from tests.portal.world import World
 
-PAGES = ("", "/graph", "/runs", "/pipeline")
+PAGES = ("", "/graph", "/runs", "/pipeline", "/plan", "/policies", "/explain", "/ledgers", "/audit")
 
 
 def before(world: World, name: str, language: str = "en") -> Browser:

@@ -1,0 +1,213 @@
+"""How long pages of a large portal take: 10,000 entries, 200 departments, 20 people who think a second between clicks.
+
+    python -m benchmarks.portal            a minute of clicks, after some minutes of writing entries
+    python -m benchmarks.portal --smoke    300 entries, 12 departments, 4 people, a few clicks
+    python -m benchmarks.portal --folder /tmp/portal    keeps the portal, and takes it where it is there
+
+The portal is served by a process of its own, over TLS, as `lepton-fed portal serve` does. Times are as a person's
+browser would see them. What the load generator, TLS and the server itself take is measured by clicks on a small picture
+among the others: the row `nothing`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import random
+import re
+import ssl
+import subprocess
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median, quantiles
+
+import httpx
+
+from benchmarks.machine import machine
+from lepton_fed.portal.entries import writing
+from lepton_fed.portal.entries.content import Content
+from lepton_fed.portal.people import accounts, sessions
+from lepton_fed.portal.portal import DATABASE, Portal
+from lepton_fed.portal.web.visiting import COOKIE
+
+COMMON = (
+    "联邦学习",
+    "质检模型",
+    "齿轮箱",
+    "振动",
+    "温度",
+    "轴承",
+    "润滑",
+    "停机",
+    "供应商",
+    "图纸",
+    "quality",
+    "sensor",
+)
+"""Words of nearly every text: what is asked for then holds for thousands."""
+
+RARE = tuple(
+    "".join(random.Random(k).choices("检修传感器标定误差阈值工艺焊接涂装配库存采购训练验证发布", k=3))
+    for k in range(3000)
+)
+"""Words of a few texts."""
+
+THINK = 1.0
+"""Seconds between two clicks of a person."""
+
+KINDS = {"search": 4, "list": 2, "entry": 4, "nothing": 2}
+"""What is clicked, and how often among twelve."""
+
+
+@dataclass(frozen=True)
+class Size:
+    """Of the portal, and of what is done with it."""
+
+    entries: int
+    departments: int
+    people: int
+    seconds: float
+
+
+FULL, SMOKE = Size(10_000, 200, 20, 60.0), Size(300, 12, 4, 4.0)
+
+
+def text(chance: random.Random) -> str:
+    """Some hundred characters, of which queries hold pieces."""
+    return "\n\n".join("，".join(chance.choices(COMMON, k=6) + chance.choices(RARE, k=8)) + "。" for _ in range(8))
+
+
+def fill(portal: Portal, size: Size) -> None:
+    """Departments with an author and a reviewer each, and their entries, written and published as people do."""
+    chance = random.Random(7)
+    for k in range(size.departments):
+        department = f"部门{k:03d}"
+        with portal.database.writing() as connection:
+            accounts.add_department(connection, department, portal.clock())
+            for name, role in ((f"author{k}", "author"), (f"reviewer{k}", "reviewer")):
+                made = accounts.add_person(
+                    connection, name=name, shown=name, department=department, password="", now=portal.clock()
+                )
+                accounts.set_role(connection, made.id, department, role)
+            author, reviewer = (accounts.named(connection, f"{name}{k}") for name in ("author", "reviewer"))
+        numbers = []
+        with portal.writing(author) as acting:
+            for _ in range(size.entries // size.departments):
+                title = "".join(chance.choices(RARE, k=2)) + chance.choice(COMMON)
+                audience = chance.choice(("department", "everyone", "everyone"))
+                content = Content.given(
+                    title=title, body=text(chance), tags=chance.choices(RARE[:200], k=2), audience=audience
+                )
+                number = writing.begin(acting, department, chance.choice(("note", "document", "faq")), content)
+                writing.move(acting, number, "submit", revision=1)
+                numbers.append(number)
+        with portal.writing(reviewer) as acting:
+            for number in numbers:
+                writing.move(acting, number, "publish", revision=1)
+
+
+def signed_in(portal: Portal, size: Size) -> list[str]:
+    """What the cookies of people of as many departments hold; signing in is slow on purpose, and is not measured."""
+    secrets = []
+    with portal.database.writing() as connection:
+        for k in range(size.people):
+            person = accounts.named(connection, f"author{k * size.departments // size.people}")
+            secrets.append(sessions.begin(connection, person.id, portal.clock(), address="-", agent="benchmark"))
+    return secrets
+
+
+def path_of(kind: str, chance: random.Random, seen: list[int]) -> str:
+    """Where the next click goes; an entry is one of those that the person was shown."""
+    if kind == "search":
+        return f"/search?q={chance.choice(chance.choice((COMMON, RARE)))[: chance.randint(1, 4)]}"
+    if kind == "list":
+        return chance.choice(("/", f"/search?page={chance.randint(1, 20)}", f"/search?tag={chance.choice(RARE[:200])}"))
+    if kind == "entry":
+        return f"/entries/{chance.choice(seen)}" if seen else "/"
+    return "/static/icon.svg"
+
+
+async def person(
+    client: httpx.AsyncClient, seconds: float, chance: random.Random, took: dict[str, list[float]]
+) -> None:
+    """Clicks and thinks, until the time is over; the first pages, by which caches are filled, are not counted."""
+    seen: list[int] = []
+    await client.get("/")
+    await asyncio.sleep(chance.random() * THINK)
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        kind = chance.choices(list(KINDS), list(KINDS.values()))[0]
+        path = path_of(kind, chance, seen)
+        began = time.perf_counter()
+        answer = await client.get(path)
+        took[kind].append(time.perf_counter() - began)
+        assert answer.status_code == 200, (path, answer.status_code)
+        seen = [int(number) for number in re.findall(r'href="/entries/(\d+)"', answer.text)] or seen
+        await asyncio.sleep(THINK)
+
+
+async def measured(address: str, authority: Path, secrets: list[str], seconds: float) -> dict[str, list[float]]:
+    """Seconds of each click, by its kind."""
+    took: dict[str, list[float]] = defaultdict(list)
+    trusted = ssl.create_default_context(cafile=authority)
+    clients = [
+        httpx.AsyncClient(base_url=address, verify=trusted, headers={"Cookie": f"{COOKIE}={secret}"}, timeout=60)
+        for secret in secrets
+    ]
+    try:
+        await asyncio.gather(*(person(c, seconds, random.Random(k), took) for k, c in enumerate(clients)))
+    finally:
+        for client in clients:
+            await client.aclose()
+    return took
+
+
+def run(folder: Path, size: Size) -> dict[str, list[float]]:
+    """Fill a portal, unless it is there, serve it, click."""
+    there = (folder / DATABASE).exists()
+    with Portal.opened(folder) as portal:
+        began = time.perf_counter()
+        if not there:
+            fill(portal, size)
+            print(f"{size.entries:,} entries written, reviewed, published in {time.perf_counter() - began:.0f} s")
+        secrets = signed_in(portal, size)
+    command = [sys.executable, "-m", "lepton_fed", "portal", "serve", str(folder), "--port", "0"]
+    server = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    try:
+        assert server.stderr is not None
+        found = re.search(r"https://localhost:\d+", server.stderr.readline())
+        assert found is not None
+        cpu = time.process_time()
+        took = asyncio.run(measured(found[0], folder / "tls" / "ca.crt", secrets, size.seconds))
+        clicks = sum(map(len, took.values()))
+        print(f"the load generator used {1000 * (time.process_time() - cpu) / clicks:.1f} ms of processor a click")
+        return took
+    finally:
+        server.terminate()
+        server.communicate()
+
+
+def main() -> None:
+    """Print a table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--smoke", action="store_true")
+    parser.add_argument("--folder", type=Path, help="Of the portal, to be kept.")
+    given = parser.parse_args()
+    size = SMOKE if given.smoke else FULL
+    print("  ".join(f"{name} {value}" for name, value in machine().items()))
+    with tempfile.TemporaryDirectory() as temporary:
+        took = run(given.folder or Path(temporary) / "portal", size)
+    print(f"{'page':<8} {'clicks':>6} {'median':>8} {'p95':>8} {'longest':>8}   ms")
+    for kind in KINDS:
+        times = sorted(1000 * one for one in took[kind])
+        if len(times) > 1:
+            p95 = quantiles(times, n=20, method="inclusive")[-1]
+            print(f"{kind:<8} {len(times):>6} {median(times):>8.0f} {p95:>8.0f} {times[-1]:>8.0f}")
+
+
+if __name__ == "__main__":
+    main()
