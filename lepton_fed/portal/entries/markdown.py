@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
+    from markdown_it.rules_core import StateCore
 
 _TAGS = frozenset(
     [
@@ -28,6 +29,7 @@ _TAGS = frozenset(
         "hr",
         "img",
         "input",
+        "label",
         "li",
         "ol",
         "p",
@@ -78,7 +80,17 @@ def _writer() -> MarkdownIt:
     from markdown_it import MarkdownIt
     from mdit_py_plugins.tasklists import tasklists_plugin
 
-    return MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"]).use(tasklists_plugin)
+    made = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
+    made.use(tasklists_plugin, label=True)
+    made.core.ruler.push("below_the_title", _below_the_title)
+    return made
+
+
+def _below_the_title(state: StateCore) -> None:
+    """A text's headings are one level lower than it says: the page's first is the entry's title."""
+    for token in state.tokens:
+        if token.type in ("heading_open", "heading_close"):
+            token.tag = f"h{min(6, int(token.tag[1]) + 1)}"
 
 
 def _filtered(tag: str, attribute: str, value: str) -> str | None:

@@ -10,6 +10,7 @@ permit.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -32,6 +33,9 @@ AROUND = 60
 """Characters of a snippet before what was found, and twice as many after it."""
 
 ABOUT, FADES, HELPS = 2.0, 180.0, 5.0
+
+_SIGNS = re.compile(r"\*\*|`+|\||^ {0,3}(?:#{1,6} +|> ?)", re.MULTILINE)
+"""Of Markdown, which say nothing in a snippet."""
 
 _EPOCH = date(1970, 1, 1).toordinal()
 
@@ -155,10 +159,11 @@ def _hits(acting: Acting, order: Sequence[int], query: str) -> Iterator[Hit]:
 
 def _snippet(body: str, query: str) -> tuple[Snippet, ...]:
     """What is around the first place that was found; the beginning where none is."""
-    found = spans(body, query)
+    text = " ".join(_SIGNS.sub("", body).split())
+    found = spans(text, query)
     start = max(0, (found[0][0] if found else 0) - AROUND)
-    shown = body[start : start + 3 * AROUND].replace("\n", " ")
-    before, after = "… " * (start > 0), " …" * (start + 3 * AROUND < len(body))
+    shown = text[start : start + 3 * AROUND]
+    before, after = "… " * (start > 0), " …" * (start + 3 * AROUND < len(text))
     return _marked(f"{before}{shown}{after}", query)
 
 

@@ -52,8 +52,7 @@ def set_role_of(acting: Acting, name: str, department: str, role: str) -> None:
 def set_active(acting: Acting, number: int, active: bool) -> None:
     """Close an account or open it again."""
     other = accounts.person(acting.connection, number)
-    _require_other(acting.person, other)
-    require_answers_for(acting.person, other)
+    _require_answers_for(acting.person, other)
     accounts.set_active(acting.connection, number, active)
 
 
@@ -61,8 +60,7 @@ def reset(portal: Portal, actor: Person, number: int, password: str) -> None:
     """Give somebody a new password."""
     with portal.database.reading() as connection:
         other = accounts.person(connection, number)
-    _require_other(actor, other)
-    require_answers_for(actor, other)
+    _require_answers_for(actor, other)
     hashed = portal.passwords.hashed(password, other.name)
     with portal.database.writing() as connection:
         accounts.set_password(connection, number, hashed)
@@ -76,17 +74,21 @@ def administered(acting: Acting) -> list[Person]:
     return accounts.people(acting.connection, None if acting.person.operator else within)
 
 
-def require_answers_for(actor: Person, other: Person) -> None:
-    """Forbidden unless the other's home is the actor's to administer, and wherever else the other has a role is, too.
+def answers_for(actor: Person, other: Person) -> bool:
+    """Whether the other's home is the actor's to administer, and wherever else the other has a role is, too.
 
     Whoever can set a password can sign in with it.
     """
-    if actor.operator:
-        return
-    beyond = other.roles.keys() - actor.where_at_least("administrator")
-    accounts.require_administers(actor, other.department)
-    if other.operator or beyond:
-        raise Forbidden("administer", department=", ".join(sorted(beyond)) or other.department)
+    if actor.id == other.id or actor.operator:
+        return actor.id != other.id
+    administered = actor.where_at_least("administrator")
+    return not other.operator and {other.department, *other.roles} <= administered
+
+
+def _require_answers_for(actor: Person, other: Person) -> None:
+    _require_other(actor, other)
+    if not answers_for(actor, other):
+        raise Forbidden("administer", department=other.department)
 
 
 def _require_other(actor: Person, other: Person) -> None:

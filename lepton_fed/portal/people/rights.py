@@ -116,7 +116,7 @@ class Rights:
 
 def shelves(connection: Connection) -> dict[int, Shelf]:
     """All of them, by number."""
-    return {number: _shelf(*rest) for number, *rest in connection.execute(select(*_COLUMNS)).tuples()}
+    return {number: _shelf(*rest) for number, *rest in connection.execute(select(*_COLUMNS))}
 
 
 def shelf_of(connection: Connection, number: int) -> Shelf:

@@ -1,0 +1,215 @@
+"""People before real pages: Chromium and a portal that is served over TLS, by mouse and keyboard, in both languages.
+
+Set LEPTON_TEST_SCREENSHOTS to a folder to keep pictures of the pages, as a phone and as a desktop shows them.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lepton_fed.portal.wording import wording
+from tests.portal.world import PASSWORD, reopened
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser as Chromium
+    from playwright.sync_api import Page
+
+pytestmark = pytest.mark.long
+
+PATIENCE = 60_000
+"""Milliseconds for a page, on a machine that has much else to do."""
+
+PHONE, DESKTOP = {"width": 390, "height": 844}, {"width": 1280, "height": 900}
+
+# What is wrong with a page for somebody who does not see it, or has no mouse.
+FAULTS = """() => {
+  const found = [];
+  for (const one of document.querySelectorAll("input:not([type=hidden]), select, textarea"))
+    if (!one.labels?.length && !one.ariaLabel) found.push(`no label: ${one.outerHTML.slice(0, 80)}`);
+  for (const one of document.querySelectorAll("button, a"))
+    if (!(one.textContent.trim() || one.ariaLabel)) found.push(`no name: ${one.outerHTML.slice(0, 80)}`);
+  const ids = [...document.querySelectorAll("[id]")].map((one) => one.id);
+  for (const id of ids) if (ids.indexOf(id) !== ids.lastIndexOf(id)) found.push(`twice: #${id}`);
+  if (document.querySelectorAll("h1").length !== 1) found.push("not one h1");
+  if (!document.documentElement.lang || !document.title.trim()) found.push("no language or title");
+  if (document.documentElement.scrollWidth > window.innerWidth) found.push("wider than the window");
+  return found;
+}"""
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Chromium]:
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if program is None:
+        pytest.skip("no Chromium is installed; on Debian and Ubuntu: apt-get install chromium fonts-noto-cjk")
+    with playwright.sync_playwright() as started:
+        browser = started.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-dev-shm-usage"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def address(original: Path, tmp_path: Path) -> Iterator[str]:
+    """Of a portal of its own, with an entry published."""
+    folder = Path(shutil.copytree(original, tmp_path / "门户"))
+    there = reopened(folder)
+    there.publish("齿轮箱质检步骤", "先看**振动**，再看温度。", audience="everyone", tags=["质检"], kind="document")
+    there.portal.close()
+    command = [sys.executable, "-m", "lepton_fed", "portal", "serve", str(folder), "--port", "0"]
+    running = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    try:
+        assert running.stderr is not None
+        found = re.search(r"https://localhost:\d+", running.stderr.readline())
+        assert found is not None
+        yield found[0]
+    finally:
+        running.send_signal(signal.SIGINT)
+        running.communicate(timeout=60)
+
+
+class Visitor:
+    """Somebody in a browser of their own; what the browser complains of is kept in `complaints`."""
+
+    def __init__(self, chromium: Chromium, address: str, language: str, *, size: dict[str, int] | None = None) -> None:
+        context = chromium.new_context(
+            base_url=address,
+            ignore_https_errors=True,
+            locale="zh-CN" if language == "zh" else "en-GB",
+            viewport=size or DESKTOP,  # type: ignore[arg-type]
+        )
+        context.set_default_timeout(PATIENCE)
+        self.t = wording(language)
+        self.language = language
+        self.page: Page = context.new_page()
+        self.complaints: list[str] = []
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("console", lambda said: self.complaints.append(said.text) if said.type == "error" else None)
+
+    def sign_in(self, name: str) -> Visitor:
+        self.page.goto("/")
+        self.page.get_by_label(self.t("sign_in.name")).fill(name)
+        self.page.get_by_label(self.t("sign_in.password"), exact=True).fill(PASSWORD)
+        self.press("sign_in.go")
+        self.page.get_by_role("heading", level=1).wait_for()
+        return self
+
+    def press(self, key: str) -> None:
+        self.page.get_by_role("button", name=self.t(key), exact=True).first.click()
+
+    def shown(self, name: str) -> None:
+        """Look at the page: nothing is wrong with it, and it is drawn where that is asked for."""
+        assert self.page.evaluate(FAULTS) == [], name
+        folder = os.environ.get("LEPTON_TEST_SCREENSHOTS")
+        if folder:
+            Path(folder).mkdir(parents=True, exist_ok=True)
+            width = self.page.viewport_size["width"]  # type: ignore[index]
+            self.page.screenshot(path=f"{folder}/{name}-{self.language}-{width}.png", full_page=True)
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_an_entry_is_written_masked_reviewed_found_and_thanked_for(
+    chromium: Chromium, address: str, language: str
+) -> None:
+    author = Visitor(chromium, address, language).sign_in("author")
+    t, page = author.t, author.page
+    page.get_by_role("link", name=t("nav.new")).click()
+    page.get_by_label(t("entry.title")).fill("停机原因")
+    page.get_by_label(t("entry.body")).fill("# 原因\n\n润滑不足，问 13812345678。\n\n- [x] 已查")
+    author.press("edit.preview")
+    page.locator("#preview h2", has_text="原因").wait_for()
+    page.locator("select[name=audience]").select_option("everyone")
+    author.press("edit.save")
+    page.get_by_text("138****5678").wait_for()
+    author.shown("sensitive")
+    author.press("edit.save_masked")
+    page.get_by_text(t("entry.masked", count=1)).wait_for()
+    author.press("move.submit")
+    page.get_by_text(t("moved.submit")).wait_for()
+    path = page.url.removeprefix(address)
+
+    reviewer = Visitor(chromium, address, language).sign_in("reviewer")
+    reviewer.shown("home")
+    reviewer.page.get_by_role("link", name="停机原因").first.click()
+    reviewer.shown("review")
+    reviewer.press("move.publish")
+    reviewer.page.get_by_text(t("moved.publish")).wait_for()
+
+    reader = Visitor(chromium, address, language).sign_in("shop")
+    reader.page.goto("/search")
+    reader.page.get_by_label(t("search.words")).press_sequentially("润滑")
+    reader.page.locator("#hits mark", has_text="润滑").wait_for()
+    reader.shown("search")
+    reader.page.locator("#hits").get_by_role("link", name="停机原因").click()
+    reader.press("entry.helped_me")
+    reader.page.get_by_text(t("entry.helped_count", count=1)).wait_for()
+    reader.page.get_by_label(t("comments.label")).fill("谢谢 <b>!</b>")
+    reader.press("comments.go")
+    reader.page.get_by_text("谢谢 <b>!</b>").wait_for()
+    reader.shown("entry")
+    assert "13812345678" not in reader.page.content()
+    assert reader.page.url.startswith(address + path.partition("?")[0])
+    for one in (author, reviewer, reader):
+        # The one error is the form's answer about what looks sensitive.
+        assert [said for said in one.complaints if "409" not in said] == []
+
+
+def test_everything_can_be_reached_without_a_mouse(chromium: Chromium, address: str) -> None:
+    reader = Visitor(chromium, address, "en")
+    page = reader.page
+    page.goto("/entries/1")
+    page.keyboard.type("reader")
+    page.keyboard.press("Tab")
+    page.keyboard.type(PASSWORD)
+    page.keyboard.press("Enter")
+    page.get_by_role("heading", name="齿轮箱质检步骤").wait_for()
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == reader.t("nav.skip")
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "main"
+    page.keyboard.press("/")
+    page.keyboard.type("振动")
+    page.keyboard.press("Enter")
+    page.locator("#hits mark", has_text="振动").wait_for()
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.getAttribute('href')") == "/entries/1":
+            break
+    page.keyboard.press("Enter")
+    page.get_by_role("heading", name="齿轮箱质检步骤").wait_for()
+    assert reader.complaints == []
+
+
+@pytest.mark.parametrize("size", [PHONE, DESKTOP], ids=["phone", "desktop"])
+def test_no_page_is_wider_than_its_window_or_without_names(
+    chromium: Chromium, address: str, size: dict[str, int]
+) -> None:
+    admin = Visitor(chromium, address, "zh", size=size)
+    admin.page.goto("/sign-in")
+    admin.shown("sign-in")
+    admin.sign_in("admin")
+    for name, path in {
+        "home": "/",
+        "search": "/search?q=质检",
+        "work": "/work",
+        "new": "/entries/new",
+        "entry": "/entries/1",
+        "edit": "/entries/1/edit",
+        "history": "/entries/1/history",
+        "rewards": "/rewards",
+        "account": "/account",
+        "people": "/people",
+    }.items():
+        admin.page.goto(path)
+        admin.shown(name)
+    assert admin.complaints == []
