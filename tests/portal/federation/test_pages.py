@@ -39,19 +39,6 @@ def test_every_subject_has_a_page_in_both_languages(watching: World, watched: Wa
     assert all(name in browser.get("/federation").text for name in (*LINES, TARGET))
 
 
-def test_the_federation_is_not_there_for_whoever_may_not_watch_it(watching: World) -> None:
-    nothing = Browser.before(watching.portal).sign_in("shop-admin").get("/federation/none").text
-    for name in ("author", "reviewer", "line-reader", "shop-admin", "root", "supply"):
-        browser = before(watching, name)
-        for path in (*PAGES, "/runs/1"):
-            answer = browser.get(f"/federation{path}")
-            assert answer.status_code == 404, (name, path)
-            assert LINES[0] not in answer.text.replace("line-reader", "")
-        assert answered(browser, "approve")[0] == 404
-        assert 'href="/federation"' not in browser.get("/work").text
-    assert "There" not in nothing
-
-
 def test_where_no_federation_is_watched_there_is_no_page(there: World) -> None:
     admin = before(there, "admin")
     assert [admin.get(f"/federation{path}").status_code for path in PAGES] == [404] * len(PAGES)
@@ -134,7 +121,7 @@ def test_what_is_broken_is_told_in_a_sentence(watching: World, watched: Watched,
     browser = before(watching, "approver")
     for path in PAGES:
         answer = browser.get(f"/federation{path}")
-        if what == "database" and path == "/graph":
+        if what == "database" and path in ("/graph", "/plan", "/policies", "/explain", "/ledgers"):
             assert answer.status_code == 200
             continue
         assert answer.status_code == 503, (path, answer.text)
