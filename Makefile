@@ -42,11 +42,12 @@ test: export OMP_NUM_THREADS = 1
 test: $(DEV)  ## the tests that every change must pass
 	$(PYTEST) -m "not long and not cuda and not ray and not flower" -n $(WORKERS) $(PYTEST_ARGS)
 
+# A file's deployed federations stay with one worker, so that no machine runs more than WORKERS of them at a time.
 .PHONY: test-long
 test-long: export OMP_NUM_THREADS = 1
 test-long: $(ALL)  ## what `make test` leaves out: long tests, deployed federations, chaos, Ray, MLflow, TensorBoard
 	$(PYTEST) -m "long and not ray and not flower" -n $(WORKERS) $(PYTEST_ARGS)
-	$(PYTEST) -m "ray or flower" $(PYTEST_ARGS)
+	$(PYTEST) -m "ray or flower" -n $(WORKERS) --dist loadfile $(PYTEST_ARGS)
 
 .PHONY: test-all
 test-all: test test-long  ## all tests, with Ray, MLflow and TensorBoard; those for a GPU skip themselves without one

@@ -188,6 +188,7 @@ def read_own(federation: Federation, name: str, file: DepartmentFile | None = No
         seed=seed,
         base=base,
         keep=settings.statistics is not None,
+        vectors=None if file.vectors is None else base / Path(file.vectors).expanduser(),
     )
     return Own(file, prepared, policies, base)
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from lepton_fed import vector_gains
 from lepton_fed.cohorts import denied, edges
 from lepton_fed.config import Federation
 from lepton_fed.department import Department
@@ -45,6 +46,8 @@ def keep(
     for model in content.models:
         card = model_card(content, model.department, _metrics(result, model.department))
         write_atomically(folder.card(model.department), card)
+    if result.vector_gains:
+        vector_gains.write(folder.path, result.vector_gains)
     write_report(folder.path, content)
 
 
@@ -97,6 +100,7 @@ def _content(
         sums=_sums(result),
         warnings=warnings,
         findings=result.findings,
+        vector_gains=result.vector_gains,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
 
@@ -13,6 +14,9 @@ from lepton_fed.history import FEDERATION, Measurement
 from lepton_fed.models import build
 from lepton_fed.settings import Settings
 from lepton_fed.statistics import Findings
+
+if TYPE_CHECKING:
+    from lepton_fed.vector_gains import VectorGain
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,8 @@ class RunResult:
     code: tuple[str, ...] = ()
     findings: Findings | None = None
     """Statistics from before the first round, where the file asks for them."""
+    vector_gains: Sequence[VectorGain] = ()
+    """What entity vectors brought, where the file joins some and asks for the control."""
 
     def last(self, metric: str, department: str = FEDERATION, part: str = "test") -> float:
         """The metric's last measurement, a department's on its `part`; KeyError if there is none."""

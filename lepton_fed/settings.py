@@ -8,6 +8,7 @@ takes these values and knows no TOML, files or pydantic.
 from __future__ import annotations
 
 import math
+from copy import copy
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, ClassVar, Literal
@@ -246,6 +247,33 @@ class Split(_Strict):
 
 
 @dataclass(frozen=True, kw_only=True)
+class KnowledgeJoin(_Strict):
+    """`[knowledge]`: entities in departments' rows become vectors that their models take as further, gated inputs.
+
+    Each department looks its own vectors up (`vectors` in its own file); neither they nor the names leave.
+    """
+
+    join: Literal["column"]
+    """How rows name entities: `column`, a value of a column is the name of one."""
+    columns: tuple[str, ...]
+    """Columns of every department's table whose values name entities."""
+    width: int
+    """Numbers in a vector: the embedding's dimension; twice that under `rotate` and `complex`."""
+    size: int = 16
+    """Features that the model gets of each column."""
+    vectors: Literal["own", "shuffled"] = "own"
+    """`shuffled`: the control, the same vectors dealt out to other entities."""
+    control: bool = True
+    """A simulation also trains without vectors and with shuffled ones, and reports the gain."""
+
+    def __post_init__(self) -> None:
+        distinct = bool(self.columns) and len(set(self.columns)) == len(self.columns)
+        _require(distinct, "knowledge: columns names at least one column, and none twice")
+        for key, number in (("width", self.width), ("size", self.size)):
+            _require(number >= 1, f"knowledge: {key} must be at least 1, not {number}")
+
+
+@dataclass(frozen=True, kw_only=True)
 class DataContract(_Strict):
     """`[data]`: what every department's data must look like; checked at the department before training."""
 
@@ -256,6 +284,8 @@ class DataContract(_Strict):
     scale: Literal["standard", "none"] = "standard"
     """`standard`: (x - mean) / std of the department's own training rows; a constant column is only centred."""
     split: Split = field(default_factory=Split)
+    entities: ClassVar[KnowledgeJoin | None] = None
+    """`[knowledge]`, which stands beside `[data]` in the file and is given to the contract by `Settings`: no key."""
 
     def __post_init__(self) -> None:
         _require(bool(self.columns) != (self.array is not None), "data: give either columns or array, and one of them")
@@ -269,7 +299,12 @@ class DataContract(_Strict):
         """Shape of one prepared example, the model's input: (width,) for columns, else the array's shape."""
         if self.array is not None:
             return self.array.shape
-        return (sum(feature_width(c) for c in self.columns),)
+        return (self.plain + (0 if self.entities is None else len(self.entities.columns) * (self.entities.width + 1)),)
+
+    @property
+    def plain(self) -> int:
+        """Features of the contract's own columns; each entity's vector, and whether it is unknown, come behind."""
+        return sum(feature_width(c) for c in self.columns)
 
     @property
     def outputs(self) -> int:
@@ -708,9 +743,15 @@ class Settings(_Strict):
     statistics: StatisticsSettings | None = None
     """Absent: nothing is counted."""
     pipeline: tuple[PipelineStep, ...] = ()
+    knowledge: KnowledgeJoin | None = None
+    """Absent: models take the contract's columns alone."""
 
     def __post_init__(self) -> None:
         _require(bool(self.departments), "departments is empty; a federation has at least two")
+        if self.data.entities != self.knowledge:
+            data = copy(self.data)
+            object.__setattr__(data, "entities", self.knowledge)
+            object.__setattr__(self, "data", data)
 
     def department(self, name: str) -> DepartmentSettings:
         """The department of that name; KeyError if there is none."""

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Literal
 import torch
 from torch import Tensor
 
-from lepton_fed import baselines, saved_state, statistics_file
+from lepton_fed import baselines, saved_state, statistics_file, vector_gains
 from lepton_fed.assembly import Own, allowed_code, build_departments, read_file, read_own, throw_away_parties
 from lepton_fed.config import Federation
 from lepton_fed.consultation import consult
@@ -37,6 +37,7 @@ from lepton_fed.statistics import Findings, Survey
 from lepton_fed.survey_flow import count
 from lepton_fed.tracking import Tracker, tracker
 from lepton_fed.transport import InProcess, OnReply, drive
+from lepton_fed.vector_gains import VectorGain
 
 if TYPE_CHECKING:
     from lepton_fed.audit.key_folder import KeyFolder
@@ -107,8 +108,9 @@ def simulate(
             _train(run) if engine == "inprocess" else _train_on_flower(run)
             models = {n: run.departments[n].export(run.state.visible) for n in _targets(run)}
             comparison = _compare(run)
+            gained = _vector_gains(run, comparison)
         seconds = seconds_before + time.perf_counter() - began
-        return _conclude(run, models, comparison, seconds, engine)
+        return _conclude(run, models, comparison, gained, seconds, engine)
 
 
 def _with_rounds(federation: Federation, rounds: int | None, resume: str | Path | None) -> Federation:
@@ -405,10 +407,25 @@ def _pooled(run: Run) -> dict[str, dict[str, float]]:
     return {name: baselines.score(settings, bench, part) for name, part in tests.items()}
 
 
+def _vector_gains(run: Run, comparison: Sequence[Compared]) -> tuple[VectorGain, ...]:
+    """The run again without entity vectors, and with shuffled ones, where the file joins some."""
+    join = run.federation.settings.knowledge
+    if join is None or not join.control or join.vectors == "shuffled":
+        return ()
+    if any(own.file.privacy is not None for own in run.owns.values()):
+        # Each run is paid for from the same budgets.
+        run.warnings["entity vectors: no control was trained, since departments have privacy budgets"] = None
+        return ()
+    with run.timed("entity vectors' control"):
+        run.progress.phase("training without entity vectors, and with shuffled ones, to compare")
+        return vector_gains.vector_gains(run.federation, comparison, simulate)
+
+
 def _conclude(
     run: Run,
     models: Mapping[str, Mapping[str, Tensor]],
     comparison: Sequence[Compared],
+    gained: Sequence[VectorGain],
     seconds: float,
     engine: Engine,
 ) -> RunResult:
@@ -426,6 +443,7 @@ def _conclude(
         folder=folder,
         code=allowed_code(o.file for o in run.owns.values()),
         findings=run.findings,
+        vector_gains=gained,
     )
     if run.recorder is not None:
         from lepton_fed.outcome import keep

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lepton_fed import vector_gains
 from lepton_fed.history import FEDERATION
 from lepton_fed.report.sentences import in_short
 from lepton_fed.report.sums import sums_of
@@ -15,6 +16,8 @@ def summary(result: RunResult) -> str:
     metric = result.settings.report.metrics[0]
     rows = [c for c in result.comparison if c.metric == metric]
     lines = _table(metric, rows) if rows else []
+    if result.vector_gains:
+        lines += vector_gains.lines(result.vector_gains, metric)
     joint = [m.value for m in result.history if m.department == FEDERATION and m.metric == "joint_loss"]
     if joint:
         lines.append(f"joint loss ΣΣ α β L: {joint[-1]:.4g} after {result.state.round} rounds")

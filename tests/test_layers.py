@@ -91,6 +91,7 @@ LAYERS: dict[int, tuple[str, ...]] = {
         "summary",
         "survey_run",
         "tracking",
+        "vector_gains",
     ),
     6: (
         "__init__",

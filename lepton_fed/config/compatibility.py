@@ -33,6 +33,7 @@ def misfits(settings: Settings) -> Iterator[tuple[Path, str]]:
     yield from _labels(settings)
     yield from _untrained(settings)
     yield from _statistics(settings)
+    yield from _knowledge(settings)
 
 
 def coupling_name(coupling: Coupling) -> str:
@@ -239,3 +240,20 @@ def _counted(settings: Settings, asked: StatisticsSettings) -> Iterator[tuple[Pa
             )
     if asked.by_class and not settings.data.label.classes:
         yield ("statistics", "by_class"), "statistics.by_class needs classes in [data.label]"
+
+
+def _knowledge(settings: Settings) -> Iterator[tuple[Path, str]]:
+    """What [knowledge] needs of the other tables."""
+    join = settings.knowledge
+    if join is None:
+        return
+    if settings.data.array is not None:
+        yield ("knowledge",), "knowledge joins vectors to columns, and [data] describes arrays; take [knowledge] out"
+    if settings.data.label.column in join.columns:
+        sentence = f"knowledge.columns names the label {settings.data.label.column!r}; it can be one only"
+        yield ("knowledge", "columns"), sentence
+    if settings.coupling.kind == "distill":
+        yield (
+            ("knowledge",),
+            "under distill all predict on one common set, which has no entities; take another coupling",
+        )

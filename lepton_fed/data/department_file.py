@@ -228,6 +228,8 @@ class DepartmentFile(_Strict):
     """Tables of others that it wants, by that name."""
     knowledge: tuple[FactSource, ...] = ()
     """Where its facts come from; `lepton-fed knowledge import --own` reads them."""
+    vectors: str | None = None
+    """File of its entity vectors (.safetensors), relative to this one, for [knowledge] of the federation file."""
 
     def __post_init__(self) -> None:
         if len(set(self.policies)) != len(self.policies):

@@ -2,13 +2,14 @@
 
 Order of the features, the same at every department:
     numbers, integers and booleans in the contract's order | their missing-indicators |
-    each category's one-hot columns in the order of its codes, and behind them its missing-indicator
+    each category's one-hot columns in the order of its codes, and behind them its missing-indicator |
+    of each column of [knowledge], the entity's vector and 1 where it is unknown (`entities`)
 Everything learnt from rows (means for missing values, scaling) is learnt from the department's training rows.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,7 @@ import numpy as np
 
 from lepton_fed.data.contract import Checked, check, check_unlabelled
 from lepton_fed.data.department_file import DataSource
+from lepton_fed.data.entities import vector_features
 from lepton_fed.data.sources import read
 from lepton_fed.data.split import Parts, split_rows
 from lepton_fed.errors import ConfigError
@@ -93,21 +95,25 @@ def prepare_department(
     seed: int,
     base: Path,
     keep: bool = False,
+    vectors: Path | None = None,
 ) -> Prepared:
     """Read, check, split and prepare. `base`: the folder that the source's paths start from. `keep`: also the rows
-    as they were read.
+    as they were read. `vectors`: the file of the department's entity vectors, where the contract joins some.
 
     DataError where the data cannot be read, ContractError where they break the contract, ConfigError where
     the department's file asks for what cannot be.
     """
-    checked = check(contract, read(source, base, department), department, label)
+    given = read(source, base, department)
+    checked = check(contract, given, department, label)
     assert checked.y is not None
+    entities, notes = vector_features(contract.entities, given, vectors, department, seed)
     classes = checked.y if contract.label.classes else None
     parts = split_rows(contract.split, checked.rows, classes, seed, department)
-    x, scaling = _features(contract, checked, parts.train)
+    x, scaling = _features(contract, checked, parts.train, entities)
     y = _labels(contract, checked.y)
     train, validation, test = (Part(x[rows], y[rows]) for rows in (parts.train, parts.validation, parts.test))
-    return Prepared(train, validation, test, scaling, _notes(classes, parts, department), checked if keep else None)
+    notes = (*_notes(classes, parts, department), *notes)
+    return Prepared(train, validation, test, scaling, notes, checked if keep else None)
 
 
 def prepare_unlabelled(contract: DataContract, path: str | Path) -> np.ndarray:
@@ -133,10 +139,14 @@ def _labels(contract: DataContract, y: np.ndarray) -> np.ndarray:
     return y if len(contract.label.classes) > 2 else y.astype(np.float32)
 
 
-def _features(contract: DataContract, checked: Checked, train: np.ndarray) -> tuple[np.ndarray, Scaling]:
-    """All rows' features, with statistics of the rows `train` alone."""
+def _features(
+    contract: DataContract, checked: Checked, train: np.ndarray, entities: Sequence[np.ndarray] = ()
+) -> tuple[np.ndarray, Scaling]:
+    """All rows' features, with statistics of the rows `train` alone. `entities`: blocks (n, w) that come behind."""
     if contract.array is None:
-        return _scaled_table(contract, _table_features(contract, checked, train), train)
+        plain = _table_features(contract, checked, train)
+        x = np.concatenate([plain, *(_filled(block, train) for block in entities)], axis=1)
+        return _scaled_table(contract, x, train)
     assert checked.x is not None
     x = checked.x.astype(np.float32)
     x *= np.float32(contract.array.scale)

@@ -16,17 +16,26 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import accumulate, pairwise
-from typing import Any, TypeVar
+from typing import Any
 from weakref import WeakValueDictionary
 
 import numpy as np
-from flwr.app import ConfigRecord, RecordDict
+from flwr.app import RecordDict
 
 from lepton_fed.compression import Packed, unpack
-from lepton_fed.digests import BYTES_OF_DIGEST
 from lepton_fed.errors import PeerError
-from lepton_fed.flower.parts import LARGEST, Bytes, Cutter, Long, Parts, Rope, is_part
+from lepton_fed.flower.fields import (
+    Fields,
+    Found,
+    Later,
+    Reader,
+    one_line,
+    raw,
+    spelt,
+    write_digests,
+    write_table,
+)
+from lepton_fed.flower.parts import LARGEST, Cutter, Parts, is_part
 from lepton_fed.messages import (
     Addend,
     Advertise,
@@ -54,15 +63,12 @@ from lepton_fed.messages import (
     Summed,
     Take,
     Taken,
-    Vector,
     Wish,
     Wished,
     Work,
 )
 from lepton_fed.policies import Context, Request
 from lepton_fed.reads import Parcel, ReadRequest
-from lepton_fed.secagg.canonical import Wire
-from lepton_fed.secagg.errors import Malformed
 from lepton_fed.secagg.messages import (
     Call,
     Delivery,
@@ -100,13 +106,6 @@ CONTEXT: dict[str, type] = {
 
 WORDS_OF_REQUEST = ("who", "role", "verb", "what", "owner", "kind")
 
-LONGEST = 2000
-"""Characters in one name or reason: somebody will have to read it."""
-
-BYTES_EACH = 4
-"""Of one float32."""
-
-
 REQUESTS = (Call, Delivery, Survivors, Quorum, GroupCall, GroupOffer, SealedSums)
 ANSWERS = (SealedShares, MaskedInput, SurvivorSignature, Reveal, GroupOffer, GroupConsent, SumsDigest)
 """What a secure sum's exchanges ask and answer; of all else that has canonical bytes, nothing may arrive."""
@@ -143,9 +142,6 @@ class Updated:
 
 
 Said = Message | Reply | Who | Here | Update | Updated
-Fields = dict[str, Any]
-Found = TypeVar("Found")
-Spelt = TypeVar("Spelt", bound=Wire)
 
 
 def record_of(said: Said, cutter: Cutter | None = None) -> RecordDict:
@@ -181,176 +177,6 @@ def said_in(content: RecordDict, sender: str, expected: Collection[type[Found]],
     return said
 
 
-def one_line(text: str) -> str:
-    """A reason as it may travel: one printable line of bounded length."""
-    line = " ".join(text.split())
-    return "".join(c if c.isprintable() else "?" for c in line)[:LONGEST]
-
-
-# ---------------------------------------------------------------- reading what a stranger wrote
-
-
-class Reader:
-    """Takes fields out of a record, each once and each of one type; PeerError otherwise."""
-
-    def __init__(self, record: object, parts: Parts, work: object = None) -> None:
-        if not isinstance(record, ConfigRecord):
-            raise PeerError(parts.sender, "its message is not a record of plain fields")
-        self._parts = parts
-        self._fields: Fields = parts.restored(dict(record))
-        self._work = work
-
-    def work(self) -> Work | None:
-        """What the second record says, if there is one."""
-        if self._work is None:
-            return None
-        reader, self._work = Reader(self._work, self._parts), None
-        work = _read_work(reader)
-        reader.require_empty()
-        return work
-
-    def text(self, key: str) -> str:
-        return self._text(key, self._take(key, str))
-
-    def texts(self, key: str) -> tuple[str, ...]:
-        return tuple(self._text(key, value) for value in self._list(key, str))
-
-    def whole(self, key: str) -> int:
-        """A count or a round: no negative numbers are ever sent."""
-        value = self._take(key, int)
-        if value < 0:
-            raise self.complaint(f"its field {key!r} is negative")
-        return value
-
-    def wholes(self, key: str) -> list[int]:
-        """Counts; no negative numbers are ever sent."""
-        values = self._list(key, int)
-        if any(value < 0 for value in values):
-            raise self.complaint(f"its field {key!r} holds a negative number")
-        return values
-
-    def sorted_out(self, key: str, many: int) -> list[tuple[str, ...]]:
-        """Texts that were sent as one list, beside how many of them belong to each of `many` things."""
-        texts, counts = self.texts(key), self.wholes(f"{key} each")
-        if len(counts) != many or sum(counts) != len(texts):
-            raise self.complaint(f"its lists about {key!r} differ in length")
-        ends = list(accumulate(counts, initial=0))
-        return [texts[start:end] for start, end in pairwise(ends)]
-
-    def raw(self, key: str) -> bytes:
-        return self._take(key, bytes)
-
-    def raws(self, key: str) -> tuple[bytes, ...]:
-        return tuple(self._list(key, bytes))
-
-    def flag(self, key: str) -> bool:
-        return self._take(key, bool)
-
-    def flags(self, key: str) -> list[bool]:
-        return self._list(key, bool)
-
-    def numbers(self, key: str) -> list[float]:
-        return self._list(key, float)
-
-    def vectors(self, key: str) -> list[Vector]:
-        """Float32 vectors of this process's own, since a view of the message could not be written to."""
-        found = [_joined(raw) for raw in self._list_of_bytes(key)]
-        if any(len(raw) % BYTES_EACH for raw in found):
-            raise self.complaint(f"its field {key!r} holds a vector that ends within a number")
-        return [_vector(raw) for raw in found]
-
-    def packed(self, key: str) -> list[Packed | Later]:
-        """Vectors as they were packed, each beside what it was packed as; long ones are still in parts."""
-        codes, kinds = self._list_of_bytes(key), self.texts("packed as")
-        if len(codes) != len(kinds):
-            raise self.complaint(f"its lists about {key!r} differ in length")
-        return [_packed(kind, code) for kind, code in zip(kinds, codes, strict=True)]
-
-    def table(self, key: str) -> dict[str, float]:
-        """Numbers by name, sent as two lists."""
-        values = self.numbers(f"{key} values")
-        return dict(zip(self.names(key, values), values, strict=True))
-
-    def wire(self, key: str, kinds: tuple[type[Spelt], ...]) -> Spelt:
-        """A value of secure sums. Its vectors are views of what was received: read-only, and nothing is copied."""
-        raw = self._bytes(key)
-        try:
-            value = Wire.from_bytes(raw)
-        except Malformed as error:
-            raise self.complaint(f"its field {key!r} is nothing of secure sums: {one_line(str(error))}") from None
-        if not isinstance(value, kinds):
-            raise self.complaint(f"its field {key!r} is a {type(value).__name__}, which does not fit")
-        return value
-
-    def wires(self, key: str, kind: type[Spelt]) -> tuple[Spelt, ...]:
-        """Short values of protocols, one after the other."""
-        try:
-            return tuple(kind.from_bytes(raw) for raw in self._list(key, bytes))
-        except Malformed as error:
-            raise self.complaint(f"its field {key!r} is no list of {kind.__name__}: {one_line(str(error))}") from None
-
-    def digests(self, key: str) -> dict[str, bytes]:
-        """Hashes by name, sent as two lists."""
-        digests = self._list(f"{key} digests", bytes)
-        if any(len(one) != BYTES_OF_DIGEST for one in digests):
-            raise self.complaint(f"its field {key!r} holds a digest that is not of {BYTES_OF_DIGEST} bytes")
-        return dict(zip(self.names(key, digests), digests, strict=True))
-
-    def names(self, key: str, *columns: Collection[object]) -> tuple[str, ...]:
-        """Different names, with as many entries in each of `columns`."""
-        names = self.texts(key)
-        if len(set(names)) != len(names):
-            raise self.complaint(f"its field {key!r} says a name twice")
-        if any(len(column) != len(names) for column in columns):
-            raise self.complaint(f"its lists about {key!r} differ in length")
-        return names
-
-    def finish(self) -> None:
-        """Complains about a field or a part that nobody asked for: it was meant to say something."""
-        self.require_empty()
-        self._parts.finish()
-
-    def require_empty(self) -> None:
-        if self._fields:
-            raise self.complaint(f"it sent an unknown field {one_line(min(self._fields))!r}")
-        if self._work is not None:
-            raise self.complaint("it sent work where none belongs")
-
-    def complaint(self, what: str) -> PeerError:
-        return self._parts.complaint(what)
-
-    def _take(self, key: str, type_: type[Found]) -> Found:
-        if key not in self._fields:
-            raise self.complaint(f"its message lacks the field {key!r}")
-        value = self._fields.pop(key)
-        if type(value) is not type_:  # bool is an int, and neither is the other here
-            raise self.complaint(f"its field {key!r} is a {type(value).__name__}, not a {type_.__name__}")
-        return value
-
-    def _list(self, key: str, type_: type[Found]) -> list[Found]:
-        values = self._take(key, list)
-        if any(type(value) is not type_ for value in values):
-            raise self.complaint(f"its field {key!r} is not a list of {type_.__name__}")
-        return values
-
-    def _bytes(self, key: str) -> Bytes:
-        """Bytes that may have come in parts."""
-        value = self._fields.get(key)
-        return self._take(key, Long).joined() if isinstance(value, Long) else self._take(key, bytes)
-
-    def _list_of_bytes(self, key: str) -> list[Bytes | Long]:
-        values = self._take(key, list)
-        if any(type(value) not in (bytes, Long) for value in values):
-            raise self.complaint(f"its field {key!r} is not a list of bytes")
-        return values
-
-    def _text(self, key: str, value: str) -> str:
-        # The ideographic space counts as unprintable to Python and is at home in Chinese names.
-        if len(value) > LONGEST or not value.replace("\u3000", " ").isprintable():
-            raise self.complaint(f"its field {key!r} is no line that could be shown")
-        return value
-
-
 # ---------------------------------------------------------------- each thing that can be said
 
 
@@ -359,13 +185,13 @@ def _write_hubs(hubs: Mapping[str, HubState]) -> Fields:
     releases = [s.release for s in states]
     return {
         "hubs": list(hubs),
-        "models": [_raw(s.model) for s in states],
+        "models": [raw(s.model) for s in states],
         "released": [r is not None for r in releases],
-        "means": [_raw(r.mean) if r is not None else b"" for r in releases],
+        "means": [raw(r.mean) if r is not None else b"" for r in releases],
         "masses": [float(r.mass) if r is not None else 0.0 for r in releases],
         "spreads": [float(r.spread) if r is not None else 0.0 for r in releases],
         "controlled": [s.control is not None for s in states],
-        "controls": [_raw(s.control) if s.control is not None else b"" for s in states],
+        "controls": [raw(s.control) if s.control is not None else b"" for s in states],
     }
 
 
@@ -405,13 +231,13 @@ def _write_done(done: Done) -> Fields:
     addends = list(done.addends.values())
     return {
         "addends": list(done.addends),
-        "vectors": [a.packed.code if a.packed is not None else _raw(a.vector) for a in addends],
+        "vectors": [a.packed.code if a.packed is not None else raw(a.vector) for a in addends],
         "packed as": [a.packed.kind if a.packed is not None else "float32" for a in addends],
         "weights": [float(a.weight) for a in addends],
         "spreads": [float(a.spread) for a in addends],
-        **_write_table("scores", done.scores),
-        **_write_table("disclosed", done.disclosed),
-        **_write_table("seconds", done.seconds),
+        **write_table("scores", done.scores),
+        **write_table("disclosed", done.disclosed),
+        **write_table("seconds", done.seconds),
     }
 
 
@@ -425,18 +251,6 @@ def _read_done(reader: Reader) -> Done:
     if not any(isinstance(one, Later) for one in packed):
         addends = dict(addends)
     return Done(addends, reader.table("scores"), reader.table("disclosed"), reader.table("seconds"))
-
-
-@dataclass(frozen=True)
-class Later:
-    """A long vector that is still in parts, and what it is packed as."""
-
-    kind: str
-    code: Long
-
-
-def _packed(kind: str, code: Bytes | Long) -> Packed | Later:
-    return Later(kind, code) if isinstance(code, Long) else Packed(kind, code)
 
 
 class MadeLater(Mapping[str, Addend]):
@@ -486,20 +300,20 @@ def _check_addend(addend: Addend, complaint: Callable[[str], PeerError]) -> None
 
 def _write_sum(message: Sum) -> Fields:
     """Without the work, which is a record of its own."""
-    return {"request": _spelt(message.request), **_write_digests("unseen", message.unseen)}
+    return {"request": spelt(message.request), **write_digests("unseen", message.unseen)}
 
 
 def _read_sum(reader: Reader) -> Sum:
-    return Sum(reader.wire("request", REQUESTS), reader.work(), reader.digests("unseen"))
+    return Sum(reader.wire("request", REQUESTS), reader.work(_read_work), reader.digests("unseen"))
 
 
 def _write_summed(summed: Summed) -> Fields:
     return {
-        "reply": _spelt(summed.reply),
-        **_write_table("disclosed", summed.disclosed),
-        **_write_table("seconds", summed.seconds),
+        "reply": spelt(summed.reply),
+        **write_table("disclosed", summed.disclosed),
+        **write_table("seconds", summed.seconds),
         "warning": one_line(summed.warning),
-        **_write_digests("models", summed.models),
+        **write_digests("models", summed.models),
     }
 
 
@@ -601,33 +415,6 @@ def _read_wished(reader: Reader) -> Wished:
     return Wished(reader.wires("requests", ReadRequest))
 
 
-def _write_digests(key: str, digests: Mapping[str, bytes]) -> Fields:
-    return {key: list(digests), f"{key} digests": list(digests.values())}
-
-
-def _write_table(key: str, table: Mapping[str, float]) -> Fields:
-    return {key: list(table), f"{key} values": [float(value) for value in table.values()]}
-
-
-def _raw(vector: Vector) -> memoryview:
-    return np.ascontiguousarray(vector, "<f4").view(np.uint8).data
-
-
-def _spelt(value: Wire) -> Rope:
-    """The canonical bytes, in which long vectors are where they were."""
-    return Rope(tuple(value.to_parts()))
-
-
-def _joined(value: Bytes | Long) -> Bytes:
-    return value.joined() if isinstance(value, Long) else value
-
-
-def _vector(raw: Bytes) -> Vector:
-    """The vector that these bytes are: a view where that can be written to."""
-    found = np.frombuffer(raw, "<f4").astype(np.float32, copy=False)
-    return found if found.flags.writeable else found.copy()
-
-
 _KINDS: dict[type, tuple[str, Callable[[Any], Fields], Callable[[Reader], Any]]] = {
     Who: ("who", lambda _: {}, lambda _: Who()),
     Here: ("here", lambda s: {"department": s.department}, lambda r: Here(r.text("department"))),
@@ -678,7 +465,7 @@ _KINDS: dict[type, tuple[str, Callable[[Any], Fields], Callable[[Reader], Any]]]
     Evaluate: ("evaluate", _write_evaluate, _read_evaluate),
     Evaluated: (
         "evaluated",
-        lambda s: {**_write_table("metrics", s.metrics), "rows": s.rows},
+        lambda s: {**write_table("metrics", s.metrics), "rows": s.rows},
         lambda r: Evaluated(r.table("metrics"), r.whole("rows")),
     ),
     Wish: ("wish", lambda _: {}, lambda _: Wish()),
@@ -688,8 +475,8 @@ _KINDS: dict[type, tuple[str, Callable[[Any], Fields], Callable[[Reader], Any]]]
         lambda s: {"request": s.request.to_bytes()},
         lambda r: Read(r.wire("request", (ReadRequest,))),
     ),
-    Sent: ("sent", lambda s: {"parcel": _spelt(s.parcel)}, lambda r: Sent(r.wire("parcel", (Parcel,)))),
-    Take: ("take", lambda s: {"parcel": _spelt(s.parcel)}, lambda r: Take(r.wire("parcel", (Parcel,)))),
+    Sent: ("sent", lambda s: {"parcel": spelt(s.parcel)}, lambda r: Sent(r.wire("parcel", (Parcel,)))),
+    Take: ("take", lambda s: {"parcel": spelt(s.parcel)}, lambda r: Take(r.wire("parcel", (Parcel,)))),
     Taken: ("taken", lambda s: {"size": s.size}, lambda r: Taken(r.whole("size"))),
     Refused: ("refused", lambda s: {"reason": one_line(s.reason)}, lambda r: Refused(r.text("reason"))),
 }

@@ -38,8 +38,8 @@ def main() -> None:
 
 
 @lru_cache(maxsize=4)
-def _opened(path: str) -> Any:
-    """A store that stays open for the next question; a view is never changed."""
+def _opened(path: str, state: str) -> Any:
+    """A store that stays open for the next question. A view is never changed: one of another state takes its place."""
     return oxigraph().Store.read_only(path)
 
 
@@ -48,7 +48,7 @@ def _answered(asked: dict[str, Any]) -> dict[str, Any]:
     graphs = [library.NamedNode(one) for one in asked["graphs"]]
     try:
         # Both lists are what there is: the default graph is their union, and GRAPH finds no other.
-        result = _opened(asked["store"]).query(
+        result = _opened(asked["store"], asked["state"]).query(
             asked["question"],
             prefixes=PREFIXES,
             default_graph=graphs or [library.NamedNode(NOWHERE)],

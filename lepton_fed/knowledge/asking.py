@@ -72,6 +72,7 @@ class Questioner:
         asked = {
             "question": question,
             "store": str(seen.store),
+            "state": str(self.index.state),
             "graphs": seen.graphs,
             "rows": self.bounds.rows,
             "characters": self.bounds.characters,

@@ -23,9 +23,11 @@ from lepton_fed.knowledge import index as indices
 from lepton_fed.knowledge import intersection, joining, revisions
 from lepton_fed.knowledge.access import Access
 from lepton_fed.knowledge.asking import Answer, Bounds, Questioner
+from lepton_fed.knowledge.changes import Standing, of_owner, touched
 from lepton_fed.knowledge.export import write, written
 from lepton_fed.knowledge.facts import TYPE, Fact, name_of
-from lepton_fed.knowledge.index import Index
+from lepton_fed.knowledge.following import followed
+from lepton_fed.knowledge.index import Index, Known
 from lepton_fed.knowledge.intersection import Answered, Asked, Asking, Found
 from lepton_fed.knowledge.joining import Match, Method, Move, Pair, State
 from lepton_fed.knowledge.knowing import Knows, knows, may_know_of
@@ -238,13 +240,22 @@ class KnowledgeGraph:
 
     # ------------------------------------------------------------
 
+    def indexed(self) -> Index:
+        """The index of the facts as they stand: the one that is there, made to follow, or else built anew."""
+        state, names = self._standing()
+        found = Index.opened(self._index_folder)
+        if found is None:
+            return self.rebuild()
+        return found if found.state == state else self._followed(found, state, names) or self.rebuild()
+
     def rebuild(self) -> Index:
         """Build the index anew from the revisions."""
         if self._questioner is not None:
             self._questioner.close()
             self._questioner = None
+        state, names = self._standing()
         owned = [(self._sorting(one), self.facts(one)) for one in self.departments]
-        return indices.build(self._index_folder, self._state(), owned, self._canonical())
+        return indices.build(self._index_folder, state, owned, names)
 
     # ------------------------------------------------------------
 
@@ -272,21 +283,33 @@ class KnowledgeGraph:
         yield from sorted(found, key=lambda one: not one.readable)[:1]
 
     def _asked(self) -> Questioner:
-        state = self._state()
+        state, _ = self._standing()
         if self._questioner is not None and self._questioner.index.state == state:
             return self._questioner
-        found = Index.opened(self._index_folder)
-        if found is None or found.state != state:
-            found = self.rebuild()
-        elif self._questioner is not None:
-            self._questioner.close()
-        self._questioner = Questioner(found, self._bounds)
+        index = self.indexed()
+        if self._questioner is None:
+            self._questioner = Questioner(index, self._bounds)
+        self._questioner.index = index
         return self._questioner
 
-    def _state(self) -> str:
-        """What an index that is up to date was built from."""
+    def _followed(self, index: Index, state: Standing, names: Known) -> Index | None:
+        """The index with what changed since; None where it has to be built anew."""
+        changed = []
         with self._database.reading() as connection:
-            return f"{revisions.newest(connection)} {joining.state(connection)}"
+            if not index.state.leads_to(connection):
+                return None
+            for owner in revisions.departments(connection):
+                before, now = (of_owner(table, owner) for table in (index.names, names))
+                one = touched(connection, owner, index.state.newest, before, now)
+                if one is None:
+                    return None
+                changed.append(one)
+        return followed(index, state, changed, names)
+
+    def _standing(self) -> tuple[Standing, Known]:
+        """What an index that is up to date is of, and the names in it."""
+        with self._database.reading() as connection:
+            return Standing.now(connection), joining.known(connection)
 
     def _canonical(self) -> indices.Canonical:
         with self._database.reading() as connection:

@@ -1,9 +1,10 @@
 """The index that questions are asked of: facts as they stand, sort by sort, in an embedded SPARQL store.
 
     revisions ──build──► folder: store/ (a named graph per sort of facts), catalogue.json (which graph holds which sort)
+        later ones ──follow──► the same folder, as if it had been built anew
 
 Nothing is in it that is not in the revisions, so it may be thrown away at any time. It is built beside the old one,
-which answers until it is replaced; the catalogue says from which revision and matches it was built.
+which answers until it is replaced; the catalogue says which revisions and matches it is of.
 """
 
 from __future__ import annotations
@@ -13,32 +14,39 @@ import json
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from lepton_fed.errors import StorageError
 from lepton_fed.knowledge import iris
+from lepton_fed.knowledge.changes import Standing
 from lepton_fed.knowledge.facts import KEPT, TYPE, Fact, Literal
 from lepton_fed.knowledge.library import oxigraph
 from lepton_fed.knowledge.sorts import Sort, Sorting
 
 STORE, CATALOGUE = "store", "catalogue.json"
 
-VERSION = 1
+VERSION = 2
 """Of what a folder holds; one of another version is built again."""
 
 Canonical = Callable[[str, str], str]
 """The name by which an entity of a department is known to all, from (department, name)."""
 
+Known = Mapping[tuple[str, str], str]
+"""The same for those that have another name than their department's."""
+
 
 @dataclass(frozen=True)
 class Index:
-    """An index that was built. `graphs`: the name of the graph of each sort. `state`: what it was built from."""
+    """An index that was built. `graphs`: the name of the graph of each sort. `state`: what it is of."""
 
     folder: Path
-    state: str
+    state: Standing
     graphs: Mapping[Sort, str]
+    names: Known = field(repr=False)
 
     @property
     def store(self) -> Path:
@@ -52,39 +60,43 @@ class Index:
             if said["version"] != VERSION or not (folder / STORE).is_dir():
                 return None
             graphs = {Sort(s["owner"], s["relation"], frozenset(s["types"])): s["graph"] for s in said["sorts"]}
-            return cls(folder, said["state"], graphs)
+            names = {(owner, own): known for owner, own, known in said["names"]}
+            return cls(folder, Standing(**said["state"]), graphs, names)
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
 
-def build(folder: Path, state: str, owned: Iterable[tuple[Sorting, Iterable[Fact]]], canonical: Canonical) -> Index:
+def build(folder: Path, state: Standing, owned: Iterable[tuple[Sorting, Iterable[Fact]]], names: Known) -> Index:
     """Build the index anew from departments' standing facts; StorageError if the folder cannot be written."""
+    graphs: dict[Sort, str] = {}
+    with replaced(folder) as fresh:
+        _fill(fresh / STORE, (quad for sorting, facts in owned for quad in quads(facts, sorting, names, graphs)))
+        describe(fresh, state, graphs, names)
+    return Index(folder, state, graphs, names)
+
+
+@contextmanager
+def replaced(folder: Path) -> Iterator[Path]:
+    """A new folder that takes the place of the old one at the end of the block, and is gone if that fails."""
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         fresh = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
         try:
-            graphs: dict[Sort, str] = {}
-            _fill(fresh / STORE, _quads(owned, canonical, graphs))
-            _describe(fresh / CATALOGUE, state, graphs)
+            yield fresh
             _replace(folder, fresh)
         except BaseException:
             shutil.rmtree(fresh, ignore_errors=True)
             raise
     except OSError as error:
         raise StorageError(f"the index {folder} cannot be written: {error.strerror or error}") from None
-    return Index(folder, state, graphs)
 
 
-def _quads(
-    owned: Iterable[tuple[Sorting, Iterable[Fact]]], canonical: Canonical, graphs: dict[Sort, str]
-) -> Iterator[object]:
-    for sorting, facts in owned:
-        yield from _of_owner(facts, sorting, canonical, graphs)
+def quads(facts: Iterable[Fact], sorting: Sorting, names: Known, graphs: dict[Sort, str]) -> Iterator[Any]:
+    """Facts as the store has them; their sorts' graphs are noted in `graphs`."""
+    return _of_owner(facts, sorting, lambda owner, own: names.get((owner, own), own), graphs)
 
 
-def _of_owner(
-    facts: Iterable[Fact], sorting: Sorting, canonical: Canonical, graphs: dict[Sort, str]
-) -> Iterator[object]:
+def _of_owner(facts: Iterable[Fact], sorting: Sorting, canonical: Canonical, graphs: dict[Sort, str]) -> Iterator[Any]:
     library, owner = oxigraph(), sorting.owner
     node, quad = library.NamedNode, library.Quad
     named: dict[Sort, object] = {}
@@ -93,19 +105,20 @@ def _of_owner(
         if sort not in named:
             graphs[sort] = graph_of(sort)
             named[sort] = node(graphs[sort])
-        head = _node(canonical(owner, fact.head), "entity")
+        head = node_of(canonical(owner, fact.head), "entity")
         tail: object
         if isinstance(fact.tail, Literal):
             tail = iris.value(fact.tail)
         elif fact.relation == TYPE:
-            tail = _node(fact.tail, "type")
+            tail = node_of(fact.tail, "type")
         else:
-            tail = _node(canonical(owner, fact.tail), "entity")
-        yield quad(head, _node(fact.relation, "relation"), tail, named[sort])
+            tail = node_of(canonical(owner, fact.tail), "entity")
+        yield quad(head, node_of(fact.relation, "relation"), tail, named[sort])
 
 
 @lru_cache(maxsize=KEPT)
-def _node(name: str, use: iris.Use) -> object:
+def node_of(name: str, use: iris.Use) -> Any:
+    """The node of what is called so."""
     return oxigraph().NamedNode(iris.iri(name, use))
 
 
@@ -125,13 +138,15 @@ def _fill(path: Path, quads: Iterator[object]) -> None:
     store.flush()
 
 
-def _describe(path: Path, state: str, graphs: Mapping[Sort, str]) -> None:
+def describe(folder: Path, state: Standing, graphs: Mapping[Sort, str], names: Known) -> None:
+    """Write the catalogue."""
     sorts = [
         {"owner": sort.owner, "relation": sort.relation, "types": sorted(sort.types), "graph": graph}
         for sort, graph in graphs.items()
     ]
-    text = json.dumps({"version": VERSION, "state": state, "sorts": sorts}, ensure_ascii=False, indent=1)
-    path.write_text(text, encoding="utf-8")
+    known = [[owner, own, name] for (owner, own), name in names.items()]
+    said = {"version": VERSION, "state": asdict(state), "sorts": sorts, "names": known}
+    (folder / CATALOGUE).write_text(json.dumps(said, ensure_ascii=False, indent=1), encoding="utf-8")
 
 
 def _replace(folder: Path, fresh: Path) -> None:

@@ -155,8 +155,13 @@ def state(connection: Connection) -> str:
 
 def canonical(connection: Connection) -> Callable[[str, str], str]:
     """The name by which an entity of a department is known to all, from (department, name)."""
-    table = names(matches(connection, "accepted", "refused"))
+    table = known(connection)
     return lambda department, name: table.get((department, name), name)
+
+
+def known(connection: Connection) -> dict[tuple[str, str], str]:
+    """The same as a table of those whose name is another one than their department's, by (department, name)."""
+    return names(matches(connection, "accepted", "refused"))
 
 
 def own_names(connection: Connection, department: str, name: str) -> list[str]:

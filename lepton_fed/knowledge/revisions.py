@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from itertools import islice
 from typing import Any, cast
 
-from sqlalchemy import Connection, Insert, Select, Table, and_, exists, func, insert, literal, or_, select, update
+from sqlalchemy import Connection, Insert, Select, Table, and_, exists, insert, literal, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.elements import ColumnElement
 
@@ -134,15 +134,21 @@ def restore(connection: Connection, log: str, revision: int, provenance: Provena
 
 
 def standing(
-    connection: Connection, department: str, at: int | None = None, relation: str | None = None
+    connection: Connection,
+    department: str,
+    at: int | None = None,
+    relation: str | None = None,
+    only: ColumnElement[bool] | None = None,
 ) -> Iterator[Fact]:
     """The department's facts as they stand, or stood after revision `at`, in the order in which they came.
 
-    `relation`: only those of it.
+    `relation`: only those of it; `only`: those for which the condition on `FACT` holds.
     """
     wanted = select(*_COLUMNS).where(_stood(department, at)).order_by(FACT.c.id)
     if relation is not None:
         wanted = wanted.where(FACT.c.relation == relation)
+    if only is not None:
+        wanted = wanted.where(only)
     for row in connection.execution_options(yield_per=BATCH).execute(wanted):
         yield _fact(*row)
 
@@ -177,11 +183,6 @@ def revisions(connection: Connection, department: str | None = None) -> list[Rev
     if department is not None:
         wanted = wanted.where(REVISION.c.department == department)
     return [_revision(**row) for row in connection.execute(wanted).mappings()]
-
-
-def newest(connection: Connection) -> int:
-    """The number of the last revision; 0 where there is none."""
-    return connection.execute(select(func.max(REVISION.c.number))).scalar() or 0
 
 
 def departments(connection: Connection) -> list[str]:

@@ -15,6 +15,7 @@ from torch import nn
 
 from lepton_fed.code import load_callable
 from lepton_fed.errors import ConfigError
+from lepton_fed.models.entities import WithVectors
 from lepton_fed.settings import DataContract, ModelSettings
 
 
@@ -63,14 +64,15 @@ def build(settings: ModelSettings, contract: DataContract, seed: int, allowed: t
     """The model of the federation file, float32 on the CPU, initial values from `seed`.
 
     A `module:callable` is called as `callable(inputs, outputs, **arguments)`: `inputs` is the shape of one
-    example, `outputs` the width of the output. ConfigError in one sentence if that fails.
+    example, `outputs` the width of the output. With [knowledge], `inputs` are the plain columns' and the gated features
+    of the vectors, and the model is inside one that gates them. ConfigError in one sentence if that fails.
     """
     maker = BUILT_IN.get(settings.name) or load_callable(settings.name, "model.name", BUILT_IN, allowed)
     arguments: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in settings.arguments.items()}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         try:
-            model = maker(contract.features, contract.outputs, **arguments)
+            model = _made(maker, contract, arguments)
         except Exception as error:
             # Others' code may fail in any way; a message of several lines is torch's, and the first one says it.
             said = str(error).strip().partition("\n")[0] or type(error).__name__
@@ -78,6 +80,16 @@ def build(settings: ModelSettings, contract: DataContract, seed: int, allowed: t
     if not isinstance(model, nn.Module):
         raise ConfigError(f"model: {settings.name!r} must return a torch.nn.Module, not {type(model).__name__}")
     return model
+
+
+def _made(maker: Callable[..., nn.Module], contract: DataContract, arguments: dict[str, Any]) -> nn.Module:
+    join = contract.entities
+    if join is None:
+        return maker(contract.features, contract.outputs, **arguments)
+    columns = len(join.columns)
+    model = maker((contract.plain + columns * join.size,), contract.outputs, **arguments)
+    # What is no module has no place in another; `build` says so.
+    return WithVectors(model, contract.plain, columns, join.width, join.size) if isinstance(model, nn.Module) else model
 
 
 def _width(inputs: tuple[int, ...]) -> int:

@@ -17,6 +17,7 @@ from lepton_fed.settings import Settings
 
 if TYPE_CHECKING:
     from lepton_fed.statistics import Findings
+    from lepton_fed.vector_gains import VectorGain
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +153,8 @@ class ReportContent:
     warnings: Sequence[str] = ()
     findings: Findings | None = None
     """Statistics of all rows, where the file asks for them."""
+    vector_gains: Sequence[VectorGain] = ()
+    """What entity vectors brought, where the file joins some."""
 
     @property
     def federation(self) -> str:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from jinja2 import Template
     from markupsafe import Markup
 
+    from lepton_fed.vector_gains import VectorGain
+
 MOST_ROWS = 30
 """Departments named in a table or figure; the rest is in the distribution, and in the run's history file."""
 
@@ -128,6 +130,15 @@ class _Page:
         from lepton_fed.report.statistics import section
 
         return _markup(section(self.content.findings))
+
+    @property
+    def vectors(self) -> list[VectorGain]:
+        """What entity vectors brought each department, by the metric that the report compares by."""
+        return [one for one in self.content.vector_gains if one.metric == self.content.metric][:MOST_ROWS]
+
+    def shown(self, value: float | None) -> str:
+        """A measured value; a dash where there is none."""
+        return "–" if value is None or value != value else f"{value:.4f}"
 
     @property
     def headline(self) -> str:

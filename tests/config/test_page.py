@@ -90,11 +90,11 @@ def test_each_key_is_described_with_its_default_and_its_words(heading: str, kind
             assert f"`{word}`" in " ".join(described[key]), (key, word)
 
 
-def test_the_complete_example_loads_and_uses_every_outermost_table_but_the_servers() -> None:
+def test_the_complete_example_loads_and_uses_every_outermost_table_but_the_servers_and_knowledge() -> None:
     (text,) = re.findall(r"```toml\n(.*?)```", sections()["A complete example"], flags=re.DOTALL)
     federation = Federation.parse(text, Path("federation.toml"))
     assert federation.settings.names[0] == "一车间"
-    assert set(tomllib.loads(text)) == set(places.fields(Settings)) - {"server"}
+    assert set(tomllib.loads(text)) == set(places.fields(Settings)) - {"server", "knowledge"}
 
 
 def test_the_sums_of_the_complete_example_are_secure_and_not_refused() -> None:

@@ -16,9 +16,9 @@ from hypothesis.extra.numpy import arrays
 from lepton_fed.compression import Packed, pack, unpack
 from lepton_fed.errors import PeerError
 from lepton_fed.flower.apps import coordinate
+from lepton_fed.flower.fields import LONGEST, one_line
 from lepton_fed.flower.records import (
     ANSWERS,
-    LONGEST,
     RECORD,
     REQUESTS,
     VERSION,
@@ -28,7 +28,6 @@ from lepton_fed.flower.records import (
     Update,
     Updated,
     Who,
-    one_line,
     record_of,
     said_in,
 )

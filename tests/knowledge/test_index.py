@@ -67,7 +67,7 @@ def test_a_build_that_fails_leaves_the_old_index(graph: KnowledgeGraph, monkeypa
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("lepton_fed.knowledge.index._describe", full)
+    monkeypatch.setattr("lepton_fed.knowledge.index.describe", full)
     with pytest.raises(StorageError, match="cannot be written: No space left on device"):
         graph.rebuild()
     assert Index.opened(index.folder) == index

@@ -179,6 +179,13 @@ def test_a_passage_stays_below_what_postgresql_keeps_of_a_word() -> None:
     assert TsVector is not None
 
 
+def test_a_snippet_shows_the_text_without_its_signs_and_with_its_masks(there: World) -> None:
+    there.publish("题", "## 原因\n\n> **润滑**不足，`问` 138****5678。")
+    with there.acting("reader") as acting:
+        (hit,) = find(acting, Asked(text="润滑")).hits
+    assert "".join(part.text for part in hit.text) == "原因 润滑不足，问 138****5678。"
+
+
 def test_what_was_found_is_marked_in_the_text_as_it_is() -> None:
     text = "Lepton 与 LEPTON：图纸，图"
     marked = [text[start:end] for start, end in spans(text, "lepton 图纸")]

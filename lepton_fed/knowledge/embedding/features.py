@@ -17,13 +17,11 @@ import torch
 from torch import Tensor, nn
 
 from lepton_fed.errors import DataError
+from lepton_fed.models.entities import GatedVectors
 from lepton_fed.seeds import derive
 
 UNKNOWN = 0
 """The number of whatever is no entity of the table."""
-
-CLOSED = -4.0
-"""Where gates begin, before the sigmoid: open by 2 %."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,24 +58,17 @@ def normal(name: str) -> str:
     return unicodedata.normalize("NFKC", name).casefold().strip()
 
 
-class EntityColumn(nn.Module):
+class EntityColumn(GatedVectors):
     """Numbers (n,) of one column as gated features (n, size). The table is a buffer: it is looked up, never trained."""
 
     table: Tensor
-    gate: nn.Parameter
 
     def __init__(self, vectors: EntityVectors, size: int) -> None:
-        super().__init__()
+        super().__init__(vectors.rows.shape[1], size)
         self.register_buffer("table", vectors.table)
-        width = vectors.rows.shape[1]
-        self.unknown = nn.Parameter(torch.zeros(width))
-        self.project = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, size))
-        self.gate = nn.Parameter(torch.full((size,), CLOSED))
 
     def forward(self, numbers: Tensor) -> Tensor:
-        rows = torch.where((numbers == UNKNOWN)[:, None], self.unknown, self.table[numbers])
-        features: Tensor = self.gate.sigmoid() * self.project(rows)
-        return features
+        return self.gated(self.table[numbers], numbers == UNKNOWN)
 
 
 class WithEntities(nn.Module):

@@ -12,7 +12,8 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from lepton_fed.errors import StorageError
+from lepton_fed.errors import DataError, StorageError
+from lepton_fed.knowledge.embedding.features import EntityVectors
 from lepton_fed.knowledge.embedding.federated import Learnt
 from lepton_fed.storage.atomic import write_atomically
 from lepton_fed.storage.file_names import file_name
@@ -38,6 +39,21 @@ def keep(learnt: Sequence[Learnt], folder: Path) -> None:
         }
         write_atomically(place / FILE, tensor_chunks(arrays, names))
     write_atomically(folder / RESULTS, json.dumps(results(learnt), ensure_ascii=False, indent=1))
+
+
+def read_vectors(path: Path) -> EntityVectors:
+    """A department's entity vectors out of its file; DataError for what is none."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="pt") as file:
+            names = json.loads((file.metadata() or {})["entities"])
+            return EntityVectors(tuple(map(str, names)), file.get_tensor("entities"))
+    except FileNotFoundError:
+        raise DataError(f"the file of entity vectors {path} does not exist; correct `vectors`") from None
+    except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
+        said = f"{path} is no file of entity vectors ({type(error).__name__})"
+        raise DataError(f"{said}; `lepton-fed knowledge train --out` writes one") from None
 
 
 def results(learnt: Sequence[Learnt]) -> dict[str, dict[str, float]]:

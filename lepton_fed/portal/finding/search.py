@@ -34,8 +34,8 @@ AROUND = 60
 
 ABOUT, FADES, HELPS = 2.0, 180.0, 5.0
 
-_SIGNS = re.compile(r"\*\*|`+|\||^ {0,3}(?:#{1,6} +|> ?)", re.MULTILINE)
-"""Of Markdown, which say nothing in a snippet."""
+_SIGNS = re.compile(r"(?<!\*)\*\*(?!\*)|`+|\||^ {0,3}(?:#{1,6} +|> ?)", re.MULTILINE)
+"""Of Markdown, which say nothing in a snippet. Four stars are a mask, and stay."""
 
 _EPOCH = date(1970, 1, 1).toordinal()
 

@@ -1,0 +1,163 @@
+"""An index that follows the revisions is what it would be if it had been built anew, and so is every view of it."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pyoxigraph
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lepton_fed.errors import DataError, StorageError
+from lepton_fed.knowledge import Fact, KnowledgeGraph, Literal, changes, index
+from lepton_fed.knowledge.index import Index
+from lepton_fed.knowledge.views import view
+from tests.knowledge.example import RESEARCH, SUPPLY, access, provenance
+
+NAMES = ("甲", "乙", "丙")
+OWNERS = (SUPPLY, RESEARCH)
+
+FACTS = st.one_of(
+    st.builds(Fact, st.sampled_from(NAMES), st.sampled_from(("供应", "x")), st.sampled_from(NAMES)),
+    st.builds(Fact, st.sampled_from(NAMES), st.just("rdf:type"), st.sampled_from(("供应商", "零件"))),
+    # To the store both are one value, to a department they are two facts.
+    st.builds(
+        Fact, st.sampled_from(NAMES), st.just("x"), st.sampled_from([Literal(t, "decimal") for t in ("1.5", "1.50")])
+    ),
+)
+
+Change = Callable[[KnowledgeGraph], object]
+
+CHANGES: st.SearchStrategy[Change] = st.one_of(
+    st.builds(
+        lambda owner, facts: lambda graph: graph.add(facts, provenance(owner)),
+        st.sampled_from(OWNERS),
+        st.lists(FACTS, min_size=1, max_size=6),
+    ),
+    st.builds(
+        lambda owner, head: lambda graph: graph.retract(provenance(owner), head=head),
+        st.sampled_from(OWNERS),
+        st.sampled_from(NAMES),
+    ),
+    st.builds(
+        lambda owner, number: lambda graph: graph.restore(number, provenance(owner)),
+        st.sampled_from(OWNERS),
+        st.integers(0, 4),
+    ),
+    st.builds(
+        lambda one, other, name: lambda graph: joined(graph, one, other, name),
+        st.sampled_from(NAMES),
+        st.sampled_from(NAMES),
+        st.sampled_from((*NAMES, "丁")),
+    ),
+    st.builds(
+        lambda number, move: lambda graph: graph.decide(number, move, by="王芳"),
+        st.integers(1, 3),
+        st.sampled_from(("undo", "refuse")),
+    ),
+)
+
+
+def joined(graph: KnowledgeGraph, one: str, other: str, name: str) -> None:
+    from lepton_fed.knowledge import Pair
+
+    graph.propose_pair(Pair.of(SUPPLY, one, RESEARCH, other))
+    graph.decide(graph.matches()[-1].number, "accept", by="王芳", canonical=name)
+
+
+def held(store: Path) -> list[str]:
+    return sorted(str(quad) for quad in pyoxigraph.Store.read_only(str(store)))
+
+
+def seen(found: Index) -> list[list[str]]:
+    """What everybody's view holds, and that of somebody who may read one relation."""
+    return [held(view(found, [sort for sort in found.graphs if sort.relation in some]).store) for some in SEEN]
+
+
+SEEN = (("供应", "x", "rdf:type"), ("供应",))
+
+
+@settings(max_examples=5, deadline=None)
+@given(st.lists(CHANGES, min_size=2, max_size=4), st.lists(FACTS, min_size=3, max_size=8))
+def test_an_index_that_follows_equals_one_that_is_built(made: list[Change], first: list[Fact]) -> None:
+    with tempfile.TemporaryDirectory() as folder, KnowledgeGraph(Path(folder) / "知识.sqlite") as graph:
+        graph.add(first, provenance(SUPPLY))
+        for change in made:
+            seen(graph.indexed())
+            try:
+                change(graph)
+            except DataError:
+                continue
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(KnowledgeGraph, "rebuild", unexpected)
+            followed = graph.indexed()
+        found = held(followed.store), seen(followed), followed.graphs
+        built = graph.rebuild()
+        assert found == (held(built.store), seen(built), built.graphs)
+
+
+def unexpected(graph: KnowledgeGraph) -> Index:
+    raise AssertionError("the index is there, and was built anew")
+
+
+def test_a_question_after_a_change_is_asked_of_the_facts_as_they_stand(
+    graph: KnowledgeGraph, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    question = "SELECT ?x { ?x r:供应 e:轴承 }"
+    before = set(graph.ask(question, access(RESEARCH)).rows)
+    monkeypatch.setattr(KnowledgeGraph, "rebuild", unexpected)
+    graph.add([Fact("新厂", "供应", "轴承"), Fact("新厂", "rdf:type", "供应商")], provenance(SUPPLY))
+    assert set(graph.ask(question, access(RESEARCH)).rows) == before | {("新厂",)}
+    graph.retract(provenance(SUPPLY), head="新厂", relation="rdf:type")
+    # What it is, nobody says any more: it is an `entity`, which nobody may read.
+    assert set(graph.ask(question, access(RESEARCH)).rows) == before
+
+
+def test_what_may_no_longer_be_read_leaves_every_view(graph: KnowledgeGraph) -> None:
+    found = graph.indexed()
+    readable = access(RESEARCH).readable(found.graphs)
+    assert any("华东钢铁" in quad for quad in held(view(found, readable).store))
+    graph.add([Fact("华东钢铁", "rdf:type", "机密")], provenance(SUPPLY))
+    after = graph.indexed()
+    stores = list(after.folder.glob("views/*/store"))
+    assert stores
+    assert not any("华东钢铁" in quad for store in stores for quad in held(store))
+
+
+def test_a_database_that_took_the_place_of_another_is_not_followed(graph: KnowledgeGraph, tmp_path: Path) -> None:
+    old = graph.indexed()
+    with KnowledgeGraph(tmp_path / "另一个.sqlite", index=old.folder) as other:
+        for name in ("甲", "乙", "丙"):
+            other.add([Fact(name, "供应", "丁")], provenance(SUPPLY))
+        found = other.indexed()
+    assert len(held(found.store)) == 3
+
+
+def test_more_changes_than_are_worth_following_build_anew(
+    graph: KnowledgeGraph, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    graph.indexed()
+    monkeypatch.setattr(changes, "MOST", 1)
+    graph.add([Fact("甲", "供应", "丁"), Fact("乙", "供应", "丁")], provenance(SUPPLY))
+    monkeypatch.setattr(KnowledgeGraph, "rebuild", unexpected)
+    with pytest.raises(AssertionError, match="built anew"):
+        graph.indexed()
+
+
+def test_following_that_fails_leaves_the_old_index(graph: KnowledgeGraph, monkeypatch: pytest.MonkeyPatch) -> None:
+    old = graph.indexed()
+    before = held(old.store)
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    graph.add([Fact("甲", "供应", "丁")], provenance(SUPPLY))
+    monkeypatch.setattr("lepton_fed.knowledge.following.describe", full)
+    with pytest.raises(StorageError, match="cannot be written: No space left on device"):
+        graph.indexed()
+    assert Index.opened(old.folder) == old
+    assert held(old.store) == before
+    assert index.STORE in {path.name for path in old.folder.iterdir()}
