@@ -25,7 +25,7 @@ from lepton_fed.pipeline.status import Event, Status, StepStatus
 from lepton_fed.pipeline.step import Step
 from lepton_fed.portal.errors import Conflict, Forbidden, NotThere, Unacceptable
 from lepton_fed.portal.federation.drawings import drawn
-from lepton_fed.portal.federation.rights import Gate, Onlooker
+from lepton_fed.portal.federation.rights import Member, Onlooker
 from lepton_fed.portal.federation.trouble import told
 from lepton_fed.portal.federation.watched import Watched
 from lepton_fed.portal.people.person import Person
@@ -146,8 +146,8 @@ def may_answer(onlooker: Onlooker, step: Step, status: Status) -> bool:
     return onlooker.may_decide(_gate(step)) and not _began(onlooker.person, status)
 
 
-def _gate(step: Step) -> Gate:
-    return Gate(step.department, step.approve or "")
+def _gate(step: Step) -> Member:
+    return Member(step.department, step.approve or "")
 
 
 def _require_allowed(onlooker: Onlooker, step: Step, status: Status) -> None:

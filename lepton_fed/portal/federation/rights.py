@@ -1,4 +1,4 @@
-"""What policies of the portal decide about in a federation: all of it, a gate of its pipeline, a department's own."""
+"""What the portal's policies decide about in a federation, department by department; and somebody who looks at it."""
 
 from __future__ import annotations
 
@@ -7,44 +7,20 @@ from typing import ClassVar
 
 from lepton_fed.policies.engine import reference
 from lepton_fed.portal.people.person import Person
-from lepton_fed.portal.people.rights import Rights, departments_as_data
+from lepton_fed.portal.people.rights import Rights
 
 
 @dataclass(frozen=True)
-class Members:
-    """The federation, as the departments that are in it: to `watch`."""
+class Member:
+    """A department of the federation. `role`: what a step of its waits for, where that is asked about."""
 
-    KIND: ClassVar[str] = "Federation"
-    departments: tuple[str, ...]
-
-    def attributes(self) -> dict[str, object]:
-        """As policies speak of it."""
-        return {"departments": departments_as_data(self.departments)}
-
-
-@dataclass(frozen=True)
-class Gate:
-    """A department's step that waits for a role: to `decide`."""
-
-    KIND: ClassVar[str] = "Gate"
+    KIND: ClassVar[str] = "Member"
     department: str
-    role: str
+    role: str = ""
 
     def attributes(self) -> dict[str, object]:
         """As policies speak of it."""
         return {"department": reference("Department", self.department), "role": self.role}
-
-
-@dataclass(frozen=True)
-class Keeping:
-    """What a department keeps for itself, its ledger and its own policies: to `inspect`."""
-
-    KIND: ClassVar[str] = "Keeping"
-    department: str
-
-    def attributes(self) -> dict[str, object]:
-        """As policies speak of it."""
-        return {"department": reference("Department", self.department)}
 
 
 @dataclass(frozen=True)
@@ -54,14 +30,14 @@ class Onlooker:
     person: Person
     rights: Rights
 
-    def may_watch(self, members: Members) -> bool:
-        """Whether they may see it at all."""
-        return self.rights.may(self.person, "watch", members)
+    def may_watch(self, members: tuple[Member, ...]) -> bool:
+        """Whether they may see a federation of these: for one of them at least."""
+        return self.rights.may_any(self.person, "watch", members)
 
-    def may_decide(self, gate: Gate) -> bool:
-        """Whether they may answer a gate."""
+    def may_decide(self, gate: Member) -> bool:
+        """Whether they may answer a step of this member's that waits for this role."""
         return self.rights.may(self.person, "decide", gate)
 
     def may_inspect(self, department: str) -> bool:
-        """Whether they may see what that department keeps for itself."""
-        return self.rights.may(self.person, "inspect", Keeping(department))
+        """Whether they may see what that department keeps for itself: its ledger, its own policies."""
+        return self.rights.may(self.person, "inspect", Member(department))

@@ -13,7 +13,7 @@ from sqlalchemy import make_url
 from lepton_fed.audit.places import kit_at
 from lepton_fed.config import Federation
 from lepton_fed.deploy.kit import Kit
-from lepton_fed.portal.federation.rights import Members
+from lepton_fed.portal.federation.rights import Member
 from lepton_fed.portal.federation.trouble import told
 from lepton_fed.record import DATABASE
 from lepton_fed.storage import sqlite_url
@@ -68,8 +68,8 @@ class Watched:
         return Federation.load(self.place) if kit is None else kit.federation
 
     @staticmethod
-    def _members(federation: Federation) -> Members:
-        return Members(federation.settings.names)
+    def _members(federation: Federation) -> tuple[Member, ...]:
+        return tuple(map(Member, federation.settings.names))
 
 
 def _is_there(url: str) -> bool:

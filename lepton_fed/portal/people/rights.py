@@ -64,7 +64,7 @@ class Shelf:
         return {
             "department": reference("Department", self.department),
             "audience": self.audience,
-            "named": departments_as_data(self.named),
+            "named": _set(self.named),
         }
 
 
@@ -88,12 +88,16 @@ class Rights:
 
     def may(self, person: Person, action: Action, what: Resource) -> bool:
         """Whether the person may do that with it, or with what stands there."""
+        return self.may_any(person, action, (what,))
+
+    def may_any(self, person: Person, action: Action, of: tuple[Resource, ...]) -> bool:
+        """Whether the person may do that with one of them at least; remembered as one verdict."""
         if not person.active:
             return False
-        key = (person.standing, action, what)
+        key = (person.standing, action, of)
         known = self._known.get(key)
         if known is None:
-            known = self._decided(person, action, what)
+            known = any(self._decided(person, action, one) for one in of)
             with self._lock:
                 if len(self._known) >= _MOST_KEPT:
                     self._known.clear()
@@ -106,7 +110,7 @@ class Rights:
 
     def _decided(self, person: Person, action: Action, what: Resource) -> bool:
         who, asked = uid("Person", str(person.id)), uid(what.KIND, "asked")
-        roles = {role: departments_as_data(person.where_at_least(role)) for role in ROLES}
+        roles = {role: _set(person.where_at_least(role)) for role in ROLES}
         about: list[Entity] = [
             {"uid": who, "attrs": {"department": reference("Department", person.department), **roles}, "parents": []},
             {"uid": asked, "attrs": what.attributes(), "parents": []},
@@ -146,8 +150,7 @@ def _shelf(department: str, audience: str, named: str) -> Shelf:
     return Shelf(department, audience, tuple(json.loads(named)))
 
 
-def departments_as_data(names: Iterable[str]) -> list[dict[str, dict[str, str]]]:
-    """A set of departments, as an attribute of a resource has it."""
+def _set(names: Iterable[str]) -> list[dict[str, dict[str, str]]]:
     return [reference("Department", name) for name in sorted(names)]
 
 

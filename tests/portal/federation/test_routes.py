@@ -102,7 +102,7 @@ def test_policies_of_the_portal_say_who_else_may_watch_or_decide(watching: World
     portal = watching.portal
     reader = Browser.before(portal).sign_in("line-reader")
     assert reader.get("/federation").status_code == 404
-    readers = "when { principal.reader.containsAny(resource.departments) };"
+    readers = "when { principal.reader.contains(resource.department) };"
     nobody = 'when { resource.role == "质量经理" };'
     own = {
         "more.cedar": f'permit (principal, action == Action::"watch", resource) {readers}',

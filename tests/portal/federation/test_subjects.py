@@ -172,5 +172,5 @@ def test_a_gate_shows_what_the_owners_say_and_what_its_sums_reveal(watching: Wor
         assert seen is not None
         (gate,) = seen.gates
         assert (gate.step, gate.yours, gate.department) == (GATE, yours, TARGET)
-        assert gate.after == (f"{TARGET} 完成模型开发: ?",)
+        assert gate.after == (f"{TARGET} 完成模型开发: it says so",)
         assert gate.reveals == (), "nothing is summed by hand"
