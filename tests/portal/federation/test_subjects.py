@@ -7,16 +7,19 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
+from lepton_fed import AutoPipeline, Federation
 from lepton_fed.audit.places import logs_at
 from lepton_fed.explaining import Question
 from lepton_fed.portal.errors import NotThere, Unacceptable
 from lepton_fed.portal.federation import audit_log, departments, graph, ledgers, pipeline, plans, policies, runs
 from lepton_fed.portal.federation.rights import Onlooker
 from lepton_fed.portal.federation.watched import Watched
+from lepton_fed.secrecy import audit
 from lepton_fed.storage import schema, sqlite_url
 from tests.audit.example import unguarded
-from tests.federations import LINES, TARGET
-from tests.portal.federation.conftest import GATE
+from tests.federations import FOUR, LINES, SECURE, TARGET, quick, write
+from tests.pipeline.test_built_in import PERMITTED, THREE
+from tests.portal.federation.conftest import GATE, ROLE
 from tests.portal.world import World
 
 NIGHT = '@id("night") forbid (principal, action == Action::"train", resource) when { context.purpose != "x" };'
@@ -166,11 +169,25 @@ def test_a_log_that_was_edited_is_told_and_proves_nothing(watched: Watched) -> N
     assert [one.kind for one in size.entries if one.number == 1] == ["unreadable"]
 
 
-def test_a_gate_shows_what_the_owners_say_and_what_its_sums_reveal(watching: World, watched: Watched) -> None:
+def test_a_gate_is_answered_by_those_whom_it_is_offered_to(watching: World, watched: Watched) -> None:
     for name, yours in (("approver", True), ("zhangsan", False), ("line", False)):
         seen = pipeline.pipeline(watched, onlooker(watching, name))
         assert seen is not None
         (gate,) = seen.gates
         assert (gate.step, gate.yours, gate.department) == (GATE, yours, TARGET)
         assert gate.after == (f"{TARGET} 完成模型开发: it says so",)
-        assert gate.reveals == (), "nothing is summed by hand"
+
+
+def test_a_gate_before_training_shows_what_owners_say_and_what_its_sums_would_tell(
+    watching: World, tmp_path: Path
+) -> None:
+    steps = [{**THREE[0], "approve": ROLE}]
+    file = write(tmp_path / "大", quick({**SECURE, "pipeline": steps, "access": PERMITTED}, 2))
+    AutoPipeline.of(Federation.load(file), folder=tmp_path / "runs", say=lambda _: None).run(by="somebody")
+    watched = Watched(file, runs=tmp_path / "runs")
+    seen = pipeline.pipeline(watched, onlooker(watching, "approver"))
+    assert seen is not None
+    (gate,) = seen.gates
+    assert gate.reveals == audit(watched.federation().settings).sentences
+    assert [one.permitted for one in gate.answers] == [True] * len(FOUR)
+    assert {one.asked.owner for one in gate.answers} == set(FOUR)

@@ -14,7 +14,7 @@ from lepton_fed.portal.federation.rights import Onlooker
 from lepton_fed.portal.federation.trouble import Unreadable
 from lepton_fed.portal.federation.watched import Watched
 from lepton_fed.storage import sqlite_url
-from tests.federations import FOUR, SECURE, TARGET, quick, written
+from tests.federations import FOUR, LINES, SECURE, TARGET, quick, write_own, written
 from tests.portal.world import World
 
 
@@ -54,3 +54,16 @@ def test_of_a_deployed_federation_the_kit_is_watched(watching: World, tmp_path: 
     assert "<svg" in graph.graph(watched).svg
     onlooker = Onlooker(watching.person("approver"), watching.portal.rights)
     assert {one.where for one in ledgers.ledgers(watched, onlooker)} == {"department"}
+
+
+def test_a_department_watches_by_its_own_kit_and_sees_its_own_ledger(watching: World, tmp_path: Path) -> None:
+    made = provision(written(tmp_path / "小", quick(SECURE, 2)), tmp_path / "kits")
+    watched = Watched(made.departments[LINES[0]])
+    own = watched.federation().department_file(LINES[0])
+    own.parent.mkdir(exist_ok=True)
+    write_own(watched.federation().path, LINES[0], {"path": "rows.csv"}, privacy={"budget": 8.0})
+    assert departments.departments(watched).silence == ""
+    onlooker = Onlooker(watching.person("line"), watching.portal.rights)
+    own_ledger, *others = ledgers.ledgers(watched, onlooker)
+    assert [one.budget for one in own_ledger.balances] == [8.0]
+    assert {one.where for one in others} == {"department"}
