@@ -127,6 +127,8 @@ def test_filters_narrow_and_pages_follow_each_other(either: World) -> None:
         first, second = (find(acting, Asked(text="齿轮", page=page)) for page in (1, 2))
         assert (first.total, first.pages, len(first.hits), len(second.hits)) == (PAGE + 4, 2, PAGE, 4)
         assert {h.entry for h in (*first.hits, *second.hits)} == {*made, other}
+        beyond = find(acting, Asked(text="齿轮", page=9))
+        assert (beyond.total, beyond.hits) == (PAGE + 4, ())
         assert numbers(acting, "齿轮", department="生产车间") == [other]
         assert numbers(acting, "", kind="faq") == [other]
         assert set(numbers(acting, "", tag="甲")) == set(made[1::2])

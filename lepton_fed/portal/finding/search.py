@@ -92,11 +92,12 @@ def find(acting: Acting, asked: Asked) -> Found:
     if asked.text.strip() and not wanted:
         return Found(0, 1, ())  # Only signs: no text is told apart by them.
     where = _where(acting, asked, wanted)
-    total = acting.connection.execute(select(func.count()).select_from(ENTRY).where(*where)).scalar_one()
     page = min(max(1, asked.page), MOST_PAGES)
     best = _best(acting, where, wanted).limit(PAGE).offset((page - 1) * PAGE)
-    order = acting.connection.execute(best).scalars().all()
-    return Found(int(total), page, tuple(_hits(acting, order, asked.text)))
+    rows = acting.connection.execute(best).all()
+    order = [number for number, _ in rows]
+    total = rows[0][1] if rows else _count(acting, where)
+    return Found(total, page, tuple(_hits(acting, order, asked.text)))
 
 
 def published(connection: Connection) -> list[Headed]:
@@ -122,8 +123,13 @@ def _where(acting: Acting, asked: Asked, wanted: Sequence[Term]) -> list[ColumnE
     return where
 
 
-def _best(acting: Acting, where: Sequence[ColumnElement[bool]], wanted: Sequence[Term]) -> Select[int]:
-    """The numbers of what was found, the best first."""
+def _count(acting: Acting, where: Sequence[ColumnElement[bool]]) -> int:
+    """How many there are, for a page beyond the last."""
+    return int(acting.connection.execute(select(func.count()).select_from(ENTRY).where(*where)).scalar_one())
+
+
+def _best(acting: Acting, where: Sequence[ColumnElement[bool]], wanted: Sequence[Term]) -> Select[int, int]:
+    """The numbers of what was found, the best first, each with how many there are in all: found once, not twice."""
     today = acting.now.date().toordinal() - _EPOCH
     freshness = 1.0 / (1.0 + (today - ENTRY.c.day) / FADES)
     usefulness = ENTRY.c.helped / (ENTRY.c.helped + HELPS)
@@ -132,7 +138,7 @@ def _best(acting: Acting, where: Sequence[ColumnElement[bool]], wanted: Sequence
         for term in wanted
     ]
     score = sum(about, freshness + usefulness)
-    return select(ENTRY.c.id).where(*where).order_by(score.desc(), ENTRY.c.id.desc())
+    return select(ENTRY.c.id, func.count().over()).where(*where).order_by(score.desc(), ENTRY.c.id.desc())
 
 
 def _hits(acting: Acting, order: Sequence[int], query: str) -> Iterator[Hit]:
