@@ -130,6 +130,8 @@ def user(
                     now=portal.clock(), operator=operator,
                 )  # fmt: skip
             accounts.set_role(connection, found.id, where, role)
+            if operator:
+                accounts.make_operator(connection, found.id)
             if known and reset:
                 accounts.set_password(connection, found.id, hashed)
     typer.echo(f"{key}: {role} in {where}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shutil
 import stat
 import zipfile
 from pathlib import Path
@@ -13,6 +14,7 @@ from sqlalchemy import select
 
 from lepton_fed.errors import StorageError
 from lepton_fed.portal.backup import backup, restore
+from lepton_fed.portal.entries import reading
 from lepton_fed.portal.finding.search import Asked, find
 from lepton_fed.portal.portal import Portal
 from lepton_fed.storage.models import Base
@@ -73,9 +75,20 @@ def test_nothing_is_written_over_and_nothing_half_restored(there: World, tmp_pat
     assert [p.name for p in tmp_path.iterdir() if p.name.startswith(".")] == []
 
 
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a portal with nothing in it, made once."""
+    folder = tmp_path_factory.mktemp("空") / "门户"
+    Portal.opened(folder, passwords=cheap()).close()
+    return folder
+
+
 @pytest.mark.parametrize("damage", ["no zip", "other schema", "a table missing", "a line cut", "a reference broken"])
-def test_a_backup_that_is_damaged_restores_nothing(there: World, tmp_path: Path, damage: str) -> None:
-    filled(there)
+def test_a_backup_that_is_damaged_restores_nothing(there: World, empty: Path, tmp_path: Path, damage: str) -> None:
+    number = there.publish("齿轮箱", "振动")
+    with there.acting("reader") as acting:
+        reading.comment(acting, number, "谢谢")
+        reading.note_help(acting, number)
     backup(there.portal, tmp_path / "b.zip")
     spoilt = tmp_path / "spoilt.zip"
     with zipfile.ZipFile(tmp_path / "b.zip") as old, zipfile.ZipFile(spoilt, "w") as new:
@@ -91,6 +104,7 @@ def test_a_backup_that_is_damaged_restores_nothing(there: World, tmp_path: Path,
                 new.writestr(name, content)
     if damage == "no zip":
         spoilt.write_bytes(b"PK nothing")
+    shutil.copytree(empty, tmp_path / "new")
     with contextlib.closing(Portal.opened(tmp_path / "new", passwords=cheap(), clock=there.clock)) as fresh:
         with pytest.raises(StorageError):
             restore(fresh, spoilt)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 import re
+import shutil
 import socket
 import ssl
 import stat
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -19,7 +21,8 @@ from typer.main import get_command
 from lepton_fed.cli import app, main
 from lepton_fed.errors import ConfigError
 from lepton_fed.portal.serving import given_certificate, own_certificate
-from tests.portal.world import PASSWORD
+from tests.portal.browser import Browser
+from tests.portal.world import PASSWORD, reopened
 
 COMMANDS = get_command(app).commands["portal"].commands  # type: ignore[attr-defined]
 NOW = datetime(2030, 5, 1, 12, tzinfo=UTC)
@@ -28,7 +31,9 @@ Said = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
-def cli(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Said:
+def cli(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, original: Path) -> Said:
+    """The command, in a folder with a portal that is called p."""
+    shutil.copytree(original, tmp_path / "p")
     monkeypatch.delenv("LEPTON_FED_PORTAL_DATABASE", raising=False)
     monkeypatch.chdir(tmp_path)
 
@@ -54,26 +59,26 @@ def test_the_help_describes_each_option_and_gives_an_example(cli: Said, name: st
         assert all(word in out for word in parameter.help.split())
 
 
-@pytest.mark.parametrize(
-    ("arguments", "typed", "sentence"),
-    [
-        (("user", "p", "wang", "--department", "甲"), "short\n", "a password has"),
-        (("user", "p", "wang", "--department", "甲"), "", "a password has"),
-        (("user", "p", "wang", "--department", "甲", "--role", "king"), None, "a role is one of"),
-        (("user", "p", "wang fang", "--department", "甲"), None, "a name to sign in with"),
-        (("user", "p", "wang", "--department", "甲\n乙"), None, "a name has"),
-        (("backup", "none", "b.zip"), None, "there is no portal in none"),
-        (("restore", "p", "none.zip"), None, "cannot be read"),
-        (("export", "none", "out", "--as", "wang"), None, "there is no portal"),
-        (("serve", "p", "--certificate", "x.pem"), None, "go together"),
-        (("serve", "p", "--certificate", "x.pem", "--key", "y.pem"), None, "cannot be used as a certificate"),
-        (("serve", "p", "--database", "mysql://x/y"), None, "mysql"),
-    ],
+MISTAKES: tuple[tuple[tuple[str, ...], str | None, str], ...] = (
+    (("user", "p", "wang", "--department", "甲"), "short\n", "a password has"),
+    (("user", "p", "wang", "--department", "甲"), "", "a password has"),
+    (("user", "p", "wang", "--department", "甲", "--role", "king"), None, "a role is one of"),
+    (("user", "p", "wang fang", "--department", "甲"), None, "a name to sign in with"),
+    (("user", "p", "wang", "--department", "甲\n乙"), None, "a name has"),
+    (("backup", "none", "b.zip"), None, "there is no portal in none"),
+    (("restore", "p", "none.zip"), None, "cannot be read"),
+    (("export", "none", "out", "--as", "wang"), None, "there is no portal"),
+    (("serve", "p", "--certificate", "x.pem"), None, "go together"),
+    (("serve", "p", "--certificate", "x.pem", "--key", "y.pem"), None, "cannot be used as a certificate"),
+    (("serve", "p", "--database", "mysql://x/y"), None, "mysql"),
 )
-def test_a_mistake_is_one_sentence(cli: Said, arguments: tuple[str, ...], typed: str | None, sentence: str) -> None:
-    code, out, err = cli(*arguments, typed=PASSWORD + "\n" if typed is None else typed)
-    assert (code, out) == (2, "")
-    assert re.fullmatch(rf"lepton-fed: .*{sentence}.*\n", err), err
+
+
+def test_a_mistake_is_one_sentence(cli: Said) -> None:
+    for arguments, typed, sentence in MISTAKES:
+        code, out, err = cli(*arguments, typed=PASSWORD + "\n" if typed is None else typed)
+        assert (code, out) == (2, ""), arguments
+        assert re.fullmatch(rf"lepton-fed: .*{sentence}.*\n", err), (arguments, err)
 
 
 def test_a_port_that_is_taken_is_one_sentence(cli: Said) -> None:
@@ -87,6 +92,19 @@ def test_an_account_that_failed_leaves_no_trace(cli: Said, tmp_path: Path) -> No
     assert cli("user", "p", "wang", "--department", "甲", "--role", "king")[0] == 2
     assert cli("export", "p", "out", "--as", "wang")[0] == 2
     assert cli("user", "p", "wang", "--department", "甲")[:2] == (0, "wang: reader in 甲\n")
+
+
+def test_an_account_that_is_there_gets_what_the_command_says(cli: Said, tmp_path: Path) -> None:
+    arguments = ("user", "p", "reader", "--department", "生产车间", "--role", "author")
+    assert cli(*arguments, "--operator", "--reset", typed="another long 密码\n")[:2] == (
+        0,
+        "reader: author in 生产车间\n",
+    )
+    there = reopened(tmp_path / "p")
+    with closing(there.portal):
+        person = there.person("reader")
+        assert (person.operator, person.roles) == (True, {"研发部门": "reader", "生产车间": "author"})
+        Browser.before(there.portal).sign_in("reader", "another long 密码")
 
 
 def test_what_the_portal_keeps_is_its_owners_alone(cli: Said, tmp_path: Path) -> None:

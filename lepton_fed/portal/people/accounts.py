@@ -92,6 +92,11 @@ def set_active(connection: Connection, of: int, active: bool) -> None:
             connection.execute(delete(table).where(table.c.person == of))
 
 
+def make_operator(connection: Connection, of: int) -> None:
+    """Somebody operates the portal from now on."""
+    connection.execute(update(PERSON).where(PERSON.c.id == of).values(operator=True))
+
+
 def set_language(connection: Connection, of: int, language: str) -> None:
     """The language in which somebody reads the portal."""
     connection.execute(update(PERSON).where(PERSON.c.id == of).values(language=language))

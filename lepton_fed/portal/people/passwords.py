@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import secrets
 import unicodedata
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from lepton_fed.portal.errors import Unacceptable
@@ -27,7 +28,11 @@ class Passwords:
         from argon2 import PasswordHasher
 
         self._hasher = hasher or PasswordHasher()
-        self._nobody = self._hasher.hash(secrets.token_hex(16))
+
+    @cached_property
+    def _nobody(self) -> str:
+        """The password of those that there are not, made when somebody first signs in."""
+        return self._hasher.hash(secrets.token_hex(16))
 
     def hashed(self, password: str, name: str) -> str:
         """What is kept of a new password; Unacceptable where `name`'s owner should choose a better one."""
@@ -37,8 +42,9 @@ class Passwords:
         """Whether the password is the one that was kept; takes as long where there is none."""
         from argon2.exceptions import InvalidHashError, VerificationError
 
+        nobody = self._nobody  # Whoever is first waits for it, whether their name is known or not.
         try:
-            return self._hasher.verify(kept or self._nobody, _normal(password)) and kept is not None
+            return self._hasher.verify(kept or nobody, _normal(password)) and kept is not None
         except (VerificationError, InvalidHashError):
             return False
 
