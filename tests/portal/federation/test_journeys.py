@@ -66,7 +66,7 @@ def test_a_gate_is_approved_by_keyboard_and_the_page_tells_that_the_pipeline_is_
 
 
 @pytest.mark.parametrize("size", [PHONE, DESKTOP], ids=["phone", "desktop"])
-def test_no_page_of_the_federation_is_wider_than_its_window_or_drawn_without_colours(
+def test_axe_finds_no_fault_and_drawings_have_the_pages_colours(
     chromium: Chromium, address: str, watched: Watched, size: dict[str, int]
 ) -> None:
     approver = Visitor(chromium, address, "zh", size=size).sign_in("approver")
@@ -74,7 +74,9 @@ def test_no_page_of_the_federation_is_wider_than_its_window_or_drawn_without_col
     subjects = ("graph", "runs", f"runs/{run.id}", "pipeline", "plan", "policies", "ledgers", "audit", "audit/verdict")
     for path in ("", *subjects, "explain?who=研发部门&verb=read&what=updates"):
         approver.page.goto(f"/federation/{path}".rstrip("/"))
-        approver.shown("federation-" + ("run" if run.id in path else path.partition("?")[0].replace("/", "-")))
+        name = "federation-" + ("run" if run.id in path else path.partition("?")[0].replace("/", "-"))
+        approver.faultless(name)
+        approver.shown(name)
     approver.page.goto("/federation/graph")
     ink = "getComputedStyle(document.querySelector('.drawing text')).fill"
     light = approver.page.evaluate(ink)
