@@ -6,20 +6,14 @@ command line. What they print is decided by the same policies that departments e
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from lepton_fed.errors import ConfigError
-
-if TYPE_CHECKING:
-    from lepton_fed.config import Federation
-    from lepton_fed.enforcement import Guard
-    from lepton_fed.policies import Request
 
 ARGUMENTS = {
     "who": "The department that asks.",
@@ -66,60 +60,13 @@ def explain(
     Decided as a department decides, with the federation file and the departments' own files that are here.
     """
     from lepton_fed.config import Federation
-    from lepton_fed.policies import ITSELF
-    from lepton_fed.policies import explain as lines_of
+    from lepton_fed.explaining import Question, explained
 
-    federation = Federation.load(file)
-    guards = _guards(federation, hour)
-    blocks = []
-    for guard in (guards[name] for name in _owners(federation, who, of or what, owner or ())):
-        request = _request(guard, who, verb, what, crowd, round)
-        said = {"epsilon_spent": epsilon, "plan": plan, "part": part}
-        said |= {} if purpose is None else {"purpose": purpose}
-        said |= {} if code is None else {"code": code}
-        context = replace(request.context, **said)  # type: ignore[arg-type]
-        request = replace(request, role=role or ITSELF, kind=kind.value, of=of, context=context)
-        blocks.append("\n".join(lines_of(guard.policies, guard.expected(request))))
-    typer.echo("\n\n".join(blocks))
-
-
-def _owners(federation: Federation, who: str, what: str, chosen: Iterable[str]) -> tuple[str, ...]:
-    """The departments named, else all that give this data set or that rules name as its owner."""
-    settings = federation.settings
-    for name in (who, *chosen):
-        federation.department_file(name)  # Says so where the file has no such department.
-    if chosen:
-        return tuple(chosen)
-    from lepton_fed.config.spelling import did_you_mean
-    from lepton_fed.policy import names
-    from lepton_fed.settings import EVERYONE
-
-    given = [flow.from_ for flow in settings.sharing if flow.what == what]
-    listed = [tuple(n for n in g.owner if n != EVERYONE) for g in settings.access if g.what == what]
-    found = tuple(name for name in settings.names if any(names(some, name) for some in (*given, *listed)))
-    if not found:
-        known = dict.fromkeys([flow.what for flow in settings.sharing] + [grant.what for grant in settings.access])
-        hint = did_you_mean(what, known) or "; name the owner with --owner"
-        raise ConfigError(f"{federation.path}: nobody gives anything called {what!r}{hint}")
-    return found
-
-
-def _request(guard: Guard, who: str, verb: str, what: str, crowd: int | None, round: int | None) -> Request:
-    from lepton_fed.policies.request import WORDS
-    from lepton_fed.preflight import usual_crowd
-
-    english = WORDS.get(verb, verb)
-    training = english in ("train", "receive")
-    return replace(
-        guard.request(
-            who,
-            verb,
-            what,
-            crowd=usual_crowd(guard.settings, english, what) if crowd is None else crowd,
-            round=int(training) if round is None else round,
-        ),
-        verb=verb,
-    )
+    question = Question(
+        who=who, verb=verb, what=what, owners=tuple(owner or ()), purpose=purpose, crowd=crowd, epsilon=epsilon,
+        hour=hour, round=round, role=role, kind=kind.value, of=of, code=code, plan=plan, part=part,
+    )  # fmt: skip
+    typer.echo("\n\n".join("\n".join(one.lines) for one in explained(Federation.load(file), question)))
 
 
 def preflight(
@@ -133,11 +80,12 @@ def preflight(
     would be refused.
     """
     from lepton_fed.config import Federation
+    from lepton_fed.explaining import guards_at
     from lepton_fed.pipeline.foreseen import measurements
     from lepton_fed.preflight import account, foreseen
 
     federation = Federation.load(file)
-    guards = _guards(federation, hour)
+    guards = guards_at(federation, hour)
     steps = foreseen(federation, guards, measurements(federation))
     refused = [step for step in steps if not step.decision.permitted]
     if json:
@@ -192,17 +140,6 @@ def draw(
     for place, drawn in {place: drawn() for place, drawn in wanted.items()}.items():
         write_atomically(place, [drawn.encode()])
         typer.echo(str(place))
-
-
-def _guards(federation: Federation, hour: int | None) -> Mapping[str, Guard]:
-    """Every department's policies, as far as their files are here; as if it were `hour`, if that is said."""
-    from lepton_fed.assembly import guards_from
-
-    guards = guards_from(federation)
-    if hour is not None:
-        for guard in guards.values():
-            guard.hour = lambda: hour
-    return guards
 
 
 COMMANDS: dict[Callable[..., None], str] = {

@@ -65,6 +65,7 @@ LAYERS: dict[int, tuple[str, ...]] = {
         "data",
         "deploy",
         "examples",
+        "explaining",
         "flower",
         "knowledge",
         "ledgers",

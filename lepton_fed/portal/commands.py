@@ -61,6 +61,17 @@ def serve(
         Path | None, typer.Option(help="A certificate with its chain (PEM), instead of one of the portal's own.")
     ] = None,
     key: Annotated[Path | None, typer.Option(help="The key of that certificate (PEM).")] = None,
+    watch: Annotated[
+        Path | None, typer.Option(help="A federation to show: its federation file, or the coordinator's kit.")
+    ] = None,
+    runs: Annotated[Path, typer.Option(help="Folder in which that federation's runs are kept.")] = Path("runs"),
+    runs_database: Annotated[
+        str | None,
+        typer.Option(
+            envvar="LEPTON_FED_DATABASE",
+            help="URL of its database of runs and pipelines; default: lepton-fed.sqlite in the folder of runs.",
+        ),
+    ] = None,
 ) -> None:
     """Serve the portal over HTTPS until it is ended.
 
@@ -69,6 +80,7 @@ def serve(
     if (certificate is None) != (key is None):
         raise ConfigError("--certificate and --key go together; give both or neither")
     with closing(_opened(portal_folder, database)) as portal:
+        from lepton_fed.portal.federation.watched import Watched
         from lepton_fed.portal.serving import given_certificate, own_certificate
         from lepton_fed.portal.serving import serve as answer
 
@@ -76,8 +88,13 @@ def serve(
             used = given_certificate(certificate, key)
         else:
             used = own_certificate(portal_folder, name, portal.clock())
+        watched = None if watch is None else Watched(watch, runs=runs, database=runs_database)
         trust = "" if used.authority is None else f"; browsers know it by {used.authority}"
-        answer(portal, host, port, used, lambda bound: _tell(f"the portal is at https://{name}:{bound}{trust}"))
+
+        def ready(bound: int) -> None:
+            _tell(f"the portal is at https://{name}:{bound}{trust}")
+
+        answer(portal, host, port, used, ready, watched)
 
 
 def user(

@@ -18,6 +18,7 @@ from cryptography import x509
 from lepton_fed.deploy.certificates import SOON, Authority, read_certificate
 from lepton_fed.deploy.folder import read_public, read_secret, whole_folder, write_public, write_secret
 from lepton_fed.errors import ConfigError
+from lepton_fed.portal.federation.watched import Watched
 from lepton_fed.portal.portal import Portal
 
 TLS = "tls"
@@ -61,13 +62,23 @@ def given_certificate(certificate: Path, key: Path) -> Certificate:
     return Certificate(certificate, key)
 
 
-def serve(portal: Portal, host: str, port: int, certificate: Certificate, ready: Callable[[int], None]) -> None:
-    """Answer until the process is told to end; `ready` is called with the port, which may have been given as 0."""
+def serve(
+    portal: Portal,
+    host: str,
+    port: int,
+    certificate: Certificate,
+    ready: Callable[[int], None],
+    watched: Watched | None = None,
+) -> None:
+    """Answer until the process is told to end; `ready` is called with the port, which may have been given as 0.
+
+    `watched`: the federation that it shows beside what people share.
+    """
     import uvicorn
 
     from lepton_fed.portal.web.app import application
 
-    app = application(portal, strict_transport=certificate.authority is None)
+    app = application(portal, strict_transport=certificate.authority is None, watched=watched)
     with closing(_listening(host, port)) as listener:
         config = uvicorn.Config(
             app,

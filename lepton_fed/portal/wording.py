@@ -13,6 +13,8 @@ from importlib.resources import files
 
 LANGUAGES = {"zh": "中文", "en": "English"}
 DEFAULT = "en"
+HOMES = ("lepton_fed.portal", "lepton_fed.portal.federation")
+"""Where there are folders of sentences; no two have one key."""
 
 
 @dataclass(frozen=True)
@@ -30,8 +32,8 @@ class Wording:
 def wording(language: str) -> Wording:
     """The sentences of a language; of the default where the portal does not have it."""
     known = language if language in LANGUAGES else DEFAULT
-    text = files("lepton_fed.portal").joinpath("messages", f"{known}.toml").read_text(encoding="utf-8")
-    return Wording(known, dict(_flat(tomllib.loads(text))))
+    texts = [files(home).joinpath("messages", f"{known}.toml").read_text(encoding="utf-8") for home in HOMES]
+    return Wording(known, dict(pair for text in texts for pair in _flat(tomllib.loads(text))))
 
 
 def preferred(accepted: str) -> str:

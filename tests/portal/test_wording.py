@@ -9,9 +9,15 @@ from string import Formatter
 import pytest
 
 import lepton_fed.portal
+from lepton_fed.audit.entries import KINDS as ENTRIES
+from lepton_fed.pipeline import State
 from lepton_fed.portal.entries.sensitive import RULES
+from lepton_fed.portal.federation.audit_log import word_of
+from lepton_fed.portal.federation.policies import VERBS
+from lepton_fed.portal.federation.runs import PARTS
 from lepton_fed.portal.wording import LANGUAGES, preferred, wording
 from lepton_fed.storage.portal_tables import AUDIENCES, KINDS, MOVES, ROLES, STATES
+from lepton_fed.storage.run_record import STATUSES
 
 HOME = Path(lepton_fed.portal.__file__).parent
 TEMPLATES = sorted((HOME / "web" / "templates").glob("*.j2"))
@@ -54,6 +60,10 @@ def made() -> set[str]:
     """Keys that are put together from a word of the tables."""
     words = {"state": STATES, "kind": KINDS, "audience": AUDIENCES, "role": ROLES, "move": MOVES, "moved": MOVES}
     words |= {"sensitive": tuple(rule.kind for rule in RULES), "differences": ("same", "gone", "new")}
+    words |= {"step_state": tuple(State), "fed_state": (*STATUSES, "cancelled"), "part": PARTS, "verb": VERBS}
+    words |= {"part_in": ("source", "target", "none"), "ledger": ("none", "department", "not_yours")}
+    words |= {"audit_kind": (*(word_of(one.KIND) for one in ENTRIES), "unreadable")}
+    words |= {"plan_kind": ("training", "evaluation", "statistics", "reading", "publishing", "pipeline")}
     return {f"{group}.{word}" for group, of in words.items() for word in of}
 
 

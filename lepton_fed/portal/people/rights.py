@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Literal, cast
+from typing import ClassVar, Literal, Protocol, cast
 
 from sqlalchemy import Connection, Table, select
 
@@ -36,19 +36,36 @@ from lepton_fed.portal.people.person import Person
 from lepton_fed.storage.portal_tables import ROLES, ShelfRow
 
 SHELF = cast(Table, ShelfRow.__table__)
-Action = Literal["read", "write", "review"]
+Action = Literal["read", "write", "review", "watch", "decide", "inspect"]
 FOLDER = "policies"
 _COLUMNS = (SHELF.c.id, SHELF.c.department, SHELF.c.audience, SHELF.c.named)
 _MOST_KEPT = 200_000
+
+
+class Resource(Protocol):
+    """What may be asked about: a frozen value, with its type and attributes as the schema has them."""
+
+    KIND: ClassVar[str]
+
+    def attributes(self) -> dict[str, object]: ...
 
 
 @dataclass(frozen=True)
 class Shelf:
     """Where entries of one department for one audience stand; `named`: sorted, for the audience of that name."""
 
+    KIND: ClassVar[str] = "Shelf"
     department: str
     audience: str
     named: tuple[str, ...] = ()
+
+    def attributes(self) -> dict[str, object]:
+        """As policies speak of it."""
+        return {
+            "department": reference("Department", self.department),
+            "audience": self.audience,
+            "named": _set(self.named),
+        }
 
 
 class Rights:
@@ -69,14 +86,18 @@ class Rights:
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigError(f"{folder / FOLDER} cannot be read: {error}") from None
 
-    def may(self, person: Person, action: Action, shelf: Shelf) -> bool:
-        """Whether the person may do that with what stands there."""
+    def may(self, person: Person, action: Action, what: Resource) -> bool:
+        """Whether the person may do that with it, or with what stands there."""
+        return self.may_any(person, action, (what,))
+
+    def may_any(self, person: Person, action: Action, of: tuple[Resource, ...]) -> bool:
+        """Whether the person may do that with one of them at least; remembered as one verdict."""
         if not person.active:
             return False
-        key = (person.standing, action, shelf)
+        key = (person.standing, action, of)
         known = self._known.get(key)
         if known is None:
-            known = self._decided(person, action, shelf)
+            known = any(self._decided(person, action, one) for one in of)
             with self._lock:
                 if len(self._known) >= _MOST_KEPT:
                     self._known.clear()
@@ -87,22 +108,14 @@ class Rights:
         """The numbers of the shelves with which the person may do that."""
         return [number for number, shelf in shelves(connection).items() if self.may(person, action, shelf)]
 
-    def _decided(self, person: Person, action: Action, shelf: Shelf) -> bool:
-        who, what = uid("Person", str(person.id)), uid("Shelf", "asked")
+    def _decided(self, person: Person, action: Action, what: Resource) -> bool:
+        who, asked = uid("Person", str(person.id)), uid(what.KIND, "asked")
         roles = {role: _set(person.where_at_least(role)) for role in ROLES}
         about: list[Entity] = [
             {"uid": who, "attrs": {"department": reference("Department", person.department), **roles}, "parents": []},
-            {
-                "uid": what,
-                "attrs": {
-                    "department": reference("Department", shelf.department),
-                    "audience": shelf.audience,
-                    "named": _set(shelf.named),
-                },
-                "parents": [],
-            },
+            {"uid": asked, "attrs": what.attributes(), "parents": []},
         ]
-        return self._engine.verdict(who, uid("Action", action), what, about, {}).permitted
+        return self._engine.verdict(who, uid("Action", action), asked, about, {}).permitted
 
 
 def shelves(connection: Connection) -> dict[int, Shelf]:

@@ -14,11 +14,14 @@ import lepton_fed
 from lepton_fed.errors import StorageError
 from lepton_fed.portal.entries.sensitive import Finding
 from lepton_fed.portal.errors import NotThere, PortalError, Sensitive, TooMany, Unacceptable
+from lepton_fed.portal.federation.watched import Watched
 from lepton_fed.portal.portal import Portal
 from lepton_fed.portal.web import (
     account_pages,
     api,
     entry_pages,
+    federation_api,
+    federation_pages,
     finding_pages,
     people_pages,
     reward_pages,
@@ -31,8 +34,8 @@ from lepton_fed.portal.web.visiting import Limits, NotSignedIn, visit_of
 STATIC = Path(__file__).parent / "static"
 
 
-def application(portal: Portal, *, strict_transport: bool = False) -> FastAPI:
-    """What a server serves; the portal stays the caller's to close."""
+def application(portal: Portal, *, strict_transport: bool = False, watched: Watched | None = None) -> FastAPI:
+    """What a server serves; the portal stays the caller's to close. `watched`: the federation that it shows."""
     app = FastAPI(
         title="lepton-fed portal",
         version=lepton_fed.__version__,
@@ -41,9 +44,12 @@ def application(portal: Portal, *, strict_transport: bool = False) -> FastAPI:
         openapi_url=None,
     )
     app.state.portal, app.state.limits = portal, Limits()
+    app.state.watched = watched
     for part in (sign_in_pages, finding_pages, entry_pages, account_pages, people_pages, reward_pages):
         app.include_router(part.router, include_in_schema=False)
+    app.include_router(federation_pages.router, include_in_schema=False)
     app.include_router(api.router)
+    app.include_router(federation_api.router)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     app.add_middleware(Guard, strict_transport=strict_transport)
     app.add_exception_handler(PortalError, _refused)

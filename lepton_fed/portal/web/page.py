@@ -14,11 +14,14 @@ from starlette.responses import HTMLResponse, RedirectResponse
 from lepton_fed.portal.errors import PortalError
 from lepton_fed.portal.people.sessions import Visit
 from lepton_fed.portal.web.visiting import digest_of
+from lepton_fed.portal.web.watching import watches
 from lepton_fed.portal.wording import LANGUAGES, Wording, preferred, wording
+from lepton_fed.report.words import number
 from lepton_fed.storage.portal_tables import AUDIENCES, KINDS, ROLES
 
 if TYPE_CHECKING:
     from jinja2 import Environment
+    from markupsafe import Markup
 
 LANGUAGE_COOKIE = "__Host-lepton-language"
 
@@ -35,6 +38,7 @@ def page(request: Request, template: str, status: int = 200, **values: object) -
             language=language,
             visit=visit,
             form=visit.form if visit is not None else "",
+            federation=watches(request, visit.person if visit is not None else None),
             path=request.url.path,
             **values,
         )
@@ -93,9 +97,19 @@ def _environment() -> Environment:
         style=_version("portal.css"),
         script=_version("htmx.min.js"),
         own_script=_version("portal.js"),
+        federation_style=_version("federation.css"),
     )
     made.filters["moment"] = _moment
+    made.filters["number"] = number
+    made.filters["drawing"] = _drawing
     return made
+
+
+def _drawing(svg: str) -> Markup:
+    """What `federation.drawings` made, which holds shapes and text alone, as it is."""
+    from markupsafe import Markup
+
+    return Markup(svg)  # noqa: S704
 
 
 def _version(name: str) -> str:

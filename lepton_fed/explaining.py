@@ -1,0 +1,117 @@
+"""What departments would say to one request, and why: the answer of `lepton-fed explain`, owner by owner.
+
+    explained(federation, Question(who="研发部门", verb="读取", what="生产线数据"))  ──►  (Explained, ...)
+
+Decided as a department decides, with the federation file and the departments' own files that are on this machine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from lepton_fed.assembly import guards_from
+from lepton_fed.config import Federation
+from lepton_fed.config.spelling import did_you_mean
+from lepton_fed.enforcement import Guard
+from lepton_fed.errors import ConfigError
+from lepton_fed.policies import ITSELF, Decision, Request, explain
+from lepton_fed.policies.request import WORDS, Kind
+from lepton_fed.policy import names
+from lepton_fed.preflight import usual_crowd
+from lepton_fed.settings import EVERYONE
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """May `who` do `verb` with `what`? What is left out is what the federation says, or what it usually is.
+
+    `owners`: whose; empty: everybody's who gives it. `kind`: what `what` is; `of`: the data set that it was made from.
+    """
+
+    who: str
+    verb: str
+    what: str
+    owners: tuple[str, ...] = ()
+    purpose: str | None = None
+    crowd: int | None = None
+    epsilon: float = 0.0
+    hour: int | None = None
+    round: int | None = None
+    role: str | None = None
+    kind: Kind = "DataSet"
+    of: str | None = None
+    code: str | None = None
+    plan: str = ""
+    part: str = ""
+
+
+@dataclass(frozen=True)
+class Explained:
+    """An owner's answer. `lines`: the decision, the rules behind it, and what would make it pass."""
+
+    decision: Decision
+    lines: tuple[str, ...]
+
+    @property
+    def owner(self) -> str:
+        return self.decision.request.owner
+
+
+def explained(federation: Federation, question: Question) -> tuple[Explained, ...]:
+    """The answer of each owner; ConfigError for a name that nobody has, or where nobody gives such a thing."""
+    guards = guards_at(federation, question.hour)
+    owners = _owners(federation, question.who, question.of or question.what, question.owners)
+    return tuple(_answer(guards[name], question) for name in owners)
+
+
+def guards_at(federation: Federation, hour: int | None) -> Mapping[str, Guard]:
+    """Every department's policies, as far as their files are here; as if it were `hour`, if that is said."""
+    guards = guards_from(federation)
+    if hour is not None:
+        for guard in guards.values():
+            guard.hour = lambda: hour
+    return guards
+
+
+def _answer(guard: Guard, question: Question) -> Explained:
+    request = _request(guard, question)
+    said: dict[str, object] = {"epsilon_spent": question.epsilon, "plan": question.plan, "part": question.part}
+    said |= {} if question.purpose is None else {"purpose": question.purpose}
+    said |= {} if question.code is None else {"code": question.code}
+    context = replace(request.context, **said)  # type: ignore[arg-type]
+    request = replace(request, role=question.role or ITSELF, kind=question.kind, of=question.of, context=context)
+    decision = guard.expected(request)
+    return Explained(decision, tuple(explain(guard.policies, decision)))
+
+
+def _owners(federation: Federation, who: str, what: str, chosen: Iterable[str]) -> tuple[str, ...]:
+    """The departments named, else all that give this data set or that rules name as its owner."""
+    settings = federation.settings
+    for name in (who, *chosen):
+        federation.department_file(name)  # Says so where the file has no such department.
+    if chosen:
+        return tuple(chosen)
+    given = [flow.from_ for flow in settings.sharing if flow.what == what]
+    listed = [tuple(n for n in g.owner if n != EVERYONE) for g in settings.access if g.what == what]
+    found = tuple(name for name in settings.names if any(names(some, name) for some in (*given, *listed)))
+    if not found:
+        known = dict.fromkeys([flow.what for flow in settings.sharing] + [grant.what for grant in settings.access])
+        hint = did_you_mean(what, known) or "; name the owner with --owner"
+        raise ConfigError(f"{federation.path}: nobody gives anything called {what!r}{hint}")
+    return found
+
+
+def _request(guard: Guard, question: Question) -> Request:
+    english = WORDS.get(question.verb, question.verb)
+    usual = usual_crowd(guard.settings, english, question.what)
+    return replace(
+        guard.request(
+            question.who,
+            question.verb,
+            question.what,
+            crowd=usual if question.crowd is None else question.crowd,
+            round=int(english in ("train", "receive")) if question.round is None else question.round,
+        ),
+        verb=question.verb,
+    )

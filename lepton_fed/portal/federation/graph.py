@@ -1,0 +1,75 @@
+"""The collaboration graph of the watched federation: drawn as its file is now, with the same in words beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from lepton_fed.collaboration import Graph
+from lepton_fed.config import Federation
+from lepton_fed.portal.federation.drawings import drawn
+from lepton_fed.portal.federation.trouble import told
+from lepton_fed.portal.federation.watched import Watched
+
+MOST = 500
+"""Flows that are listed; a federation of many departments has tens of thousands."""
+
+
+@dataclass(frozen=True)
+class Need:
+    """What one department depends on another for."""
+
+    dependent: str
+    on: str
+    what: str
+
+
+@dataclass(frozen=True)
+class Flow:
+    """What one department gives another, and what that one may do with it."""
+
+    giver: str
+    taker: str
+    what: str
+    permitted: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class GraphSeen:
+    """`svg`: the drawing; `flows`: the first `MOST` of `of_flows`; `report`: what `lepton-fed graph report` prints."""
+
+    svg: str
+    needs: tuple[Need, ...]
+    flows: tuple[Flow, ...]
+    of_flows: int
+    report: str
+
+
+def graph(watched: Watched) -> GraphSeen:
+    """As the federation file is now; Unreadable."""
+    with told():
+        return _seen(watched.federation().to_toml())
+
+
+@lru_cache(maxsize=4)
+def _seen(toml: str) -> GraphSeen:
+    """Drawing takes some tenths of a second, and the file seldom changes."""
+    found = Graph.of(Federation.parse(toml, Path("federation.toml")))
+    flows = tuple(_flows(found))
+    return GraphSeen(
+        svg=drawn(found.svg),
+        needs=tuple(Need(edge.dependent, edge.on, edge.what) for edge in found.edges),
+        flows=flows[:MOST],
+        of_flows=len(flows),
+        report=found.report(),
+    )
+
+
+def _flows(found: Graph) -> Iterator[Flow]:
+    if found.sharing is None:
+        return
+    permitted = found.sharing.permissions()
+    for one in found.sharing.passages():
+        yield Flow(one.giver, one.taker, one.what, tuple(permitted(one.giver, one.taker, one.what)))

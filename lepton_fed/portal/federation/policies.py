@@ -1,0 +1,70 @@
+"""What decides at each department, as Cedar text; and one request with each owner's answer, as `explain` gives it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lepton_fed.errors import LeptonError
+from lepton_fed.explaining import Explained, Question, explained, guards_at
+from lepton_fed.policy import CHINESE
+from lepton_fed.portal.errors import NotThere, Unacceptable
+from lepton_fed.portal.federation.rights import Onlooker
+from lepton_fed.portal.federation.trouble import told
+from lepton_fed.portal.federation.watched import Watched
+
+VERBS = (*CHINESE.values(), "receive")
+"""What a request can be about, in English."""
+
+
+@dataclass(frozen=True)
+class PoliciesSeen:
+    """Of one department. `digest`: of all that decides; `text`: as far as the person may read it."""
+
+    owner: str
+    digest: str
+    text: str
+    own: tuple[str, ...]
+    """Files of its own that are on this machine, by name."""
+    own_shown: bool
+    """Whether they are in the text: they are the department's to show."""
+    problems: tuple[str, ...]
+
+
+def owners(watched: Watched) -> tuple[str, ...]:
+    """The departments, in the file's order."""
+    return watched.federation().settings.names
+
+
+def policies(watched: Watched, onlooker: Onlooker, owner: str) -> PoliciesSeen:
+    """What decides about what `owner` owns; NotThere for a name that is no department."""
+    federation = watched.federation()
+    if owner not in federation.settings.names:
+        raise NotThere
+    with told():
+        found = guards_at(federation, None)[owner].policies
+        shown = onlooker.may_inspect(owner)
+        own = found.own.get(owner)
+        return PoliciesSeen(
+            owner=owner,
+            digest=found.digest(owner),
+            text=(found if shown else found.of_the_file).text(owner),
+            own=tuple(file.name for file in own.files) if own is not None else (),
+            own_shown=shown,
+            problems=tuple(own.problems) if own is not None and shown else (),
+        )
+
+
+def answers(watched: Watched, question: Question) -> tuple[Explained, ...]:
+    """Each owner's answer; Unacceptable with the sentence where somebody or something has no such name."""
+    federation = watched.federation()
+    try:
+        return explained(federation, question)
+    except LeptonError as error:
+        raise Unacceptable("question", sentence=str(error)) from None
+
+
+def data_sets(watched: Watched) -> tuple[str, ...]:
+    """What flows or is permitted, to ask about."""
+    settings = watched.federation().settings
+    flows, grants = (flow.what for flow in settings.sharing), (grant.what for grant in settings.access)
+    return tuple(dict.fromkeys((*flows, *grants)))

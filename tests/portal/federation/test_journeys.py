@@ -1,0 +1,85 @@
+"""People before the federation's pages in Chromium: they see what goes on, approve by keyboard, and are told of it."""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lepton_fed import AutoPipeline, Federation
+from lepton_fed.portal.federation import runs
+from lepton_fed.portal.federation.watched import Watched
+from tests.portal.federation.conftest import ROLE
+from tests.portal.test_journeys import DESKTOP, PHONE, Visitor, chromium
+from tests.portal.world import World
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser as Chromium
+
+__all__ = ["chromium"]
+
+pytestmark = pytest.mark.long
+
+
+@pytest.fixture
+def address(watching: World, watched: Watched, tmp_path: Path) -> Iterator[str]:
+    """Of a portal that is served with the federation."""
+    watching.portal.close()
+    command = [sys.executable, "-m", "lepton_fed", "portal", "serve", str(tmp_path / "门户"), "--port", "0"]
+    command += ["--watch", str(watched.place), "--runs", str(watched.runs)]
+    running = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    try:
+        assert running.stderr is not None
+        found = re.search(r"https://localhost:\d+", running.stderr.readline())
+        assert found is not None
+        yield found[0]
+    finally:
+        running.send_signal(signal.SIGINT)
+        running.communicate(timeout=60)
+
+
+def test_a_gate_is_approved_by_keyboard_and_the_page_tells_that_the_pipeline_is_over(
+    chromium: Chromium, address: str, watched: Watched
+) -> None:
+    approver = Visitor(chromium, address, "zh").sign_in("approver")
+    page, t = approver.page, approver.t
+    page.get_by_role("link", name=t("nav.federation"), exact=True).click()
+    page.get_by_role("link", name=t("fed.pipeline"), exact=True).click()
+    page.get_by_label(t("moves.reason")).focus()
+    page.keyboard.type("已核对")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == t("fed.approve")
+    page.keyboard.press("Enter")
+    page.get_by_text(f"{ROLE} approved: 已核对").first.wait_for()
+    auto = AutoPipeline.of(Federation.load(watched.place), folder=watched.runs, say=lambda _: None)
+    assert auto.run(by="ZhangSan").state == "finished"
+    # Nobody has loaded the page again: it asks by itself, until there is nothing more to come.
+    page.locator("#seen .badge.finished").wait_for()
+    assert page.locator("#seen[hx-trigger]").count() == 0
+    assert approver.complaints == []
+
+
+@pytest.mark.parametrize("size", [PHONE, DESKTOP], ids=["phone", "desktop"])
+def test_axe_finds_no_fault_and_drawings_have_the_pages_colours(
+    chromium: Chromium, address: str, watched: Watched, size: dict[str, int]
+) -> None:
+    approver = Visitor(chromium, address, "zh", size=size).sign_in("approver")
+    (run,) = runs.runs(watched)
+    subjects = ("graph", "runs", f"runs/{run.id}", "pipeline", "plan", "policies", "ledgers", "audit", "audit/verdict")
+    for path in ("", *subjects, "explain?who=研发部门&verb=read&what=updates"):
+        approver.page.goto(f"/federation/{path}".rstrip("/"))
+        name = "federation-" + ("run" if run.id in path else path.partition("?")[0].replace("/", "-"))
+        approver.faultless(name)
+        approver.shown(name)
+    approver.page.goto("/federation/graph")
+    ink = "getComputedStyle(document.querySelector('.drawing text')).fill"
+    light = approver.page.evaluate(ink)
+    approver.page.emulate_media(color_scheme="dark")
+    assert approver.page.evaluate(ink) not in (light, "rgb(0, 0, 0)")
+    assert approver.complaints == []

@@ -1,0 +1,141 @@
+"""What whoever may watch a federation sees of it on pages, and what everybody else does not."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from lepton_fed import AutoPipeline, Federation
+from lepton_fed.pipeline import State
+from lepton_fed.portal.federation import runs
+from lepton_fed.portal.federation.watched import Watched
+from tests.federations import LINES, TARGET
+from tests.portal.browser import Browser
+from tests.portal.federation.conftest import GATE, ROLE
+from tests.portal.world import World
+
+PAGES = ("", "/graph", "/runs", "/pipeline", "/plan", "/policies", "/explain", "/ledgers", "/audit")
+
+
+def before(world: World, name: str, language: str = "en") -> Browser:
+    return Browser.before(world.portal, language).sign_in(name)
+
+
+def answered(browser: Browser, decision: str, why: str = "", run: int = 1) -> tuple[int, str]:
+    answer = browser.fill("/federation/pipeline", step=GATE, run=run, decision=decision, why=why)
+    return answer.status_code, answer.text
+
+
+def test_every_subject_has_a_page_in_both_languages(watching: World, watched: Watched) -> None:
+    (run,) = runs.runs(watched)
+    for language in ("zh", "en"):
+        browser = before(watching, "approver", language)
+        for path in (*PAGES, f"/runs/{run.id}"):
+            answer = browser.get(f"/federation{path}")
+            assert answer.status_code == 200, (path, answer.text)
+            assert " style=" not in answer.text, "the portal's policy for content forbids it"
+    assert all(name in browser.get("/federation").text for name in (*LINES, TARGET))
+
+
+def test_where_no_federation_is_watched_there_is_no_page(there: World) -> None:
+    admin = before(there, "admin")
+    assert [admin.get(f"/federation{path}").status_code for path in PAGES] == [404] * len(PAGES)
+
+
+def test_a_gate_is_approved_on_the_page_and_the_pipeline_goes_on(
+    watching: World, watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = before(watching, "approver").get("/federation/pipeline").text
+    assert f"waits for {ROLE}" in page
+    assert "<svg" in page
+    code, text = answered(before(watching, "approver"), "approve", "checked")
+    assert code == 200, text
+    pipeline = AutoPipeline.of(Federation.load(watched.place), folder=watched.runs, say=lambda _: None)
+    approved = next(event for event in pipeline.events() if event.move == "approved")
+    assert (approved.step, approved.worker, approved.reason) == (GATE, "approver", f"{ROLE} approved: checked")
+    status = pipeline.run(by="ZhangSan")
+    assert (status.state, status.step(GATE).state) == ("finished", State.MANUAL)
+    assert "finished" in before(watching, "approver").get("/federation/pipeline").text
+
+
+def test_a_gate_is_declined_with_a_reason_only(watching: World, watched: Watched) -> None:
+    browser = before(watching, "approver")
+    assert answered(browser, "decline")[0] == 422
+    assert answered(browser, "decline", "x" * 501)[0] == 422
+    assert answered(browser, "perhaps", "x")[0] == 422
+    assert answered(browser, "decline", "too\nearly")[0] == 200
+    status = AutoPipeline.of(Federation.load(watched.place), folder=watched.runs).status()
+    assert status is not None
+    assert status.step(GATE).state is State.REFUSED
+    assert status.step(GATE).reason == f"{ROLE} declined: too early"
+
+
+def test_whoever_began_the_run_or_is_of_another_department_answers_nothing(watching: World, watched: Watched) -> None:
+    for name in ("zhangsan", "line"):
+        browser = before(watching, name)
+        assert 'name="decision"' not in browser.get("/federation/pipeline").text
+        code, text = answered(browser, "approve")
+        assert code == 403, text
+    status = AutoPipeline.of(Federation.load(watched.place), folder=watched.runs).status()
+    assert status is not None
+    assert status.step(GATE).state is State.ASKING
+
+
+def test_an_answer_is_about_the_run_that_was_seen_and_counts_once(watching: World) -> None:
+    browser = before(watching, "approver")
+    assert answered(browser, "approve", run=2)[0] == 409
+    assert answered(browser, "approve")[0] == 200
+    code, text = answered(browser, "decline", "no")
+    assert (code, "does not wait any more" in text) == (409, True)
+    assert browser.fill("/federation/pipeline", step="谁/无", run=1, decision="approve").status_code == 404
+
+
+def test_a_script_asks_again_only_as_long_as_there_is_more_to_come(watching: World, watched: Watched) -> None:
+    browser = before(watching, "approver")
+    (run,) = runs.runs(watched)
+    again = {"HX-Request": "true"}
+    seen = browser.get(f"/federation/runs/{run.id}", headers=again).text
+    assert "<html" not in seen
+    assert "hx-trigger" not in seen, "it is over"
+    with runs.opened(watched) as store:
+        assert store is not None
+        store.start_run(id=run.id, name=run.name, purpose="", fingerprint=run.fingerprint, seed=1, folder=run.folder,
+                        federation_toml=run.federation_toml)  # fmt: skip
+    seen = browser.get(f"/federation/runs/{run.id}", headers=again).text
+    assert 'hx-trigger="every 3s"' in seen
+    assert "hx-trigger" in browser.get("/federation/pipeline", headers=again).text
+    assert 'name="decision"' not in browser.get("/federation/pipeline", headers=again).text, "nobody's reason is lost"
+
+
+@pytest.mark.parametrize("what", ["file", "database", "gone"])
+def test_what_is_broken_is_told_in_a_sentence(watching: World, watched: Watched, place: Path, what: str) -> None:
+    database = place / "runs" / "lepton-fed.sqlite"
+    if what == "file":
+        watched.place.write_text("[federation\n", encoding="utf-8")
+    elif what == "database":
+        database.write_bytes(b"this is no database" * 100)
+    else:
+        watched.place.unlink()
+    browser = before(watching, "approver")
+    for path in PAGES:
+        answer = browser.get(f"/federation{path}")
+        if what == "database" and path in ("/graph", "/plan", "/policies", "/explain", "/ledgers"):
+            assert answer.status_code == 200
+            continue
+        assert answer.status_code == 503, (path, answer.text)
+        said = re.search(r'role="alert">(.*?)</p>', answer.text)
+        assert said is not None
+        assert said[1].startswith("the federation cannot be shown as it is: ")
+        assert "Traceback" not in answer.text
+
+
+def test_a_federation_that_has_not_run_yet_is_shown_without_making_a_database(watching: World, place: Path) -> None:
+    fresh = Watched(place / "小" / "federation.toml", runs=place / "none")
+    Browser.before(watching.portal).app.state.watched = fresh  # type: ignore[attr-defined]
+    browser = before(watching, "approver")
+    for path in PAGES:
+        assert browser.get(f"/federation{path}").status_code == 200, path
+    assert "There is no run yet" in browser.get("/federation/runs").text
+    assert not (place / "none").exists()
