@@ -60,7 +60,7 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
     pytest.skip("the extra `examples` is not installed")
 
 
-@pytest.mark.parametrize("readme", READMES)
+@pytest.mark.parametrize("readme", [READMES[0], pytest.param(READMES[1], marks=pytest.mark.long)])
 def test_the_commands_of_a_readme_run_in_their_order(
     readme: str, workplace: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -24,15 +24,7 @@ from tests import federations
 from tests.federations import COUPLINGS, quick, written
 
 ROUNDS = 40
-QUICK = (
-    "average with adam at the server",
-    "mr-mtl with private parts and local adam",
-    "soft clusters",
-    "participants drawn",
-    "distill between two architectures",
-    "secure sums",
-    "sealed sums with adam at the coordinator's place",
-)
+QUICK = ("average with adam at the server", "participants drawn", "secure sums")
 
 # Children come from a process that has imported everything already, so that kills fall into the run and not
 # into three seconds of imports.

@@ -189,9 +189,9 @@ def runs(seeds: range) -> Counter[str]:
     return total
 
 
-def test_eighty_random_runs() -> None:
-    total = runs(range(80))
-    assert total["recovered"] > 3 and total["complete"] > 20 and total["failed"] > 20, total
+def test_forty_random_runs() -> None:
+    total = runs(range(40))
+    assert total["recovered"] > 1 and total["complete"] > 10 and total["failed"] > 10, total
 
 
 @pytest.mark.long
