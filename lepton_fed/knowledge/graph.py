@@ -18,7 +18,7 @@ from typing import Self
 
 from sqlalchemy import URL
 
-from lepton_fed.errors import PeerError
+from lepton_fed.errors import DataError, PeerError
 from lepton_fed.knowledge import index as indices
 from lepton_fed.knowledge import intersection, joining, revisions
 from lepton_fed.knowledge.access import Access, Permission
@@ -244,9 +244,17 @@ class KnowledgeGraph:
         sorting = self._sorting(department)
         return (e for e in self._own_entities(department) if may_know_of(department, e, sorting, permission))
 
-    def propose_found(self, found: Found, department: str, asker: str) -> int:
-        """Propose, at the side that answered, what the asker found; how many nobody had proposed before."""
-        ours, theirs = by_spelling(self._own_entities(department)), by_spelling(found.names)
+    def propose_found(self, found: Found, department: str, permission: Permission) -> int:
+        """Propose, at the side that answered, what the asker found; how many nobody had proposed before.
+
+        `permission`: what the asker may know of this side, as for the answer. What it says to have found may be a
+        guess: of other entities it learns nothing, and nobody is asked to decide about them. PeerError for names that
+        nothing is known by, whatever there is here.
+        """
+        asker = permission.who
+        if not all(map(_is_name, found.names)):
+            raise PeerError(asker, "it tells of names by which nothing is known")
+        ours, theirs = by_spelling(self._known_to(department, permission)), by_spelling(found.names)
         with self._database.writing() as connection:
             return joining.propose(connection, alike(asker, theirs, department, ours), "private", called_by=asker)
 
@@ -326,3 +334,11 @@ class KnowledgeGraph:
     def _canonical(self) -> indices.Canonical:
         with self._database.reading() as connection:
             return joining.canonical(connection)
+
+
+def _is_name(text: str) -> bool:
+    """Whether something may be known by it, spelled just so."""
+    try:
+        return name_of(text) == text
+    except DataError:
+        return False

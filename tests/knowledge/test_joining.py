@@ -177,7 +177,7 @@ def test_two_databases_find_common_entities_and_the_answerer_shows_only_what_may
         terms = access(SUPPLY, grant("entity", SUPPLY, "发布", RESEARCH))
         found = ours.find_privately(asking, theirs.answer_privately(asked, RESEARCH, terms))
         assert found.names == (OURS[0].head,)
-        assert theirs.propose_found(found, RESEARCH, SUPPLY) == 1
+        assert theirs.propose_found(found, RESEARCH, terms) == 1
         (match,) = theirs.matches()
         assert (match.method, match.canonical) == ("private", OURS[0].head)
         theirs.decide(match.number, "accept", by="李雷")
@@ -186,4 +186,4 @@ def test_two_databases_find_common_entities_and_the_answerer_shows_only_what_may
         assert ours.find_privately(asking, theirs.answer_privately(asked, RESEARCH, nothing)).names == ()
         with pytest.raises(PeerError, match=f"in the name of {QUALITY}"):
             theirs.answer_privately(asked, RESEARCH, access(QUALITY))
-        assert theirs.propose_found(Found(asked.session, ("没有的",)), RESEARCH, SUPPLY) == 0
+        assert theirs.propose_found(Found(asked.session, ("没有的",)), RESEARCH, terms) == 0
