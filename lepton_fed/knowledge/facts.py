@@ -20,6 +20,7 @@ from hashlib import blake2b
 
 from lepton_fed.audit.commitments import storable
 from lepton_fed.errors import DataError
+from lepton_fed.knowledge.addresses import KEPT, is_address, require_address, require_datatype, require_language
 
 TYPE = "rdf:type"
 """The relation that says what an entity is; also written a, type or 类型."""
@@ -35,10 +36,6 @@ LONGEST = 1000
 LONGEST_LITERAL = 100_000
 """Characters of a literal; longer text is a document, not a fact."""
 
-KEPT = 1 << 16
-"""Names that are remembered: an import meets the same ones over and over."""
-
-_ADDRESS = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]*://|urn:|_:)[^\s<>\"{}|\\^`]+")
 _LANGUAGE = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*")
 
 STRING = "string"
@@ -48,7 +45,8 @@ STRING = "string"
 def name_of(written: str) -> str:
     """The name by which what is written so is known; DataError for none."""
     text = written.strip()
-    if not is_address(text):
+    address = is_address(text)
+    if not address:
         # The common case costs one look: most names are written as they are known.
         if not unicodedata.is_normalized("NFKC", text):
             text = unicodedata.normalize("NFKC", text)
@@ -56,12 +54,9 @@ def name_of(written: str) -> str:
             text = " ".join(text.split())
     if not text or len(text) > LONGEST or not text.isprintable():
         raise DataError(f"a name has 1 to {LONGEST} visible characters, found {written[:40]!r}")
+    if address:
+        require_address(text)
     return text
-
-
-def is_address(text: str) -> bool:
-    """Whether it is an IRI (or a node without a name, `_:…`) rather than a name in words."""
-    return ":" in text and _ADDRESS.fullmatch(text) is not None
 
 
 @lru_cache(maxsize=KEPT)
@@ -126,6 +121,10 @@ class Literal:
             raise DataError(f"a literal has at most {LONGEST_LITERAL} characters, none of them 0 or half a character")
         if self.language and (self.datatype != STRING or not _LANGUAGE.fullmatch(self.language)):
             raise DataError(f"a string may have a language such as zh or zh-Hant, found {self.language[:20]!r}")
+        if written is None:
+            require_datatype(self.datatype)
+        if self.language:
+            require_language(self.language.lower())
 
 
 @dataclass(frozen=True, slots=True)

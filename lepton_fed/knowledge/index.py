@@ -22,8 +22,9 @@ from typing import Any
 
 from lepton_fed.errors import StorageError
 from lepton_fed.knowledge import iris
+from lepton_fed.knowledge.addresses import GRAPH, KEPT
 from lepton_fed.knowledge.changes import Standing
-from lepton_fed.knowledge.facts import KEPT, TYPE, Fact, Literal
+from lepton_fed.knowledge.facts import TYPE, Fact, Literal
 from lepton_fed.knowledge.library import oxigraph
 from lepton_fed.knowledge.sorts import Sort, Sorting
 
@@ -128,7 +129,7 @@ def graph_of(sort: Sort) -> str:
     Somebody who still has an older catalogue must not find another sort under the name that he was permitted.
     """
     texts = "\0".join((sort.owner, sort.relation, *sorted(sort.types)))
-    return f"{iris.GRAPH}{hashlib.sha256(texts.encode()).hexdigest()[:32]}"
+    return f"{GRAPH}{hashlib.sha256(texts.encode()).hexdigest()[:32]}"
 
 
 def _fill(path: Path, quads: Iterator[object]) -> None:

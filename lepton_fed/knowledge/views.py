@@ -24,6 +24,7 @@ from pathlib import Path
 
 from lepton_fed.errors import StorageError
 from lepton_fed.knowledge import iris
+from lepton_fed.knowledge.addresses import GRAPH
 from lepton_fed.knowledge.copying import shared_copy
 from lepton_fed.knowledge.index import STORE, Index
 from lepton_fed.knowledge.library import oxigraph
@@ -87,7 +88,7 @@ def say(folder: Path, graphs: Iterable[str]) -> None:
 
 def graph_of(owner: str) -> str:
     """The name of the graph with an owner's facts."""
-    return iris.GRAPH + iris.escaped(owner)
+    return GRAPH + iris.escaped(owner)
 
 
 def _make(index: Index, owners: Mapping[str, str], folder: Path) -> None:

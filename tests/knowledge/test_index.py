@@ -37,6 +37,12 @@ def test_a_graph_is_called_the_same_in_every_index_and_no_two_are(graph: Knowled
     assert graph_of(Sort("a", "b", frozenset("cd"))) != graph_of(Sort("a", "b", frozenset("c")))
 
 
+def test_a_name_with_characters_that_no_address_has_is_a_name_like_others(graph: KnowledgeGraph) -> None:
+    names = ["葛\U000e0100城", "读坏\ufffd", "甲[1]", "100%"]
+    graph.add([Fact(name, "供应", "轴承") for name in names], provenance(RESEARCH))
+    assert {row[0] for row in graph.ask(QUESTION, access(RESEARCH)).rows} >= set(names)
+
+
 @pytest.mark.parametrize("damage", ["gone", "catalogue gone", "catalogue broken", "store gone"])
 def test_an_index_that_is_not_whole_is_built_again(graph: KnowledgeGraph, damage: str) -> None:
     rows = set(graph.ask(QUESTION, access(RESEARCH)).rows)
