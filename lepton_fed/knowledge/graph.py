@@ -12,11 +12,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from functools import partial
+from hashlib import sha256
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from sqlalchemy import URL
+from sqlalchemy import URL, make_url
 
 from lepton_fed.errors import DataError, PeerError
 from lepton_fed.knowledge import index as indices
@@ -50,8 +51,9 @@ LOG = "knowledge"
 class KnowledgeGraph:
     """The facts in a database: a file of SQLite (mode 600), or any other by URL. Close it, or use it in a `with`.
 
-    `index`: the folder of the SPARQL index, made when it is first needed; default: beside the SQLite file. Methods
-    raise StorageError where the database or the folder cannot be used, DataError for what cannot be read or asked.
+    `index`: the folder of the SPARQL index, made when it is first needed; default: beside the SQLite file, or for
+    a URL in the folder at hand, under a name of that URL's own. Methods raise StorageError where the database or the
+    folder cannot be used, DataError for what cannot be read or asked.
     """
 
     def __init__(
@@ -68,7 +70,7 @@ class KnowledgeGraph:
         make_private(url, "the knowledge graph")
         self._database = schema.opened(url, patience=patience, durable=True)
         self._log, self._bounds = log, bounds
-        self._index_folder = index or Path("knowledge-index" if is_url else f"{where}-index")
+        self._index_folder = index or Path(_index_name(url) if is_url else f"{where}-index")
         self._questioner: Questioner | None = None
 
     def close(self) -> None:
@@ -334,6 +336,14 @@ class KnowledgeGraph:
     def _canonical(self) -> indices.Canonical:
         with self._database.reading() as connection:
             return joining.canonical(connection)
+
+
+def _index_name(url: str | URL) -> str:
+    """Of the index of a database that lies elsewhere: two that are used from one folder have one each."""
+    there = make_url(url)
+    # A new password makes no other database, and a digest of one tells something of it.
+    known = there.set(password=None, query={key: value for key, value in there.query.items() if "pass" not in key})
+    return f"knowledge-index-{sha256(known.render_as_string().encode()).hexdigest()[:16]}"
 
 
 def _is_name(text: str) -> bool:

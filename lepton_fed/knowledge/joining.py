@@ -150,7 +150,8 @@ def state(connection: Connection) -> str:
     """Changes whenever what counts does."""
     decided = matches(connection, "accepted", "refused")
     counted = [m for m in decided if m.state == "accepted" or _exact(m)]
-    return hashlib.sha256(repr([(m.number, m.state, m.canonical) for m in counted]).encode()).hexdigest()[:16]
+    said = [(m.number, m.state, m.canonical, _texts(m.pair)) for m in counted]
+    return hashlib.sha256(repr(said).encode()).hexdigest()[:16]
 
 
 def canonical(connection: Connection) -> Callable[[str, str], str]:

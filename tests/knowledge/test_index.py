@@ -67,6 +67,27 @@ def test_an_index_of_another_state_is_not_asked(graph: KnowledgeGraph, tmp_path:
     assert ("新厂",) in graph.ask(QUESTION, access(RESEARCH)).rows
 
 
+def test_an_index_of_a_database_that_came_to_the_same_last_change_another_way_is_not_asked(tmp_path: Path) -> None:
+    folder, last = tmp_path / "index", [Fact("乙", "供应", "丁")]
+    for first in ("甲", "丙"):
+        with KnowledgeGraph(tmp_path / f"{first}.sqlite", index=folder) as graph:
+            graph.add([Fact(first, "供应", "丁")], provenance(SUPPLY))
+            graph.add(last, provenance(SUPPLY))
+            heads = {str(quad.subject) for quad in pyoxigraph.Store.read_only(str(graph.indexed().store))}
+        assert heads == {f"<urn:lepton:entity:{one}>" for one in (first, "乙")}
+
+
+def test_databases_used_by_url_from_one_folder_have_an_index_each(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("a", "b"):
+        with KnowledgeGraph(f"sqlite:///{name}.sqlite") as graph:
+            graph.add([Fact("甲", "供应", "丁")], provenance(SUPPLY))
+            graph.indexed()
+    assert len(list(tmp_path.glob("knowledge-index-*"))) == 2
+
+
 def test_a_build_that_fails_leaves_the_old_index(graph: KnowledgeGraph, monkeypatch: pytest.MonkeyPatch) -> None:
     index = graph.rebuild()
 
