@@ -9,9 +9,10 @@ from typing import Any
 import pyoxigraph
 import pytest
 
+from lepton_fed.errors import StorageError
 from lepton_fed.knowledge import Fact, KnowledgeGraph, intersection
 from lepton_fed.knowledge.sorts import Sort, Sorting
-from lepton_fed.policies import Request, explain
+from lepton_fed.policies import Decision, Request, explain
 from lepton_fed.policy import decide
 from lepton_fed.settings import Grant
 from tests.knowledge.example import (
@@ -61,6 +62,22 @@ def test_a_sort_needs_its_relation_and_each_of_its_types() -> None:
         assert not access(RESEARCH, *(g for g in GRANTS if g.what != left_out)).may(sort, "read")
     assert not access(RESEARCH, *GRANTS, grant("供应", effect="forbid")).may(sort, "read")
     assert not access(RESEARCH).may(sort, "publish")
+
+
+def test_a_decision_that_could_not_be_noted_is_not_remembered() -> None:
+    asked = access(RESEARCH)
+    noted: list[Decision] = []
+
+    def full(decision: Decision) -> None:
+        raise StorageError("the docket is full")
+
+    broken = replace(asked, heard=full)
+    for _ in range(2):
+        with pytest.raises(StorageError):
+            broken.permits(SUPPLY, "read", "Relation", "供应")
+    mended = replace(broken, heard=noted.append)
+    assert mended.permits(SUPPLY, "read", "Relation", "供应")
+    assert len(noted) == 1
 
 
 def test_an_entity_is_what_its_own_department_says() -> None:
