@@ -295,10 +295,7 @@ class KnowledgeGraph:
 
     def _knows(self, owner: str, name: str, access: Access) -> Iterator[Knows]:
         with self._database.reading() as connection:
-            about = {
-                own: [*revisions.held(connection, owner, head=own), *revisions.held(connection, owner, tail=own)]
-                for own in joining.own_names(connection, owner, name)
-            }
+            about = {own: _about(connection, owner, own) for own in joining.own_names(connection, owner, name)}
             sorting = _sorting(connection, owner) if any(about.values()) else Sorting(owner, {})
         found = {one for own, held in about.items() for one in knows(owner, held, own, sorting, access)}
         yield from sorted(found, key=lambda one: not one.readable)[:1]
@@ -331,6 +328,12 @@ def _own_entities(connection: Connection, department: str) -> set[str]:
         if isinstance(fact.tail, str) and fact.relation != TYPE:
             found.add(fact.tail)
     return found
+
+
+def _about(connection: Connection, owner: str, entity: str) -> list[Held]:
+    """The facts with the entity at either end. A type of that name is none: policies decide of it as a type."""
+    ends = (held for held in revisions.held(connection, owner, tail=entity) if held.fact.relation != TYPE)
+    return [*revisions.held(connection, owner, head=entity), *ends]
 
 
 def _changed(connection: Connection, index: Index, names: Known) -> list[Touched] | None:
