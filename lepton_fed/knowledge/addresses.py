@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from urllib.parse import unquote
 
 from lepton_fed.errors import DataError
 from lepton_fed.knowledge.library import oxigraph
@@ -24,6 +25,14 @@ _ADDRESS = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]*://|urn:|_:)[^\s<>\"{}|\\^`]+"
 def is_address(text: str) -> bool:
     """Whether it is an IRI (or a node without a name, `_:…`) rather than a name in words."""
     return ":" in text and _ADDRESS.fullmatch(text) is not None
+
+
+def own_name(address: str) -> str:
+    """What an address of this program's own namespaces stands for, or the address itself."""
+    for space in (ENTITY, RELATION, CLASS):
+        if address.startswith(space):
+            return unquote(address[len(space) :])
+    return "_:" + address[len(NODE) :] if address.startswith(NODE) else address
 
 
 def require_address(text: str) -> None:

@@ -5,7 +5,8 @@
     Fact("华东钢铁", "rdf:type", "供应商")                   what an entity is; `供应商` is then an entity type
 
 Entities and relations are known by their normalised names (NFKC, single spaces): `ＡＢＣ　公司` is `ABC 公司`. How a
-name was written is kept beside it. An address (`https://…`, `urn:…`) is a name as it stands.
+name was written is kept beside it. An address (`https://…`, `urn:…`) is a name as it stands, unless it is one that RDF
+files have of a name (`urn:lepton:entity:华东钢铁`).
 """
 
 from __future__ import annotations
@@ -20,7 +21,14 @@ from hashlib import blake2b
 
 from lepton_fed.audit.commitments import storable
 from lepton_fed.errors import DataError
-from lepton_fed.knowledge.addresses import KEPT, is_address, require_address, require_datatype, require_language
+from lepton_fed.knowledge.addresses import (
+    KEPT,
+    is_address,
+    own_name,
+    require_address,
+    require_datatype,
+    require_language,
+)
 
 TYPE = "rdf:type"
 """The relation that says what an entity is; also written a, type or 类型."""
@@ -45,17 +53,25 @@ STRING = "string"
 def name_of(written: str) -> str:
     """The name by which what is written so is known; DataError for none."""
     text = written.strip()
-    address = is_address(text)
-    if not address:
-        # The common case costs one look: most names are written as they are known.
-        if not unicodedata.is_normalized("NFKC", text):
-            text = unicodedata.normalize("NFKC", text)
-        if not text.isprintable() or "  " in text or text[:1] == " " or text[-1:] == " ":
-            text = " ".join(text.split())
+    # Once is enough for nearly all; full-width letters may spell an address, and an address may stand for another one.
+    while (plain := _plain(text)) != text:
+        text = plain
     if not text or len(text) > LONGEST or not text.isprintable():
         raise DataError(f"a name has 1 to {LONGEST} visible characters, found {written[:40]!r}")
-    if address:
+    if is_address(text):
         require_address(text)
+    return text
+
+
+def _plain(text: str) -> str:
+    if is_address(text):
+        # One that stands for a name is that name, as in RDF: policies know the relation 报价 by no other.
+        return own_name(text).strip()
+    # The common case costs one look: most names are written as they are known.
+    if not unicodedata.is_normalized("NFKC", text):
+        text = unicodedata.normalize("NFKC", text)
+    if not text.isprintable() or "  " in text or text[:1] == " " or text[-1:] == " ":
+        text = " ".join(text.split())
     return text
 
 

@@ -13,9 +13,8 @@ import re
 from functools import lru_cache
 from typing import Any
 from typing import Literal as OneOf
-from urllib.parse import unquote
 
-from lepton_fed.knowledge.addresses import CLASS, ENTITY, KEPT, NAMESPACE, NODE, RELATION, is_address
+from lepton_fed.knowledge.addresses import CLASS, ENTITY, KEPT, NAMESPACE, NODE, RELATION, is_address, own_name
 from lepton_fed.knowledge.facts import DATATYPES, STRING, TYPE, Literal
 from lepton_fed.knowledge.library import oxigraph
 
@@ -60,10 +59,7 @@ def name(address: str) -> str:
     """What the address stands for."""
     if address == RDF_TYPE:
         return TYPE
-    for space in (ENTITY, RELATION, CLASS):
-        if address.startswith(space):
-            return unquote(address[len(space) :])
-    return "_:" + address[len(NODE) :] if address.startswith(NODE) else address
+    return own_name(address)
 
 
 def escaped(text: str) -> str:
