@@ -270,18 +270,32 @@ class KnowledgeGraph:
 
     def indexed(self) -> Index:
         """The index of the facts as they stand: the one that is there, made to follow, or else built anew."""
-        found = Index.opened(self._index_folder)
-        if found is None:
-            return self.rebuild()
         with self._database.reading() as connection:
-            state, names = Standing.now(connection), joining.known(connection)
-            if found.state == state:
-                return found
-            changed = _changed(connection, found, names)
-        return self.rebuild() if changed is None else followed(found, state, changed, names)
+            state = Standing.now(connection)
+        found = Index.opened(self._index_folder)
+        if found is not None and found.state == state:
+            return found
+        with indices.alone(self._index_folder):
+            return self._brought_up() or self._built()
 
     def rebuild(self) -> Index:
         """Build the index anew from the revisions."""
+        with indices.alone(self._index_folder):
+            return self._built()
+
+    def _brought_up(self) -> Index | None:
+        """The index that is there, with what changed since; None where it has to be built anew."""
+        found = Index.opened(self._index_folder)
+        if found is None:
+            return None
+        with self._database.reading() as connection:
+            state, names = Standing.now(connection), joining.known(connection)
+            if found.state == state:  # Another process brought it up to date while this one waited.
+                return found
+            changed = _changed(connection, found, names)
+        return None if changed is None else followed(found, state, changed, names)
+
+    def _built(self) -> Index:
         if self._questioner is not None:
             self._questioner.close()
             self._questioner = None

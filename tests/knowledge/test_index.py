@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import fcntl
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pyoxigraph
 import pytest
 
 from lepton_fed.errors import StorageError
-from lepton_fed.knowledge import Fact, KnowledgeGraph
+from lepton_fed.knowledge import Fact, KnowledgeGraph, following
+from lepton_fed.knowledge import index as indices
 from lepton_fed.knowledge.index import CATALOGUE, Index, graph_of
 from lepton_fed.knowledge.sorts import Sort
 from tests.knowledge.example import RESEARCH, RESEARCHES, SUPPLIES, SUPPLY, access, provenance
@@ -98,4 +101,54 @@ def test_a_build_that_fails_leaves_the_old_index(graph: KnowledgeGraph, monkeypa
     with pytest.raises(StorageError, match="cannot be written: No space left on device"):
         graph.rebuild()
     assert Index.opened(index.folder) == index
-    assert [path.name for path in index.folder.parent.iterdir() if path.name.startswith(".")] == []
+    assert beside(index) == []
+
+
+def beside(index: Index) -> list[str]:
+    """What lies beside an index because of it, but for the lock."""
+    name = index.folder.name
+    return [path.name for path in index.folder.parent.iterdir() if path.name.startswith(f".{name}-")]
+
+
+def test_no_two_replace_an_index_at_once(graph: KnowledgeGraph, monkeypatch: pytest.MonkeyPatch) -> None:
+    tried = []
+    original = indices.describe
+
+    def described(folder: Path, *rest: Any) -> None:
+        with (folder.parent / f".{graph_folder.name}.lock").open() as lock, pytest.raises(BlockingIOError):
+            tried.append(folder)
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        original(folder, *rest)
+
+    graph_folder = graph.rebuild().folder
+    monkeypatch.setattr(indices, "describe", described)
+    monkeypatch.setattr(following, "describe", described)
+    graph.rebuild()
+    graph.add([Fact("甲", "供应", "丁")], provenance(SUPPLY))
+    graph.indexed()
+    assert len(tried) == 2
+
+
+def test_what_a_killed_process_left_of_an_index_goes_with_the_next_one(graph: KnowledgeGraph) -> None:
+    index = graph.rebuild()
+    left = index.folder.parent / f".{index.folder.name}-abc"
+    shutil.copytree(index.folder, left / "old")
+    graph.rebuild()
+    assert beside(index) == []
+
+
+def test_an_index_that_cannot_take_the_place_of_another_leaves_no_facts_behind(
+    graph: KnowledgeGraph, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index = graph.rebuild()
+    original = Path.rename
+
+    def refused(source: Path, target: Path) -> Path:
+        if target == index.folder:
+            raise OSError(16, "Device or resource busy")
+        return original(source, target)
+
+    monkeypatch.setattr(Path, "rename", refused)
+    with pytest.raises(StorageError, match="cannot be written: Device or resource busy"):
+        graph.rebuild()
+    assert beside(index) == []
