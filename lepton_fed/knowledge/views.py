@@ -70,7 +70,11 @@ def made(index: Path) -> list[Path]:
         found = [path for path in (index / FOLDER).iterdir() if not path.name.startswith(".")]
     except FileNotFoundError:
         return []
-    return sorted(found, key=lambda path: path.stat().st_mtime, reverse=True)
+    asked: dict[Path, float] = {}
+    for path in found:
+        with suppress(FileNotFoundError):  # Another process may have forgotten it just now.
+            asked[path] = path.stat().st_mtime
+    return sorted(asked, key=asked.__getitem__, reverse=True)
 
 
 def graphs_of(folder: Path) -> frozenset[str] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lepton_fed.errors import DataError, StorageError
-from lepton_fed.knowledge import Fact, KnowledgeGraph, Literal, changes, index
+from lepton_fed.knowledge import Fact, KnowledgeGraph, Literal, changes, copying, index
 from lepton_fed.knowledge.index import Index
 from lepton_fed.knowledge.views import view
 from tests.knowledge.example import RESEARCH, SUPPLY, access, provenance
@@ -171,6 +172,24 @@ def test_more_changes_than_are_worth_following_build_anew(
     monkeypatch.setattr(KnowledgeGraph, "_built", unexpected)
     with pytest.raises(AssertionError, match="built anew"):
         graph.indexed()
+
+
+def test_a_view_that_another_process_forgets_meanwhile_is_not_followed(
+    graph: KnowledgeGraph, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = graph.indexed()
+    view(old, old.graphs)
+    original = copying.shared_copy
+
+    def forgotten(source: Path, target: Path) -> None:
+        if source.parent.name == "views":
+            shutil.rmtree(source)
+        original(source, target)
+
+    graph.add([Fact("甲", "供应", "丁")], provenance(SUPPLY))
+    monkeypatch.setattr("lepton_fed.knowledge.following.shared_copy", forgotten)
+    found = graph.indexed()
+    assert any("entity:丁" in quad for quad in held(view(found, found.graphs).store))
 
 
 def test_following_that_fails_leaves_the_old_index(graph: KnowledgeGraph, monkeypatch: pytest.MonkeyPatch) -> None:
