@@ -15,6 +15,7 @@ from lepton_fed.audit.entries import Entry
 from lepton_fed.errors import DataError, PeerError
 from lepton_fed.knowledge import Fact, KnowledgeGraph, Pair
 from lepton_fed.knowledge.intersection import Found, opened, sign
+from lepton_fed.knowledge.joining import names
 from lepton_fed.knowledge.spelling import alike, by_spelling, folded
 from lepton_fed.secagg.keys import Identity
 from lepton_fed.storage import schema, sqlite_url
@@ -158,6 +159,16 @@ def test_matches_join_from_one_department_to_the_next(two: KnowledgeGraph) -> No
     two.decide(1, "undo", by="王芳")
     assert {two.triples(one)[0][0] for one in (RESEARCH, QUALITY)} == {"另名"}
     assert two.triples(SUPPLY)[0][0] == OURS[0].head
+
+
+def test_a_group_goes_by_its_first_match_whichever_department_sorts_first(two: KnowledgeGraph) -> None:
+    first, second, third = sorted([SUPPLY, RESEARCH, QUALITY])
+    two.propose_pair(Pair.of(second, "乙", third, "丙"))
+    two.propose_pair(Pair.of(first, "甲", third, "丁"))
+    two.propose_pair(Pair.of(first, "甲", second, "乙"))
+    for number, name in enumerate(("最先", "其次", "最后"), start=1):
+        two.decide(number, "accept", by="王芳", canonical=name)
+    assert set(names(two.matches("accepted")).values()) == {"最先"}
 
 
 def test_one_departments_entities_are_no_match() -> None:
