@@ -111,7 +111,7 @@ def beside(index: Index) -> list[str]:
 
 
 def test_no_two_replace_an_index_at_once(graph: KnowledgeGraph, monkeypatch: pytest.MonkeyPatch) -> None:
-    tried = []
+    tried: list[Path] = []
     original = indices.describe
 
     def described(folder: Path, *rest: Any) -> None:
