@@ -2,7 +2,7 @@
 
     column of names ──linked by name──► (n, w) float64, NaN where it is no entity | (n, 1): 1 there, else 0
 
-They are scaled as other columns are, by the department's training rows.
+Vectors are scaled as other columns are, by the department's training rows; what says that one is unknown stays 1 or 0.
 """
 
 from __future__ import annotations

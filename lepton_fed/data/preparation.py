@@ -146,11 +146,17 @@ def _features(
     if contract.array is None:
         plain = _table_features(contract, checked, train)
         x = np.concatenate([plain, *(_filled(block, train) for block in entities)], axis=1)
-        return _scaled_table(contract, x, train)
+        return _scaled_table(contract, x, train, _unknown(plain.shape[1], entities))
     assert checked.x is not None
     x = checked.x.astype(np.float32)
     x *= np.float32(contract.array.scale)
     return _scaled_arrays(contract, x, train)
+
+
+def _unknown(plain: int, entities: Sequence[np.ndarray]) -> np.ndarray:
+    """The columns that say whether an entity is unknown, the last of each pair of blocks behind `plain` columns."""
+    ends: np.ndarray = plain + np.cumsum([block.shape[1] for block in entities], dtype=np.int64)
+    return ends[1::2] - 1
 
 
 def _table_features(contract: DataContract, checked: Checked, train: np.ndarray) -> np.ndarray:
@@ -191,7 +197,10 @@ def _filled(block: np.ndarray, train: np.ndarray) -> np.ndarray:
     return np.where(absent, sums / np.maximum(known.sum(axis=0), 1), block)
 
 
-def _scaled_table(contract: DataContract, x: np.ndarray, train: np.ndarray) -> tuple[np.ndarray, Scaling]:
+def _scaled_table(
+    contract: DataContract, x: np.ndarray, train: np.ndarray, unscaled: np.ndarray
+) -> tuple[np.ndarray, Scaling]:
+    """`unscaled`: numbers of columns that stay as they are, since the model asks whether they are above 0."""
     if contract.scale == "none":
         return x.astype(np.float32), Scaling(None, None)
     known = x[train]
@@ -199,6 +208,7 @@ def _scaled_table(contract: DataContract, x: np.ndarray, train: np.ndarray) -> t
     constant = np.ptp(known, axis=0) <= CONSTANT * np.abs(known).max(axis=0)
     # One row has no unbiased deviation; it is constant, so any divisor will do.
     std = np.where(constant, 1.0, known.std(axis=0, ddof=min(1, len(known) - 1)) + EPSILON)
+    mean[unscaled], std[unscaled] = 0.0, 1.0
     return ((x - mean) / std).astype(np.float32), Scaling(mean.astype(np.float32), std.astype(np.float32))
 
 

@@ -105,6 +105,7 @@ class Access:
                     context=self.asker.context,
                 )
             )
-            self._made[key] = decision.permitted
+            # First: what could not be noted is decided again, and noted, before anything is answered by it.
             self.heard(decision)
+            self._made[key] = decision.permitted
         return self._made[key]

@@ -9,6 +9,7 @@ sorted by the types at both of their ends, so that those in which it is the tail
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -31,32 +32,35 @@ _AT_ONCE = 5_000
 
 @dataclass(frozen=True)
 class Standing:
-    """The revisions up to `newest`, `count` of them, the digest of the newest in hex; and the matches that count."""
+    """The revisions up to `newest`, with the digest of all of them in hex; and the matches that count."""
 
     newest: int
-    count: int
     digest: str
     matches: str
 
     @classmethod
     def now(cls, connection: Connection) -> Standing:
         """As the database stands."""
-        newest, count = connection.execute(select(func.max(REVISION.c.number), func.count())).one()
-        return cls(newest or 0, count, _digest(connection, newest or 0), joining.state(connection))
+        newest = connection.execute(select(func.max(REVISION.c.number))).scalar() or 0
+        return cls(newest, _digest(connection, newest), joining.state(connection))
 
     def leads_to(self, connection: Connection) -> bool:
         """Whether the database has the same revisions up to `newest`, and possibly more.
 
         Not so where another database was put in its place, or a revision with a lower number was committed later.
         """
-        upto = REVISION.c.number <= self.newest
-        count = connection.execute(select(func.count()).select_from(REVISION).where(upto)).scalar()
-        return count == self.count and _digest(connection, self.newest) == self.digest
+        return _digest(connection, self.newest) == self.digest
 
 
-def _digest(connection: Connection, number: int) -> str:
-    found = connection.execute(select(REVISION.c.digest).where(REVISION.c.number == number)).scalar()
-    return "" if found is None else bytes(found).hex()
+def _digest(connection: Connection, newest: int) -> str:
+    """Of each revision, and of when it was made: another database may have come to the same last change."""
+    columns = (REVISION.c.number, REVISION.c.department, REVISION.c.digest, REVISION.c.time)
+    found = hashlib.sha256()
+    for number, department, digest, time in connection.execute(
+        select(*columns).where(REVISION.c.number <= newest).order_by(REVISION.c.number)
+    ):
+        found.update(f"{number}\0{department}\0{bytes(digest).hex()}\0{time.isoformat()}\n".encode())
+    return found.hexdigest()
 
 
 @dataclass(frozen=True)

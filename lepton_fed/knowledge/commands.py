@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from lepton_fed.knowledge import Access, Answer, FactSource, KnowledgeGraph, Match, Provenance, Revision
     from lepton_fed.knowledge.asking import Term
     from lepton_fed.knowledge.dockets import Dockets
-    from lepton_fed.policies import CedarFile, Policies
+    from lepton_fed.policies import CedarFile, Decision, Policies
 
 ARGUMENTS = {
     "facts": "A file of facts (.csv .tsv .ttl .nt .jsonld .rdf), or with --own the department's own file.",
@@ -373,7 +373,11 @@ def _introduced(
     policies = _policies(federation, cedar)
     asker, owner = departments
     with _opened(database) as ours, _opened(other_database) as theirs:
-        heard = _dockets(other_database, policies).heard
+        dockets = {asker: _dockets(database, policies), owner: _dockets(other_database, policies)}
+
+        def heard(decision: Decision) -> None:
+            dockets[decision.request.owner].heard(decision)
+
         done = introduced((asker, ours), (owner, theirs), federation, policies, heard)
         yield f"{done.common} in common, {done.proposed} proposed to {owner}"
         for match in theirs.matches("proposed"):

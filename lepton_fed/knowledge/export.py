@@ -39,8 +39,7 @@ def write(path: Path, make: Callable[[str], bytes]) -> None:
     """Write a file whole or not at all, for its owner alone; its suffix says the format."""
     from lepton_fed.storage import write_atomically
 
-    write_atomically(path, [make(path.suffix.lower())])
-    path.chmod(0o600)
+    write_atomically(path, [make(path.suffix.lower())], private=True)
 
 
 def _triples(facts: Iterable[Held], canonical: Canonical) -> Iterator[object]:

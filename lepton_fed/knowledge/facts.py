@@ -5,7 +5,8 @@
     Fact("华东钢铁", "rdf:type", "供应商")                   what an entity is; `供应商` is then an entity type
 
 Entities and relations are known by their normalised names (NFKC, single spaces): `ＡＢＣ　公司` is `ABC 公司`. How a
-name was written is kept beside it. An address (`https://…`, `urn:…`) is a name as it stands.
+name was written is kept beside it. An address (`https://…`, `urn:…`) is a name as it stands, unless it is one that RDF
+files have of a name (`urn:lepton:entity:华东钢铁`).
 """
 
 from __future__ import annotations
@@ -20,6 +21,14 @@ from hashlib import blake2b
 
 from lepton_fed.audit.commitments import storable
 from lepton_fed.errors import DataError
+from lepton_fed.knowledge.addresses import (
+    KEPT,
+    is_address,
+    own_name,
+    require_address,
+    require_datatype,
+    require_language,
+)
 
 TYPE = "rdf:type"
 """The relation that says what an entity is; also written a, type or 类型."""
@@ -35,10 +44,6 @@ LONGEST = 1000
 LONGEST_LITERAL = 100_000
 """Characters of a literal; longer text is a document, not a fact."""
 
-KEPT = 1 << 16
-"""Names that are remembered: an import meets the same ones over and over."""
-
-_ADDRESS = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]*://|urn:|_:)[^\s<>\"{}|\\^`]+")
 _LANGUAGE = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*")
 
 STRING = "string"
@@ -48,20 +53,26 @@ STRING = "string"
 def name_of(written: str) -> str:
     """The name by which what is written so is known; DataError for none."""
     text = written.strip()
-    if not is_address(text):
-        # The common case costs one look: most names are written as they are known.
-        if not unicodedata.is_normalized("NFKC", text):
-            text = unicodedata.normalize("NFKC", text)
-        if not text.isprintable() or "  " in text or text[:1] == " " or text[-1:] == " ":
-            text = " ".join(text.split())
+    # Once is enough for nearly all; full-width letters may spell an address, and an address may stand for another one.
+    while (plain := _plain(text)) != text:
+        text = plain
     if not text or len(text) > LONGEST or not text.isprintable():
         raise DataError(f"a name has 1 to {LONGEST} visible characters, found {written[:40]!r}")
+    if is_address(text):
+        require_address(text)
     return text
 
 
-def is_address(text: str) -> bool:
-    """Whether it is an IRI (or a node without a name, `_:…`) rather than a name in words."""
-    return ":" in text and _ADDRESS.fullmatch(text) is not None
+def _plain(text: str) -> str:
+    if is_address(text):
+        # One that stands for a name is that name, as in RDF: policies know the relation 报价 by no other.
+        return own_name(text).strip()
+    # The common case costs one look: most names are written as they are known.
+    if not unicodedata.is_normalized("NFKC", text):
+        text = unicodedata.normalize("NFKC", text)
+    if not text.isprintable() or "  " in text or text[:1] == " " or text[-1:] == " ":
+        text = " ".join(text.split())
+    return text
 
 
 @lru_cache(maxsize=KEPT)
@@ -126,6 +137,10 @@ class Literal:
             raise DataError(f"a literal has at most {LONGEST_LITERAL} characters, none of them 0 or half a character")
         if self.language and (self.datatype != STRING or not _LANGUAGE.fullmatch(self.language)):
             raise DataError(f"a string may have a language such as zh or zh-Hant, found {self.language[:20]!r}")
+        if written is None:
+            require_datatype(self.datatype)
+        if self.language:
+            require_language(self.language.lower())
 
 
 @dataclass(frozen=True, slots=True)

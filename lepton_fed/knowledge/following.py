@@ -9,6 +9,7 @@ answers until it is replaced; tables that stay the same are shared by both, sinc
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,11 +89,22 @@ def _follow_views(index: Index, fresh: Path, store: Any, graphs: Mapping[Sort, s
         if held is None or not held & left:
             continue
         place = views.folder_of(fresh, held & left)
-        if place.exists():
+        if place.exists() or not _copied(folder, place):
             continue
-        shared_copy(folder, place)
         _update(place / STORE, store, held, owners, difference)
         views.say(place, held & left)
+
+
+def _copied(view: Path, place: Path) -> bool:
+    """Copy a view, unless another process forgets it meanwhile: nobody misses it."""
+    try:
+        shared_copy(view, place)
+    except (FileNotFoundError, shutil.Error):
+        shutil.rmtree(place, ignore_errors=True)
+        if view.exists():
+            raise
+        return False
+    return True
 
 
 def _update(path: Path, whole: Any, held: frozenset[str], owners: Mapping[str, str], difference: Difference) -> None:

@@ -12,18 +12,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from functools import partial
+from hashlib import sha256
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from sqlalchemy import URL
+from sqlalchemy import URL, Connection, make_url
 
-from lepton_fed.errors import PeerError
+from lepton_fed.errors import DataError, PeerError
 from lepton_fed.knowledge import index as indices
 from lepton_fed.knowledge import intersection, joining, revisions
 from lepton_fed.knowledge.access import Access, Permission
 from lepton_fed.knowledge.asking import Answer, Bounds, Questioner
-from lepton_fed.knowledge.changes import Standing, of_owner, touched
+from lepton_fed.knowledge.changes import Standing, Touched, of_owner, touched
 from lepton_fed.knowledge.export import write, written
 from lepton_fed.knowledge.facts import TYPE, Fact, name_of
 from lepton_fed.knowledge.following import followed
@@ -50,8 +51,9 @@ LOG = "knowledge"
 class KnowledgeGraph:
     """The facts in a database: a file of SQLite (mode 600), or any other by URL. Close it, or use it in a `with`.
 
-    `index`: the folder of the SPARQL index, made when it is first needed; default: beside the SQLite file. Methods
-    raise StorageError where the database or the folder cannot be used, DataError for what cannot be read or asked.
+    `index`: the folder of the SPARQL index, made when it is first needed; default: beside the SQLite file, or for
+    a URL in the folder at hand, under a name of that URL's own. Methods raise StorageError where the database or the
+    folder cannot be used, DataError for what cannot be read or asked.
     """
 
     def __init__(
@@ -68,7 +70,7 @@ class KnowledgeGraph:
         make_private(url, "the knowledge graph")
         self._database = schema.opened(url, patience=patience, durable=True)
         self._log, self._bounds = log, bounds
-        self._index_folder = index or Path("knowledge-index" if is_url else f"{where}-index")
+        self._index_folder = index or Path(_index_name(url) if is_url else f"{where}-index")
         self._questioner: Questioner | None = None
 
     def close(self) -> None:
@@ -175,8 +177,9 @@ class KnowledgeGraph:
     def readable(self, access: Access, departments: Iterable[str] | None = None) -> Iterator[Held]:
         """The facts that the asker may read, with their provenance; of all departments or some."""
         for owner in self.departments if departments is None else departments:
-            sorting = self._sorting(owner)
+            # Types and facts of one moment: by older types, a fact could be of a sort that it never was of.
             with self._database.reading() as connection:
+                sorting = _sorting(connection, owner)
                 for held in revisions.held(connection, owner):
                     if access.may(sorting.sort(held.fact), "read"):
                         yield held
@@ -195,8 +198,8 @@ class KnowledgeGraph:
 
     def propose(self, department: str, other: str) -> int:
         """Propose pairs of entities whose names come to the same; how many nobody had proposed before."""
-        ours, theirs = (by_spelling(self._own_entities(one)) for one in (department, other))
         with self._database.writing() as connection:
+            ours, theirs = (by_spelling(_own_entities(connection, one)) for one in (department, other))
             return joining.propose(connection, alike(department, ours, other, theirs), "name")
 
     def propose_pair(self, pair: Pair, method: Method = "person") -> int:
@@ -216,7 +219,7 @@ class KnowledgeGraph:
 
     def ask_privately(self, department: str, other: str) -> tuple[Asking, Asked]:
         """Begin to find common entities with a department whose facts are elsewhere: what to keep, what to send."""
-        return intersection.ask(department, other, by_spelling(self._own_entities(department)))
+        return intersection.ask(department, other, by_spelling(self._entities_of(department)))
 
     def may_know_of_any(self, department: str, permission: Permission) -> bool:
         """Whether an asker may know of any of the department's entities."""
@@ -234,19 +237,32 @@ class KnowledgeGraph:
         `permission`: what the other one may know of this side; without, all that is common.
         """
         asker = asking.asked.asker
-        own = self._own_entities(asker) if permission is None else self._known_to(asker, permission)
+        own = self._entities_of(asker) if permission is None else self._known_to(asker, permission)
         spelled = by_spelling(own)
         common = intersection.common(asking, answered)
         return Found(asking.asked.session, tuple(sorted(spelled[one][0] for one in common if one in spelled)))
 
     def _known_to(self, department: str, permission: Permission) -> Iterator[str]:
         """The department's entities of which somebody may know that they are there, by its own names."""
-        sorting = self._sorting(department)
-        return (e for e in self._own_entities(department) if may_know_of(department, e, sorting, permission))
+        with self._database.reading() as connection:
+            sorting, entities = _sorting(connection, department), _own_entities(connection, department)
+        return (e for e in entities if may_know_of(department, e, sorting, permission))
 
-    def propose_found(self, found: Found, department: str, asker: str) -> int:
-        """Propose, at the side that answered, what the asker found; how many nobody had proposed before."""
-        ours, theirs = by_spelling(self._own_entities(department)), by_spelling(found.names)
+    def _entities_of(self, department: str) -> set[str]:
+        with self._database.reading() as connection:
+            return _own_entities(connection, department)
+
+    def propose_found(self, found: Found, department: str, permission: Permission) -> int:
+        """Propose, at the side that answered, what the asker found; how many nobody had proposed before.
+
+        `permission`: what the asker may know of this side, as for the answer. What it says to have found may be a
+        guess: of other entities it learns nothing, and nobody is asked to decide about them. PeerError for names that
+        nothing is known by, whatever there is here.
+        """
+        asker = permission.who
+        if not all(map(_is_name, found.names)):
+            raise PeerError(asker, "it tells of names by which nothing is known")
+        ours, theirs = by_spelling(self._known_to(department, permission)), by_spelling(found.names)
         with self._database.writing() as connection:
             return joining.propose(connection, alike(asker, theirs, department, ours), "private", called_by=asker)
 
@@ -254,48 +270,53 @@ class KnowledgeGraph:
 
     def indexed(self) -> Index:
         """The index of the facts as they stand: the one that is there, made to follow, or else built anew."""
-        state, names = self._standing()
+        with self._database.reading() as connection:
+            state = Standing.now(connection)
         found = Index.opened(self._index_folder)
-        if found is None:
-            return self.rebuild()
-        return found if found.state == state else self._followed(found, state, names) or self.rebuild()
+        if found is not None and found.state == state:
+            return found
+        with indices.alone(self._index_folder):
+            return self._brought_up() or self._built()
 
     def rebuild(self) -> Index:
         """Build the index anew from the revisions."""
+        with indices.alone(self._index_folder):
+            return self._built()
+
+    def _brought_up(self) -> Index | None:
+        """The index that is there, with what changed since; None where it has to be built anew."""
+        found = Index.opened(self._index_folder)
+        if found is None:
+            return None
+        with self._database.reading() as connection:
+            state, names = Standing.now(connection), joining.known(connection)
+            if found.state == state:  # Another process brought it up to date while this one waited.
+                return found
+            changed = _changed(connection, found, names)
+        return None if changed is None else followed(found, state, changed, names)
+
+    def _built(self) -> Index:
         if self._questioner is not None:
             self._questioner.close()
             self._questioner = None
-        state, names = self._standing()
-        owned = [(self._sorting(one), self.facts(one)) for one in self.departments]
-        return indices.build(self._index_folder, state, owned, names)
+        with self._database.reading() as connection:
+            owners = revisions.departments(connection)
+            owned = ((_sorting(connection, one), revisions.standing(connection, one)) for one in owners)
+            state, names = Standing.now(connection), joining.known(connection)
+            return indices.build(self._index_folder, state, owned, names)
 
     # ------------------------------------------------------------
 
-    def _sorting(self, department: str) -> Sorting:
-        with self._database.reading() as connection:
-            return Sorting.of(department, revisions.standing(connection, department, relation=TYPE))
-
-    def _own_entities(self, department: str) -> set[str]:
-        """The department's entities, by its own names."""
-        found = set()
-        for fact in self.facts(department):
-            found.add(fact.head)
-            if isinstance(fact.tail, str) and fact.relation != TYPE:
-                found.add(fact.tail)
-        return found
-
     def _knows(self, owner: str, name: str, access: Access) -> Iterator[Knows]:
         with self._database.reading() as connection:
-            about = {
-                own: [*revisions.held(connection, owner, head=own), *revisions.held(connection, owner, tail=own)]
-                for own in joining.own_names(connection, owner, name)
-            }
-        sorting = self._sorting(owner) if any(about.values()) else Sorting(owner, {})
+            about = {own: _about(connection, owner, own) for own in joining.own_names(connection, owner, name)}
+            sorting = _sorting(connection, owner) if any(about.values()) else Sorting(owner, {})
         found = {one for own, held in about.items() for one in knows(owner, held, own, sorting, access)}
         yield from sorted(found, key=lambda one: not one.readable)[:1]
 
     def _asked(self) -> Questioner:
-        state, _ = self._standing()
+        with self._database.reading() as connection:
+            state = Standing.now(connection)
         if self._questioner is not None and self._questioner.index.state == state:
             return self._questioner
         index = self.indexed()
@@ -304,25 +325,56 @@ class KnowledgeGraph:
         self._questioner.index = index
         return self._questioner
 
-    def _followed(self, index: Index, state: Standing, names: Known) -> Index | None:
-        """The index with what changed since; None where it has to be built anew."""
-        changed = []
-        with self._database.reading() as connection:
-            if not index.state.leads_to(connection):
-                return None
-            for owner in revisions.departments(connection):
-                before, now = (of_owner(table, owner) for table in (index.names, names))
-                one = touched(connection, owner, index.state.newest, before, now)
-                if one is None:
-                    return None
-                changed.append(one)
-        return followed(index, state, changed, names)
-
-    def _standing(self) -> tuple[Standing, Known]:
-        """What an index that is up to date is of, and the names in it."""
-        with self._database.reading() as connection:
-            return Standing.now(connection), joining.known(connection)
-
     def _canonical(self) -> indices.Canonical:
         with self._database.reading() as connection:
             return joining.canonical(connection)
+
+
+def _sorting(connection: Connection, department: str) -> Sorting:
+    return Sorting.of(department, revisions.standing(connection, department, relation=TYPE))
+
+
+def _own_entities(connection: Connection, department: str) -> set[str]:
+    """The department's entities, by its own names."""
+    found = set()
+    for fact in revisions.standing(connection, department):
+        found.add(fact.head)
+        if isinstance(fact.tail, str) and fact.relation != TYPE:
+            found.add(fact.tail)
+    return found
+
+
+def _about(connection: Connection, owner: str, entity: str) -> list[Held]:
+    """The facts with the entity at either end. A type of that name is none: policies decide of it as a type."""
+    ends = (held for held in revisions.held(connection, owner, tail=entity) if held.fact.relation != TYPE)
+    return [*revisions.held(connection, owner, head=entity), *ends]
+
+
+def _changed(connection: Connection, index: Index, names: Known) -> list[Touched] | None:
+    """What changed since the index was made; None where it has to be built anew."""
+    if not index.state.leads_to(connection):
+        return None
+    found = []
+    for owner in revisions.departments(connection):
+        before, now = (of_owner(table, owner) for table in (index.names, names))
+        one = touched(connection, owner, index.state.newest, before, now)
+        if one is None:
+            return None
+        found.append(one)
+    return found
+
+
+def _index_name(url: str | URL) -> str:
+    """Of the index of a database that lies elsewhere: two that are used from one folder have one each."""
+    there = make_url(url)
+    # A new password makes no other database, and a digest of one tells something of it.
+    known = there.set(password=None, query={key: value for key, value in there.query.items() if "pass" not in key})
+    return f"knowledge-index-{sha256(known.render_as_string().encode()).hexdigest()[:16]}"
+
+
+def _is_name(text: str) -> bool:
+    """Whether something may be known by it, spelled just so."""
+    try:
+        return name_of(text) == text
+    except DataError:
+        return False

@@ -9,8 +9,10 @@ which answers until it is replaced; the catalogue says which revisions and match
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
+import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -22,8 +24,9 @@ from typing import Any
 
 from lepton_fed.errors import StorageError
 from lepton_fed.knowledge import iris
+from lepton_fed.knowledge.addresses import GRAPH, KEPT
 from lepton_fed.knowledge.changes import Standing
-from lepton_fed.knowledge.facts import KEPT, TYPE, Fact, Literal
+from lepton_fed.knowledge.facts import TYPE, Fact, Literal
 from lepton_fed.knowledge.library import oxigraph
 from lepton_fed.knowledge.sorts import Sort, Sorting
 
@@ -76,11 +79,32 @@ def build(folder: Path, state: Standing, owned: Iterable[tuple[Sorting, Iterable
 
 
 @contextmanager
-def replaced(folder: Path) -> Iterator[Path]:
-    """A new folder that takes the place of the old one at the end of the block, and is gone if that fails."""
+def alone(folder: Path) -> Iterator[None]:
+    """The only process and thread that replaces the index; what a killed one left behind, with facts in it, goes."""
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        fresh = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+        lock = os.open(folder.parent / f".{folder.name}.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise _unwritable(folder, error) from None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for path in folder.parent.iterdir():
+            if path.name.startswith(_beside(folder)):
+                shutil.rmtree(path, ignore_errors=True)
+        yield
+    finally:
+        os.close(lock)
+
+
+@contextmanager
+def replaced(folder: Path) -> Iterator[Path]:
+    """A new folder that takes the place of the old one at the end of the block, and is gone if that fails.
+
+    For one at a time: inside `alone`.
+    """
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        fresh = Path(tempfile.mkdtemp(prefix=_beside(folder), dir=folder.parent))
         try:
             yield fresh
             _replace(folder, fresh)
@@ -88,7 +112,16 @@ def replaced(folder: Path) -> Iterator[Path]:
             shutil.rmtree(fresh, ignore_errors=True)
             raise
     except OSError as error:
-        raise StorageError(f"the index {folder} cannot be written: {error.strerror or error}") from None
+        raise _unwritable(folder, error) from None
+
+
+def _beside(folder: Path) -> str:
+    """How the names of folders begin that are made beside it, and are there while it is replaced."""
+    return f".{folder.name}-"
+
+
+def _unwritable(folder: Path, error: OSError) -> StorageError:
+    return StorageError(f"the index {folder} cannot be written: {error.strerror or error}")
 
 
 def quads(facts: Iterable[Fact], sorting: Sorting, names: Known, graphs: dict[Sort, str]) -> Iterator[Any]:
@@ -128,7 +161,7 @@ def graph_of(sort: Sort) -> str:
     Somebody who still has an older catalogue must not find another sort under the name that he was permitted.
     """
     texts = "\0".join((sort.owner, sort.relation, *sorted(sort.types)))
-    return f"{iris.GRAPH}{hashlib.sha256(texts.encode()).hexdigest()[:32]}"
+    return f"{GRAPH}{hashlib.sha256(texts.encode()).hexdigest()[:32]}"
 
 
 def _fill(path: Path, quads: Iterator[object]) -> None:
@@ -150,10 +183,13 @@ def describe(folder: Path, state: Standing, graphs: Mapping[Sort, str], names: K
 
 
 def _replace(folder: Path, fresh: Path) -> None:
-    if folder.exists():
-        old = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    if not folder.exists():
+        fresh.rename(folder)
+        return
+    old = Path(tempfile.mkdtemp(prefix=_beside(folder), dir=folder.parent))
+    try:
         folder.rename(old / "old")
         fresh.rename(folder)
+    finally:
+        # All facts are in it, whether or not the new one could take its place.
         shutil.rmtree(old, ignore_errors=True)
-    else:
-        fresh.rename(folder)

@@ -164,7 +164,8 @@ def _filled(names: Iterable[str]) -> list[str]:
     known = sorted(set(names) - {""})
     size = max(_LEAST, 1 << (len(known) - 1).bit_length()) if known else _LEAST
     if size > MOST:
-        raise Malformed(f"{len(known)} names are too many to intersect at once; at most {MOST} are")
+        # How many there are, the other side is told up to a power of two alone, and this sentence goes there as well.
+        raise Malformed(f"there are too many names to intersect at once; at most {MOST} are")
     known += [f"\0{secrets.token_hex(16)}" for _ in range(size - len(known))]
     secrets.SystemRandom().shuffle(known)
     return known

@@ -13,15 +13,13 @@ import re
 from functools import lru_cache
 from typing import Any
 from typing import Literal as OneOf
-from urllib.parse import unquote
 
-from lepton_fed.knowledge.facts import DATATYPES, KEPT, STRING, TYPE, Literal, is_address
+from lepton_fed.knowledge.addresses import CLASS, ENTITY, KEPT, NAMESPACE, NODE, RELATION, is_address, own_name
+from lepton_fed.knowledge.facts import DATATYPES, STRING, TYPE, Literal
 from lepton_fed.knowledge.library import oxigraph
 
 Use = OneOf["entity", "relation", "type"]
 
-NAMESPACE = "urn:lepton:"
-ENTITY, RELATION, CLASS, GRAPH, NODE = (f"{NAMESPACE}{use}:" for use in ("entity", "relation", "type", "graph", "node"))
 RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 XSD = "http://www.w3.org/2001/XMLSchema#"
 RDF_TYPE = f"{RDF}type"
@@ -36,7 +34,14 @@ PREFIXES = {
 }
 """Known in every question."""
 
-_ILLEGAL = re.compile(r"[\x00-\x20<>\"{}|\\^`%\x7f-\xa0\u3000]")
+_ENDS = "".join(f"\\U{plane:04x}fffe\\U{plane:04x}ffff" for plane in range(1, 15))
+"""The last two characters of each plane, which are none."""
+
+_ILLEGAL = re.compile(
+    r"[\x00-\x20<>\"{}|\\^`%\[\]\x7f-\xa0\u3000"  # RFC 3987: neither reserved for something else, nor blank,
+    r"\ue000-\uf8ff\ufdd0-\ufdef\ufff0-\uffff"  # nor private, nor none, nor special, as U+FFFD is,
+    r"\U000e0000-\U000e0fff\U000f0000-\U0010ffff" + _ENDS + "]"  # nor a tag or one of the later variation selectors.
+)
 
 
 @lru_cache(maxsize=KEPT)
@@ -44,9 +49,9 @@ def iri(name: str, use: Use) -> str:
     """The address of what is called so."""
     if use == "relation" and name == TYPE:
         return RDF_TYPE
-    if name.startswith("_:"):
-        return NODE + name[2:]
-    return name if is_address(name) else f"{NAMESPACE}{use}:{escaped(name)}"
+    if not is_address(name):
+        return f"{NAMESPACE}{use}:{escaped(name)}"
+    return NODE + name[2:] if name.startswith("_:") else name
 
 
 @lru_cache(maxsize=KEPT)
@@ -54,10 +59,7 @@ def name(address: str) -> str:
     """What the address stands for."""
     if address == RDF_TYPE:
         return TYPE
-    for space in (ENTITY, RELATION, CLASS):
-        if address.startswith(space):
-            return unquote(address[len(space) :])
-    return "_:" + address[len(NODE) :] if address.startswith(NODE) else address
+    return own_name(address)
 
 
 def escaped(text: str) -> str:

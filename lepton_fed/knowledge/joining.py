@@ -150,7 +150,8 @@ def state(connection: Connection) -> str:
     """Changes whenever what counts does."""
     decided = matches(connection, "accepted", "refused")
     counted = [m for m in decided if m.state == "accepted" or _exact(m)]
-    return hashlib.sha256(repr([(m.number, m.state, m.canonical) for m in counted]).encode()).hexdigest()[:16]
+    said = [(m.number, m.state, m.canonical, _texts(m.pair)) for m in counted]
+    return hashlib.sha256(repr(said).encode()).hexdigest()[:16]
 
 
 def canonical(connection: Connection) -> Callable[[str, str], str]:
@@ -177,21 +178,23 @@ def names(decided: Iterable[Match]) -> dict[tuple[str, str], str]:
     Accepted matches join transitively; a group goes by the name of its first match.
     """
     groups: dict[tuple[str, str], list[tuple[str, str]]] = {}
-    named: dict[int, str] = {}
+    named: dict[int, tuple[int, str]] = {}
+    """By group, the number of its first match with the name that this one gave."""
     apart: dict[tuple[str, str], str] = {}
     for match in sorted(decided, key=lambda match: match.number):
         one = (match.pair.department, match.pair.entity)
         other = (match.pair.other_department, match.pair.other_entity)
         if match.state == "accepted":
             left, right = groups.setdefault(one, [one]), groups.setdefault(other, [other])
-            name = named.get(id(left)) or named.get(id(right)) or match.canonical
+            own = (match.number, match.canonical)
+            first = min(named.pop(id(left), own), named.pop(id(right), own))
             if left is not right:
                 left += right
                 groups.update(dict.fromkeys(right, left))
-            named[id(left)] = name
+            named[id(left)] = first
         elif match.state == "refused" and _exact(match):
             apart[other] = f"{match.pair.other_entity} ({match.pair.other_department})"
-    return apart | {key: named[id(group)] for key, group in groups.items()}
+    return apart | {key: named[id(group)][1] for key, group in groups.items()}
 
 
 def _exact(match: Match) -> bool:

@@ -81,6 +81,8 @@ class Session:
     pair: KeyPair = field(repr=False)
     replied: bytes
     """Digest of the answer."""
+    permission: Consented
+    """What the asker may know: of nothing else is anything proposed, nor told."""
 
 
 @dataclass(eq=False)
@@ -138,7 +140,7 @@ class MeetingPlace:
             raise PolicyError(name, NOTHING.format(other))
         pair = KeyPair.generate(secrets.token_bytes)
         replied = Replied(self.graph.answer_privately(asked, name, permission), pair.public)
-        self._answered[other] = Session(asked.session, pair, digest(PROTOCOL, replied))
+        self._answered[other] = Session(asked.session, pair, digest(PROTOCOL, replied), permission)
         return self._signed(other, replied)
 
     def _propose(self, other: str, shared: Shared) -> bytes:
@@ -148,7 +150,8 @@ class MeetingPlace:
         key = self._key(agree(session.pair.secret, shared.public), other, self.identity.name, session.replied)
         plain = unseal(key, shared.sealed, (PROTOCOL, "shared", shared.session, shared.public))
         found = Found.from_bytes(_emptied(plain))
-        self.proposed(other, len(found.names), self.graph.propose_found(found, self.identity.name, other))
+        new = self.graph.propose_found(found, self.identity.name, session.permission)
+        self.proposed(other, len(found.names), new)
         return b""
 
     # ------------------------------------------------------------

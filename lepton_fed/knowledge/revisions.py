@@ -11,7 +11,7 @@ What stood after any revision can be read at any time, and no row is removed. Th
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
@@ -25,7 +25,7 @@ from lepton_fed.audit.commitments import Openings, storable
 from lepton_fed.audit.entries import KnowledgeRevised, moment
 from lepton_fed.audit.log import append
 from lepton_fed.errors import DataError, StorageError
-from lepton_fed.knowledge.facts import Fact, Literal
+from lepton_fed.knowledge.facts import Fact, Literal, name_of, relation_of
 from lepton_fed.storage.models import KnowledgeFactRow, KnowledgeRevisionRow
 
 BATCH = 20_000
@@ -92,9 +92,11 @@ def retract(
     relation: str | None = None,
     tail: str | None = None,
 ) -> Revision | None:
-    """End those of the department's facts that have all that is said; DataError if nothing is said."""
-    said = {"head": head, "relation": relation, "tail": tail}
-    conditions = [FACT.c[key] == value for key, value in said.items() if value is not None]
+    """End those of the department's facts that have all that is said; DataError if nothing is said.
+
+    Names as they may be written, as on import; a literal's text as it is.
+    """
+    conditions = list(_said(head, relation, tail))
     if not conditions:
         raise DataError("say which facts to retract: by head, relation or tail")
     number = _begun(connection, "retract", provenance)
@@ -333,6 +335,24 @@ def _about(head: str | None, tail: str | None, ended: bool) -> Iterator[ColumnEl
         yield and_(FACT.c.tail == tail, FACT.c.datatype.is_(None))
     if not ended:
         yield FACT.c.until.is_(None)
+
+
+def _said(head: str | None, relation: str | None, tail: str | None) -> Iterator[ColumnElement[bool]]:
+    if head is not None:
+        yield FACT.c.head == _known_as(head, name_of)
+    if relation is not None:
+        yield FACT.c.relation == _known_as(relation, relation_of)
+    if tail is not None:
+        entity = and_(FACT.c.datatype.is_(None), FACT.c.tail == _known_as(tail, name_of))
+        yield or_(entity, and_(FACT.c.datatype.is_not(None), FACT.c.tail == tail))
+
+
+def _known_as(written: str, known: Callable[[str], str]) -> str:
+    """The name that is written so. What is none any more may stand here from before, so that it can be retracted."""
+    try:
+        return known(written)
+    except DataError:
+        return written
 
 
 def _held(connection: Connection, wanted: Select[Any], department: str) -> Iterator[Held]:

@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import ClassVar
 
 from lepton_fed.errors import ConfigError, DataError
-from lepton_fed.knowledge.facts import DATATYPES, is_address, name_of, relation_of
+from lepton_fed.knowledge.addresses import is_address
+from lepton_fed.knowledge.facts import DATATYPES, name_of, relation_of
 
 
 class _Strict:

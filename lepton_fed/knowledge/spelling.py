@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Protocol
 
-from lepton_fed.knowledge.facts import is_address
+from lepton_fed.knowledge.addresses import is_address
 from lepton_fed.knowledge.joining import Pair
 from lepton_fed.knowledge.library import conversion
 

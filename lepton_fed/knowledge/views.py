@@ -24,6 +24,7 @@ from pathlib import Path
 
 from lepton_fed.errors import StorageError
 from lepton_fed.knowledge import iris
+from lepton_fed.knowledge.addresses import GRAPH
 from lepton_fed.knowledge.copying import shared_copy
 from lepton_fed.knowledge.index import STORE, Index
 from lepton_fed.knowledge.library import oxigraph
@@ -69,7 +70,11 @@ def made(index: Path) -> list[Path]:
         found = [path for path in (index / FOLDER).iterdir() if not path.name.startswith(".")]
     except FileNotFoundError:
         return []
-    return sorted(found, key=lambda path: path.stat().st_mtime, reverse=True)
+    asked: dict[Path, float] = {}
+    for path in found:
+        with suppress(FileNotFoundError):  # Another process may have forgotten it just now.
+            asked[path] = path.stat().st_mtime
+    return sorted(asked, key=asked.__getitem__, reverse=True)
 
 
 def graphs_of(folder: Path) -> frozenset[str] | None:
@@ -87,7 +92,7 @@ def say(folder: Path, graphs: Iterable[str]) -> None:
 
 def graph_of(owner: str) -> str:
     """The name of the graph with an owner's facts."""
-    return iris.GRAPH + iris.escaped(owner)
+    return GRAPH + iris.escaped(owner)
 
 
 def _make(index: Index, owners: Mapping[str, str], folder: Path) -> None:

@@ -51,7 +51,7 @@ class WithVectors(nn.Module):
         blocks = x[:, self.plain :].split(self.width + 1, dim=1)
         for one, block in zip(self.entities, blocks, strict=True):
             assert isinstance(one, GatedVectors)
-            # Scaled or not, the indicator is above 0 where the entity is unknown, and nowhere else.
+            # The indicator is not scaled: centred, it would be 0 where no entity of the training rows is known.
             features.append(one.gated(block[:, :-1], block[:, -1] > 0))
         answer: Tensor = self.model(torch.cat(features, dim=1))
         return answer

@@ -25,16 +25,18 @@ Chunk: TypeAlias = bytes | memoryview
 _LEFTOVER = re.compile(r"\.part-[0-9a-f]{16}")
 
 
-def write_atomically(path: Path, content: bytes | str | Iterable[Chunk], *, durable: bool = True) -> None:
+def write_atomically(
+    path: Path, content: bytes | str | Iterable[Chunk], *, durable: bool = True, private: bool = False
+) -> None:
     """Replace `path` with the content (text as UTF-8); StorageError leaves what was there.
 
     `durable`: wait until the disk has it, so that a power cut cannot undo it.
-    Against a killed process no wait is needed.
+    Against a killed process no wait is needed. `private`: mode 600 from the first byte on.
     """
     # The temporary name does not contain the target's, which may already be as long as a name can be.
     part = path.parent / f".part-{secrets.token_hex(8)}"
     try:
-        write_new(part, _chunks(content), durable=durable)
+        write_new(part, _chunks(content), durable=durable, private=private)
         part.replace(path)
         if durable:
             sync_folder(path.parent)
@@ -44,10 +46,12 @@ def write_atomically(path: Path, content: bytes | str | Iterable[Chunk], *, dura
         _remove(part)
 
 
-def write_new(path: Path, chunks: Iterable[Chunk], *, durable: bool) -> tuple[int, int]:
+def write_new(path: Path, chunks: Iterable[Chunk], *, durable: bool, private: bool = False) -> tuple[int, int]:
     """Write a file that nobody reads yet; returns its size in bytes and CRC-32. OSError leaves no file."""
     size = crc = 0
     try:
+        if private:
+            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
         with path.open("wb") as file:
             for chunk in chunks:
                 file.write(chunk)

@@ -29,15 +29,18 @@ class Database:
         self._url = _parsed(url)
         self._engine = _engine(self._url, patience)
         self._writer = self._engine.execution_options(**{_WRITES: True})
+        self._reader = self._engine
         if self._url.get_backend_name() == "sqlite":
             _prepare_sqlite(self._engine, durable)
         elif self._url.get_backend_name() == "postgresql":
             _prepare_postgresql(self._engine, patience)
+            # Otherwise each statement of a transaction sees what was committed until it begins.
+            self._reader = self._engine.execution_options(isolation_level="REPEATABLE READ")
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """A connection that sees one state of the database."""
-        with self._explained(), self._engine.begin() as connection:
+        with self._explained(), self._reader.begin() as connection:
             yield connection
 
     @contextmanager

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lepton_fed.data import DataSource, Prepared, Scaling, prepare_department, prepare_unlabelled
+from lepton_fed.data import DataSource, Prepared, Scaling, preparation, prepare_department, prepare_unlabelled
 from lepton_fed.data.sources import Arrays
 from lepton_fed.errors import ConfigError, ContractError, DataError
 from lepton_fed.settings import ArrayShape, Column, DataContract, Label, Split, feature_width
@@ -93,6 +93,20 @@ def test_a_column_without_any_value_becomes_zero() -> None:
     )
     rows = pd.DataFrame({"a": [None, None], "c": ["", ""], "病": [0, 1]})
     assert prepared(agreed, rows).train.x.tolist() == [[0, 0, 0, 0], [0, 0, 0, 0]]
+
+
+@pytest.mark.parametrize(("linked", "unknown"), [(slice(0), [1, 1, 1]), (slice(1), [0, 1, 1]), (slice(3), [0, 0, 0])])
+def test_what_says_that_an_entity_is_unknown_is_above_0_there_and_nowhere_else(
+    monkeypatch: pytest.MonkeyPatch, linked: slice, unknown: list[int]
+) -> None:
+    vectors = np.full((3, 2), np.nan)
+    vectors[linked] = np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 9.0]])[linked]
+    block = [vectors, np.isnan(vectors[:, :1]).astype(np.float64)]
+    monkeypatch.setattr(preparation, "vector_features", lambda *_: (block + block, ()))
+    agreed = contract(Column(name="a"), split=ALL_TRAIN)
+    made = prepared(agreed, pd.DataFrame({"a": [1.0, 2.0, 4.0], "病": [0, 1, 1]}))
+    assert made.train.x[:, [3, 6]].T.tolist() == [unknown, unknown]
+    assert abs(made.train.x[:, [0, 1, 2]].mean(axis=0)).max() < 1e-6
 
 
 COLUMNS = st.lists(

@@ -153,8 +153,9 @@ def test_departments_are_introduced_privately_as_far_as_the_policies_permit(
 ) -> None:
     (folder / "b.csv").write_text("head,relation,tail\n（甲）,交付,样品\n（甲）,类型,供应商\n", encoding="utf-8")
     run(capsys, "import", "a.csv", "--department", "供应链部门")
-    run(capsys, "import", "b.csv", "--department", "研发部门", "--database", "b.sqlite")
-    asked = ("join", "研发部门", "供应链部门", "--private", "--database", "b.sqlite", "--other-database")
+    (folder / "elsewhere").mkdir()
+    run(capsys, "import", "b.csv", "--department", "研发部门", "--database", "elsewhere/b.sqlite")
+    asked = ("join", "研发部门", "供应链部门", "--private", "--database", "elsewhere/b.sqlite", "--other-database")
     code, out, err = run(capsys, *asked, "knowledge.sqlite")
     assert (code, out) == (2, "")
     assert "it has no entity of which its policies let 研发部门 know" in err
@@ -165,6 +166,9 @@ def test_departments_are_introduced_privately_as_far_as_the_policies_permit(
     assert (code, err) == (0, "")
     assert out.splitlines()[0] == "1 in common, 1 proposed to 供应链部门"
     assert "proposed  private  甲 (供应链部门) = (甲) (研发部门)" in out
+    # What each decided lies beside its own facts.
+    assert [one.name for one in folder.glob("audit-keys/knowledge/*.docket")] == ["供应链部门.docket"]
+    assert [one.name for one in folder.glob("elsewhere/audit-keys/knowledge/*.docket")] == ["研发部门.docket"]
     assert run(capsys, "join", "研发部门", "--private")[2].count("name two departments") == 1
 
 

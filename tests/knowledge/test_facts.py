@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import pyoxigraph
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from lepton_fed.errors import DataError
 from lepton_fed.knowledge import iris
-from lepton_fed.knowledge.facts import DATATYPES, Fact, Literal, is_address, name_of
+from lepton_fed.knowledge.addresses import is_address
+from lepton_fed.knowledge.facts import DATATYPES, Fact, Literal, name_of
 
 
 @pytest.mark.parametrize(
@@ -20,6 +22,12 @@ from lepton_fed.knowledge.facts import DATATYPES, Fact, Literal, is_address, nam
         ("①号线", "1号线"),
         ("https://example.com/a b", "https://example.com/a b"),
         ("urn:ex:Ａ", "urn:ex:Ａ"),
+        ("urn:lepton:entity:甲", "甲"),
+        ("urn:lepton:relation:报价", "报价"),
+        ("urn:lepton:type:ＡＢＣ%20%20公司", "ABC 公司"),
+        ("urn:lepton:entity:urn:lepton:entity:http://x/", "http://x/"),
+        ("urn:lepton:node:1-0", "_:1-0"),
+        ("ｕrn:lepton:entity:甲", "甲"),
     ],
 )
 def test_a_name_is_normalised_and_an_address_stays(written: str, known: str) -> None:
@@ -28,17 +36,36 @@ def test_a_name_is_normalised_and_an_address_stays(written: str, known: str) -> 
 
 @given(st.text(max_size=30))
 def test_a_known_name_is_known_by_itself(text: str) -> None:
-    try:
-        known = name_of(text)
-    except DataError:
-        return
-    assert name_of(known) == known
+    for written in (text, f"urn:lepton:entity:{text}", f"urn:lepton:relation:{iris.escaped(text)}"):
+        try:
+            known = name_of(written)
+        except DataError:
+            continue
+        assert name_of(known) == known
 
 
 @pytest.mark.parametrize("wrong", ["", "  ", "a\0b", "x" * 1001, "\u200b"])
 def test_what_is_no_name_is_refused(wrong: str) -> None:
     with pytest.raises(DataError, match="a name has 1 to 1000 visible characters"):
         name_of(wrong)
+
+
+@pytest.mark.parametrize(
+    "wrong", ["http://x/100%", "ｈttp://x/100%", "http://x:port/", "urn:a[b]", "_:a%zz", "http://x/\ufffd"]
+)
+def test_an_address_that_rdf_does_not_take_is_refused(wrong: str) -> None:
+    with pytest.raises(DataError, match=r"is no address that RDF takes"):
+        Fact("a", "r", wrong)
+
+
+def test_a_type_or_language_that_rdf_does_not_take_is_refused() -> None:
+    for datatype in ("http://x/100%", "_:x", "http://www.w3.org/1999/02/22-rdf-syntax-ns#langString"):
+        with pytest.raises(DataError, match="is no type of literals that RDF takes"):
+            Literal("1", datatype)
+    for language in ("zh-a", "en-x"):
+        with pytest.raises(DataError, match="is no language such as zh"):
+            Literal("价", "string", language)
+    assert Literal("价", "string", "zh-Hant-TW").language == "zh-Hant-TW"
 
 
 def test_what_was_written_differently_is_kept() -> None:
@@ -104,3 +131,12 @@ def test_a_name_comes_back_from_its_address(text: str) -> None:
     address = iris.iri(name, "entity")
     assert iris.name(address) == name
     assert is_address(address)
+
+
+def test_every_character_there_is_may_stand_in_an_address_once_it_is_escaped() -> None:
+    every = "".join(chr(code) for code in range(0x110000) if not 0xD800 <= code < 0xE000)
+    address = f"urn:lepton:entity:{iris.escaped(every)}"
+    assert pyoxigraph.NamedNode(address).value == address
+    assert iris.name(address) == every
+    # What is taken for an address is left as it is, and the rest escaped: that decides by the whole name.
+    assert pyoxigraph.NamedNode(iris.iri("_:x (研发部门)", "entity"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lepton_fed.errors import DataError, StorageError
-from lepton_fed.knowledge import Fact, KnowledgeGraph, Literal, changes, index
+from lepton_fed.knowledge import Fact, KnowledgeGraph, Literal, changes, copying, index
 from lepton_fed.knowledge.index import Index
 from lepton_fed.knowledge.views import view
 from tests.knowledge.example import RESEARCH, SUPPLY, access, provenance
@@ -92,7 +93,7 @@ def test_an_index_that_follows_equals_one_that_is_built(made: list[Change], firs
             except DataError:
                 continue
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(KnowledgeGraph, "rebuild", unexpected)
+            patch.setattr(KnowledgeGraph, "_built", unexpected)
             followed = graph.indexed()
         found = held(followed.store), seen(followed), followed.graphs
         built = graph.rebuild()
@@ -108,7 +109,7 @@ def test_a_question_after_a_change_is_asked_of_the_facts_as_they_stand(
 ) -> None:
     question = "SELECT ?x { ?x r:供应 e:轴承 }"
     before = set(graph.ask(question, access(RESEARCH)).rows)
-    monkeypatch.setattr(KnowledgeGraph, "rebuild", unexpected)
+    monkeypatch.setattr(KnowledgeGraph, "_built", unexpected)
     graph.add([Fact("新厂", "供应", "轴承"), Fact("新厂", "rdf:type", "供应商")], provenance(SUPPLY))
     assert set(graph.ask(question, access(RESEARCH)).rows) == before | {("新厂",)}
     graph.retract(provenance(SUPPLY), head="新厂", relation="rdf:type")
@@ -168,9 +169,27 @@ def test_more_changes_than_are_worth_following_build_anew(
     graph.indexed()
     monkeypatch.setattr(changes, "MOST", 1)
     graph.add([Fact("甲", "供应", "丁"), Fact("乙", "供应", "丁")], provenance(SUPPLY))
-    monkeypatch.setattr(KnowledgeGraph, "rebuild", unexpected)
+    monkeypatch.setattr(KnowledgeGraph, "_built", unexpected)
     with pytest.raises(AssertionError, match="built anew"):
         graph.indexed()
+
+
+def test_a_view_that_another_process_forgets_meanwhile_is_not_followed(
+    graph: KnowledgeGraph, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = graph.indexed()
+    view(old, old.graphs)
+    original = copying.shared_copy
+
+    def forgotten(source: Path, target: Path) -> None:
+        if source.parent.name == "views":
+            shutil.rmtree(source)
+        original(source, target)
+
+    graph.add([Fact("甲", "供应", "丁")], provenance(SUPPLY))
+    monkeypatch.setattr("lepton_fed.knowledge.following.shared_copy", forgotten)
+    found = graph.indexed()
+    assert any("entity:丁" in quad for quad in held(view(found, found.graphs).store))
 
 
 def test_following_that_fails_leaves_the_old_index(graph: KnowledgeGraph, monkeypatch: pytest.MonkeyPatch) -> None:

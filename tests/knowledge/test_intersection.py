@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lepton_fed.errors import PeerError
+from lepton_fed.knowledge import intersection
 from lepton_fed.knowledge.intersection import Answered, Asked, Found, answer, ask, common, opened, sign
 from lepton_fed.secagg.errors import Malformed
 from lepton_fed.secagg.keys import Identity
@@ -100,6 +101,14 @@ def test_points_that_are_missing_or_none_are_noticed() -> None:
 def test_too_many_names_are_refused() -> None:
     with pytest.raises(Malformed, match="1 to 1048576 names"):
         Asked(bytes(32), A, B, (1 << 20) + 1, b"")
+
+
+def test_a_refusal_does_not_say_how_many_names_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    _, asked = ask(A, B, ["x"])
+    monkeypatch.setattr(intersection, "MOST", 16)
+    with pytest.raises(Malformed, match="too many names to intersect at once; at most 16") as told:
+        answer(asked, B, [f"名{k}" for k in range(19)])
+    assert "19" not in str(told.value)
 
 
 def test_a_message_is_its_senders() -> None:

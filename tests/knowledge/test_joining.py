@@ -15,6 +15,7 @@ from lepton_fed.audit.entries import Entry
 from lepton_fed.errors import DataError, PeerError
 from lepton_fed.knowledge import Fact, KnowledgeGraph, Pair
 from lepton_fed.knowledge.intersection import Found, opened, sign
+from lepton_fed.knowledge.joining import names
 from lepton_fed.knowledge.spelling import alike, by_spelling, folded
 from lepton_fed.secagg.keys import Identity
 from lepton_fed.storage import schema, sqlite_url
@@ -160,6 +161,16 @@ def test_matches_join_from_one_department_to_the_next(two: KnowledgeGraph) -> No
     assert two.triples(SUPPLY)[0][0] == OURS[0].head
 
 
+def test_a_group_goes_by_its_first_match_whichever_department_sorts_first(two: KnowledgeGraph) -> None:
+    first, second, third = sorted([SUPPLY, RESEARCH, QUALITY])
+    two.propose_pair(Pair.of(second, "乙", third, "丙"))
+    two.propose_pair(Pair.of(first, "甲", third, "丁"))
+    two.propose_pair(Pair.of(first, "甲", second, "乙"))
+    for number, name in enumerate(("最先", "其次", "最后"), start=1):
+        two.decide(number, "accept", by="王芳", canonical=name)
+    assert set(names(two.matches("accepted")).values()) == {"最先"}
+
+
 def test_one_departments_entities_are_no_match() -> None:
     with pytest.raises(DataError, match="a match is between two departments"):
         Pair.of(SUPPLY, "a", SUPPLY, "b")
@@ -177,7 +188,7 @@ def test_two_databases_find_common_entities_and_the_answerer_shows_only_what_may
         terms = access(SUPPLY, grant("entity", SUPPLY, "发布", RESEARCH))
         found = ours.find_privately(asking, theirs.answer_privately(asked, RESEARCH, terms))
         assert found.names == (OURS[0].head,)
-        assert theirs.propose_found(found, RESEARCH, SUPPLY) == 1
+        assert theirs.propose_found(found, RESEARCH, terms) == 1
         (match,) = theirs.matches()
         assert (match.method, match.canonical) == ("private", OURS[0].head)
         theirs.decide(match.number, "accept", by="李雷")
@@ -186,4 +197,4 @@ def test_two_databases_find_common_entities_and_the_answerer_shows_only_what_may
         assert ours.find_privately(asking, theirs.answer_privately(asked, RESEARCH, nothing)).names == ()
         with pytest.raises(PeerError, match=f"in the name of {QUALITY}"):
             theirs.answer_privately(asked, RESEARCH, access(QUALITY))
-        assert theirs.propose_found(Found(asked.session, ("没有的",)), RESEARCH, SUPPLY) == 0
+        assert theirs.propose_found(Found(asked.session, ("没有的",)), RESEARCH, terms) == 0

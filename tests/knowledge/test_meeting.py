@@ -14,6 +14,7 @@ from lepton_fed.department import met
 from lepton_fed.enforcement import Guard
 from lepton_fed.errors import StorageError
 from lepton_fed.knowledge import Fact, KnowledgeGraph
+from lepton_fed.knowledge.intersection import Asking, Found
 from lepton_fed.knowledge.meeting import MeetingPlace, Said
 from lepton_fed.messages import Meet, Message, Met, Refused, Reply
 from lepton_fed.policies import Decision
@@ -141,6 +142,26 @@ def test_the_other_department_learns_nothing_of_which_the_policies_do_not_let_it
     only_owners = place(BOTH[0])
     assert only_owners.introduce() == ""
     assert only_owners.came == [(0, 0)]
+
+
+@pytest.mark.parametrize("guess", ["机密项目甲", "机密项目甲\u200b", "机密项目 甲 "])
+def test_a_guess_at_what_may_not_be_known_is_answered_as_one_at_what_is_not_there(
+    place: Made, monkeypatch: pytest.MonkeyPatch, guess: str
+) -> None:
+    def answered(name: str) -> Reply:
+        here = place(*BOTH)
+        asker, owner = here.places[ASKER], here.places[OWNER]
+        replied = owner.meet(ASKER, asker.meet(OWNER, b""))
+
+        def guessed(asking: Asking, *_: object) -> Found:
+            return Found(asking.asked.session, (name,))
+
+        monkeypatch.setattr(asker.graph, "find_privately", guessed)
+        return met(owner, Meet(ASKER, asker.meet(OWNER, replied)))
+
+    assert answered(guess) == answered(guess.replace("甲", "乙"))
+    # Nor is the owner's person asked about it, who would show by a decision that it is there.
+    assert place(*BOTH).places[OWNER].graph.matches() == []
 
 
 def test_where_nothing_may_be_known_or_nothing_is_there_the_answer_is_the_same_sentence(

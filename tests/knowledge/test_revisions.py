@@ -57,6 +57,30 @@ def test_retracted_facts_stand_no_more_and_are_not_forgotten(graph: KnowledgeGra
     assert (held.since, held.until, held.source) == (1, revision.number, "测试")
 
 
+@pytest.mark.parametrize(
+    ("said", "ended"),
+    [
+        ({"head": "南方（集团）"}, 3),
+        ({"relation": "类型"}, 1),
+        ({"tail": "ＡＢＣ"}, 1),
+        ({"head": "南方(集团)", "tail": " １２ "}, 1),
+        ({"tail": "12"}, 0),
+    ],
+)
+def test_facts_are_retracted_by_names_as_they_are_written_and_values_as_they_are(
+    tmp_path: Path, said: dict[str, str], ended: int
+) -> None:
+    facts = [
+        Fact("南方（集团）", "类型", "供应商"),
+        Fact("南方（集团）", "供应", "ＡＢＣ"),
+        Fact("南方（集团）", "编号", Literal(" １２ ")),
+    ]
+    with KnowledgeGraph(tmp_path / "k.sqlite") as graph:
+        graph.add(facts, provenance(SUPPLY))
+        revision = graph.retract(provenance(SUPPLY), **said)
+        assert (0 if revision is None else revision.ended) == ended
+
+
 def test_restoring_makes_the_facts_what_they_were(graph: KnowledgeGraph) -> None:
     graph.retract(provenance(SUPPLY), relation="供应")
     graph.add([Fact("误", "供应", "误")], provenance(SUPPLY))

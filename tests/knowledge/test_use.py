@@ -29,6 +29,11 @@ def test_whoever_may_do_neither_learns_nothing(asked: KnowledgeGraph) -> None:
     assert asked.who_knows("没有", access(RESEARCH)) == []
 
 
+def test_a_type_that_may_not_be_known_is_not_told_of_as_if_it_were_an_entity(asked: KnowledgeGraph) -> None:
+    told = access(QUALITY, grant("entity", QUALITY, "发布"))
+    assert asked.who_knows("人员", told) == asked.who_knows("没有的类型", told) == []
+
+
 def test_nobody_is_told_about_himself(asked: KnowledgeGraph) -> None:
     assert asked.who_knows("华东钢铁", access(SUPPLY)) == []
 

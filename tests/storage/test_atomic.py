@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -122,3 +123,17 @@ def test_a_write_that_is_killed_leaves_a_leftover(tmp_path: Path) -> None:
     assert os.WTERMSIG(os.waitpid(pid, 0)[1]) == 9
     (left,) = tmp_path.iterdir()
     assert is_leftover(left)
+
+
+def test_a_private_file_is_its_owners_alone_before_anything_is_in_it(tmp_path: Path) -> None:
+    def chunks() -> Iterator[bytes]:
+        (part,) = tmp_path.iterdir()
+        assert part.stat().st_mode & 0o777 == 0o600
+        yield b"secret"
+
+    before = os.umask(0)
+    try:
+        write_atomically(tmp_path / "file", chunks(), private=True)
+        assert (tmp_path / "file").stat().st_mode & 0o777 == 0o600
+    finally:
+        os.umask(before)

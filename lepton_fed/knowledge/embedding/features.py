@@ -34,6 +34,8 @@ class EntityVectors:
     def __post_init__(self) -> None:
         if self.rows.dim() != 2 or len(self.rows) != len(self.names):
             raise DataError(f"{len(self.names)} entities need as many rows, found {tuple(self.rows.shape)}")
+        if self.rows.dtype not in (torch.float32, torch.float64) or not self.rows.float().isfinite().all():
+            raise DataError("entities' vectors are of float32 or float64, and all their numbers finite as float32")
         if len({normal(name) for name in self.names}) != len(self.names):
             raise DataError("two entities have names that are written alike; join them first")
 

@@ -52,3 +52,8 @@ def test_names_that_are_written_alike_must_be_joined_first() -> None:
         EntityVectors(("A", "ａ"), torch.zeros(2, 3))
     with pytest.raises(DataError, match="need as many rows"):
         EntityVectors(NAMES, torch.zeros(2, 3))
+    for number in (float("inf"), float("nan"), 1e300):
+        with pytest.raises(DataError, match="all their numbers finite"):
+            EntityVectors(NAMES, torch.full((3, 2), number, dtype=torch.float64))
+    with pytest.raises(DataError, match="of float32 or float64"):
+        EntityVectors(NAMES, torch.zeros(3, 2, dtype=torch.bfloat16))
