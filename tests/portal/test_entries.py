@@ -234,6 +234,20 @@ def test_content_is_cleaned_of_what_cannot_be_seen_or_stored() -> None:
     assert (made.title, made.body, made.tags) == ("a b", "x\ny?", ("甲", "乙"))
 
 
+@pytest.mark.parametrize("part", ["title", "body", "tags"])
+def test_content_has_no_more_marks_on_a_letter_than_can_be_composed_at_once(part: str) -> None:
+    text = {"title": "题", "body": "文", "tags": ""}
+    Content.given(**{**text, part: "e" + "\u0301" * 30})  # type: ignore[arg-type]
+    with pytest.raises(Unacceptable):
+        Content.given(**{**text, part: "e" + "\u0301" * 20_000 + "\u0327" * 20_000})  # type: ignore[arg-type]
+
+
+def test_whoever_may_not_write_has_no_text_looked_through(there: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Content, "found", lambda self: pytest.fail("looked through"))
+    with pytest.raises(Forbidden), there.acting("reader") as acting:
+        writing.begin(acting, "研发部门", "note", Content.given(title="题", body="文"))
+
+
 def test_an_entry_is_written_for_ones_own_department_and_for_departments_that_there_are(there: World) -> None:
     text = Content.given(title="题", body="文")
     for department, content in {"生产车间": text, "无": text}.items():

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lepton_fed.portal.entries.sensitive import (
+    RULES,
     found,
     is_card_number,
     is_credit_code,
@@ -60,6 +61,14 @@ def test_what_is_masked_holds_nothing_sensitive_any_more(parts: list[str]) -> No
     text = "，".join(parts)
     once = masked(text, found(text))
     assert found(once) == ()
+
+
+def test_a_secret_is_looked_for_across_a_few_blanks_and_never_across_any_number_of_them() -> None:
+    assert [one.kind for one in found("password  is  =  hunter2")] == ["secret"]
+    assert found("password" + " " * 9 + "= hunter2") == ()
+    pattern = next(rule.pattern.pattern for rule in RULES if rule.kind == "secret")
+    assert r"\s*" not in pattern
+    assert r"\s+" not in pattern
 
 
 def test_check_digits_tell_a_number_from_one_with_a_wrong_digit() -> None:

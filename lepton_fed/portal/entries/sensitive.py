@@ -102,9 +102,11 @@ RULES = (
     ),
     Rule(
         "secret",
-        # An end of a clause ends the secret, or it would swallow the next one.
+        # An end of a clause ends the secret, or it would swallow the next one. Blanks are few: of two unbounded runs
+        # of them side by side every division is tried.
         re.compile(
-            r"(?i)(?:password|passwd|pwd|secret|token|api[_-]?key|密码|口令|密钥)\s*(?:is|是|为)?\s*[=:：]\s*"
+            r"(?i)(?:password|passwd|pwd|secret|token|api[_-]?key|密码|口令|密钥)"
+            r"\s{0,8}(?:(?:is|是|为)\s{0,8})?[=:：]\s{0,8}"
             r"[\"']?([^\s\"'。；，！,;、<>]{4,200})"
         ),
         _always,

@@ -33,8 +33,8 @@ def begin(acting: Acting, department: str, kind: str, content: Content, *, sensi
     """A new entry of a department, as a draft; returns its number."""
     if kind not in KINDS:
         raise Unacceptable("kind", kinds=", ".join(KINDS))
+    shelf = _shelf_to_write(acting, department, content)
     chosen, masked, kept = _chosen(content, sensitive)
-    shelf = _shelf_to_write(acting, department, chosen)
     values = {
         "department": department,
         "shelf": shelf,
@@ -69,8 +69,8 @@ def revise(
         raise Conflict("changed_meanwhile")
     if entry.state not in states.REVISABLE:
         raise Conflict("in_review")
+    shelf = _shelf_to_write(acting, entry.department, content)
     chosen, masked, kept = _chosen(content, sensitive)
-    shelf = _shelf_to_write(acting, entry.department, chosen)
     newest = entry.newest + 1
     _add_revision(acting, number, newest, shelf, chosen, note, masked, kept)
     changes: dict[str, object] = {"newest": newest, "state": "draft", "changed": acting.now}
