@@ -1,4 +1,4 @@
-"""Letters composed as Unicode says (NFC, NFKC), in time that grows with the text: what would take long is refused first.
+"""Letters composed as Unicode says (NFC, NFKC), in time that grows with the text: the rest is refused.
 
 Composing puts the marks of one letter in order, and takes a time that grows with the square of their number: forty
 thousand marks on one letter keep a whole process busy for seconds. People write a few.

@@ -10,6 +10,7 @@ from lepton_fed.portal.entries import access, reading, states, writing
 from lepton_fed.portal.entries.content import LONGEST_BODY, Content
 from lepton_fed.portal.entries.states import Mover
 from lepton_fed.portal.errors import Conflict, Forbidden, NotThere, PortalError, Sensitive, Unacceptable
+from lepton_fed.portal.people.rights import Rights
 from lepton_fed.storage.portal_tables import MOVES, STATES
 from tests.portal.world import World
 
@@ -108,6 +109,58 @@ def test_changes_are_requested_with_a_reason_and_then_made(there: World) -> None
     assert (said[0].move, said[0].text, said[0].person) == ("request_changes", "太短", "Reviewer")
     revise(there, number, "author", "更长", 1)
     assert state(there, number) == ("draft", None, 2)
+
+
+# ---------------------------------------------------------------- for whom a text will be
+
+
+RULES = """
+forbid (principal, action == Action::"review", resource) when { resource.audience == "everyone" }
+unless { principal.administrator.contains(resource.department) };
+forbid (principal, action == Action::"write", resource) when { resource.audience == "everyone" }
+unless { principal.reviewer.contains(resource.department) || principal.department == Department::"供应链部门" };
+"""
+
+
+def widened(there: World) -> int:
+    """Published for the department, and submitted for everybody by the administrator."""
+    there.portal.rights = Rights({"own.cedar": RULES})
+    number = there.publish("题", "内部")
+    with there.acting("admin") as acting:
+        writing.revise(acting, number, Content.given(title="题", body="公开", audience="everyone"), base=1)
+    there.send(number, "admin", "submit")
+    return number
+
+
+def test_rights_are_asked_for_the_readers_that_a_text_will_have(there: World) -> None:
+    number = widened(there)
+    with pytest.raises(Forbidden):
+        there.send(number, "reviewer", "publish")
+    with there.acting("reviewer") as acting:
+        assert reading.to_do(acting).reviews == []
+    assert state(there, number) == ("in_review", 1, 2)
+
+
+def test_a_draft_for_others_is_not_there_for_whoever_may_not_work_for_them(there: World) -> None:
+    number = widened(there)
+    assert body_for(there, "author", number) == "内部"
+    with there.acting("author") as acting:
+        found = access.seen(acting, number)
+        assert not found.works
+        assert [one.number for one in access.revisions(acting, found)] == [1]
+        with pytest.raises(NotThere):
+            access.revision(acting, found, 2)
+
+
+def test_an_old_draft_for_others_is_not_there_either(there: World) -> None:
+    number = widened(there)
+    there.send(number, "admin", "take_back")
+    with there.acting("admin") as acting:
+        writing.revise(acting, number, Content.given(title="题", body="又内部"), base=2)
+    with there.acting("author") as acting:
+        found = access.seen(acting, number)
+        assert found.works
+        assert [one.number for one in access.revisions(acting, found)] == [3, 1]
 
 
 # ---------------------------------------------------------------- what stands still, and what is lost

@@ -176,6 +176,10 @@ def _listed(acting: Acting, where: Sequence[ColumnElement[bool]]) -> list[Entry]
 
 
 def _may_decide(acting: Acting, entry: Entry) -> bool:
+    """Whether they may review for the readers that it is meant for, and wrote none of it."""
+    shelf = shelf_of(acting.connection, access.newest_shelf(acting, entry))
+    if not acting.rights.may(acting.person, "review", shelf):
+        return False
     return not access.mover(acting, Access(entry, reads=False, writes=False, reviews=True)).wrote
 
 
