@@ -70,6 +70,16 @@ def test_a_policy_that_cannot_be_used_keeps_the_portal_closed(tmp_path: Path, te
         Rights.read(tmp_path)
 
 
+@pytest.mark.parametrize("named", ['Person::"3"', 'Person::"asked"'])
+@pytest.mark.parametrize("form", ["permit (principal == {}, action, resource);",
+                                  "forbid (principal, action, resource) when {{ principal == {} }};"])  # fmt: skip
+def test_a_policy_about_a_single_person_keeps_the_portal_closed(form: str, named: str) -> None:
+    with pytest.raises(ConfigError, match=r"own\.cedar .* names a single Person"):
+        Rights({"own.cedar": form.format(named)})
+    with pytest.raises(ConfigError, match="a single Shelf"):
+        Rights({"own.cedar": 'forbid (principal, action, resource == Shelf::"1");'})
+
+
 @pytest.mark.parametrize("password", ["short", "a" * 20, "my-author-name", "x" * 2000, "aabbaabbaabb"])
 def test_a_password_that_is_easily_guessed_is_refused(password: str) -> None:
     with pytest.raises(PortalError):

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
@@ -39,6 +39,7 @@ SHELF = cast(Table, ShelfRow.__table__)
 Action = Literal["read", "write", "review", "watch", "decide", "inspect"]
 FOLDER = "policies"
 _COLUMNS = (SHELF.c.id, SHELF.c.department, SHELF.c.audience, SHELF.c.named)
+_UNNAMED = ("Person", "Shelf", "Member")
 _MOST_KEPT = 200_000
 
 
@@ -109,7 +110,8 @@ class Rights:
         return [number for number, shelf in shelves(connection).items() if self.may(person, action, shelf)]
 
     def _decided(self, person: Person, action: Action, what: Resource) -> bool:
-        who, asked = uid("Person", str(person.id)), uid(what.KIND, "asked")
+        # Who it is policies do not see: what is remembered is said of everybody with the same roles.
+        who, asked = uid("Person", "asked"), uid(what.KIND, "asked")
         roles = {role: _set(person.where_at_least(role)) for role in ROLES}
         about: list[Entity] = [
             {"uid": who, "attrs": {"department": reference("Department", person.department), **roles}, "parents": []},
@@ -164,5 +166,20 @@ def _prepared(own: Mapping[str, str]) -> Prepared:
             found = translated(text, schema)
         except Unusable as error:
             raise ConfigError(f"{name} in the portal's {FOLDER} cannot be used: {error}") from None
+        named = next((kind for policy in found for kind in _named(policy)), None)
+        if named is not None:
+            raise ConfigError(
+                f"{name} in the portal's {FOLDER} names a single {named}; policies decide by departments and roles"
+            )
         policies |= {f"{name}[{number}]": policy for number, policy in enumerate(found, 1)}
     return prepared(policies, [], schema)
+
+
+def _named(policy: object) -> Iterator[str]:
+    """The kinds of what it names by an identifier that stands for nothing here: `Person::"3"`."""
+    if isinstance(policy, Mapping):
+        if policy.get("type") in _UNNAMED and "id" in policy:
+            yield str(policy["type"])
+        yield from (kind for part in policy.values() for kind in _named(part))
+    elif isinstance(policy, list):
+        yield from (kind for part in policy for kind in _named(part))
