@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import date, timedelta
+from itertools import product
 
 import pytest
 
@@ -10,7 +12,10 @@ from lepton_fed.portal.entries import access, reading, states, writing
 from lepton_fed.portal.entries.content import LONGEST_BODY, Content
 from lepton_fed.portal.entries.states import Mover
 from lepton_fed.portal.errors import Conflict, Forbidden, NotThere, PortalError, Sensitive, Unacceptable
+from lepton_fed.portal.finding.search import Asked, find
 from lepton_fed.portal.people.rights import Rights
+from lepton_fed.portal.reward.period import Quarter
+from lepton_fed.portal.reward.standing import standing
 from lepton_fed.storage.portal_tables import MOVES, STATES
 from tests.portal.world import World
 
@@ -45,13 +50,13 @@ def test_a_move_that_is_not_in_the_table_is_refused(before: str, move: str) -> N
             states.after(before, move, everything, "why")
 
 
-@pytest.mark.parametrize("mover", [Mover(a, b, c) for a in (0, 1) for b in (0, 1) for c in (0, 1)])  # type: ignore[arg-type]
+@pytest.mark.parametrize("mover", [Mover(*of) for of in product((False, True), repeat=4)])
 def test_what_is_offered_is_what_is_allowed(mover: Mover) -> None:
     for before, move in states.TABLE:
         offered = move in states.moves(before, mover)
         try:
             states.after(before, move, mover, "why")
-        except Forbidden:
+        except (Forbidden, Conflict):
             assert not offered
         else:
             assert offered
@@ -240,6 +245,71 @@ def test_what_has_expired_comes_back_until_somebody_confirms_it(there: World) ->
     assert waiting("author") == waiting("reviewer") == []
 
 
+def test_a_draft_keeps_nobody_from_taking_down_what_readers_see(there: World) -> None:
+    number = there.publish("题", "泄露")
+    revise(there, number, "author", "草稿", 1)
+    there.send(number, "author", "submit")
+    assert there.send(number, "reviewer", "retire", reason="泄露") == "in_review"
+    assert state(there, number) == ("in_review", None, 2)
+    with there.acting("reader") as acting:
+        assert find(acting, Asked(text="泄露")).total == 0
+        with pytest.raises(NotThere):
+            access.seen(acting, number)
+    with there.acting("reviewer") as acting:
+        said = reading.moves(acting, access.seen(acting, number))[0]
+        assert (said.move, said.revision) == ("retire", 1)
+    with pytest.raises(Conflict):
+        there.send(number, "reviewer", "confirm")
+    assert there.send(number, "reviewer", "publish") == "published"
+
+
+def test_what_stands_only_as_a_draft_is_titled_and_kept_like_that(there: World) -> None:
+    number = there.publish("旧", tags=["旧"])
+    with there.acting("author") as acting:
+        text = Content.given(title="新", body="公开", tags=["新"], audience="everyone")
+        writing.revise(acting, number, text, base=1)
+    there.send(number, "author", "retire", reason="过时")
+    with there.acting("author") as acting:
+        found = reading.opened(acting, number)
+        assert (found.entry.title, found.entry.shelf) == ("新", found.revision.shelf)
+
+
+def test_what_has_expired_is_told_of_and_confirmed_beside_a_draft(there: World) -> None:
+    number = there.publish("题")
+    revise(there, number, "author", "草稿", 1)
+    there.clock.forward(days=181)
+    assert _stale(there, "reviewer") == [number]
+    assert there.send(number, "reviewer", "confirm") == "draft"
+    assert _stale(there, "reviewer") == []
+
+
+def test_an_entry_holds_from_its_publication_on(there: World) -> None:
+    number = there.write("题")
+    there.clock.forward(days=200)
+    there.send(number, "author", "submit")
+    there.send(number, "admin", "publish")
+    assert _stale(there, "author") == []
+    there.clock.forward(days=181)
+    assert _stale(there, "author") == [number]
+
+
+def test_a_draft_does_not_say_how_long_what_readers_see_holds(there: World) -> None:
+    number = there.publish("题")
+    before = there.clock.now.date() + writing.HOLDS
+    later = before + timedelta(days=900)
+    with there.acting("author") as acting:
+        writing.revise(acting, number, Content.given(title="题", body="文", review_by=later), base=1)
+    assert _review_by(there, number) == before
+    there.send(number, "author", "submit")
+    there.send(number, "reviewer", "publish")
+    assert _review_by(there, number) == later
+
+
+def _review_by(there: World, number: int) -> date | None:
+    with there.acting("author") as acting:
+        return access.seen(acting, number).entry.review_by
+
+
 def _stale(there: World, name: str) -> list[int]:
     with there.acting(name) as acting:
         return [entry.id for entry in reading.to_do(acting).stale]
@@ -321,6 +391,48 @@ def test_an_owner_is_somebody_who_may_write_there(there: World) -> None:
                 writing.give(acting, number, name)
         writing.give(acting, number, "coauthor")
         assert access.seen(acting, number).entry.owner == there.person("coauthor").id
+        said = reading.moves(acting, access.seen(acting, number))[0]
+        assert (said.move, said.person, said.text) == ("give", "Author", "Coauthor")
+
+
+def test_nobody_takes_a_colleagues_entry(there: World) -> None:
+    number = there.publish("题")
+    with there.acting("coauthor") as acting, pytest.raises(Forbidden):
+        writing.give(acting, number, "coauthor")
+    with there.acting("reviewer") as acting:
+        writing.give(acting, number, "coauthor")
+
+
+def test_an_owner_that_cannot_be_is_one_answer_whether_there_is_such_a_person_or_not(there: World) -> None:
+    number = there.publish("题")
+    said = []
+    for name in ("shop", "nobody", "a b", "x" * 500):
+        with there.acting("author") as acting, pytest.raises(Unacceptable) as told:
+            writing.give(acting, number, name)
+        said.append(str(told.value))
+    assert len(set(said)) == 1
+
+
+def test_help_is_for_whoever_owned_the_entry_then(there: World) -> None:
+    number = there.publish("题", audience="everyone")
+    with there.acting("shop") as acting:
+        reading.note_help(acting, number)
+    with there.acting("author") as acting:
+        writing.give(acting, number, "coauthor")
+    with there.acting("supply") as acting:
+        reading.note_help(acting, number)
+        found = standing(acting, Quarter.of(there.clock.now))
+    assert {name: score.points for name, score in found.people} == {"Author": 10, "Coauthor": 10}
+
+
+def test_help_that_was_noted_meanwhile_is_not_counted_twice(there: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    number = there.publish("题", audience="everyone")
+    with there.acting("shop") as acting:
+        before = reading.opened(acting, number)
+        reading.note_help(acting, number)
+        monkeypatch.setattr(reading, "opened", lambda *given: before)
+        assert reading.note_help(acting, number) == 1
+        assert access.seen(acting, number).entry.helped == 1
 
 
 def test_help_counts_each_person_once_and_never_the_writers(there: World) -> None:

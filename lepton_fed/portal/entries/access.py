@@ -1,8 +1,8 @@
 """Whether a person may see an entry, or one of its revisions, and what else they may do with it.
 
-Readers see what is published on a shelf that they may read. Whoever may write or review there sees drafts as well, those
-for other readers only where policies let them write or review for these, too. For everybody else an entry is not there:
-the answer is the same as for a number that nobody has.
+Readers see what is published on a shelf that they may read. Whoever may write or review there sees drafts as well,
+those for other readers only where policies let them write or review for these, too. For everybody else an entry is not
+there: the answer is the same as for a number that nobody has.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def mover(acting: Acting, access: Access) -> Mover:
     since = (REVISION.c.entry == entry.id, REVISION.c.number > (entry.published or 0))
     own = select(REVISION.c.number).where(*since, REVISION.c.author == acting.person.id)
     wrote = acting.connection.execute(own).first() is not None
-    return Mover(access.writes, access.reviews, wrote)
+    return Mover(access.writes, access.reviews, wrote, standing=entry.published is not None)
 
 
 def _is_for(acting: Acting, access: Access, found: Revision) -> bool:

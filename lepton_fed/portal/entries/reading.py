@@ -101,12 +101,12 @@ def note_help(acting: Acting, number: int) -> int:
     if found.entry.published is None or _is_theirs(acting, found):
         raise Forbidden("own_help")
     where = (USE.c.entry == number, USE.c.person == acting.person.id)
-    known = acting.connection.execute(select(USE.c.helped).where(*where)).first()
-    if known is None:
+    if acting.connection.execute(select(USE.c.entry).where(*where)).first() is None:
         _add_use(acting, number)
-    if known is not None and known[0] is not None:
-        return found.entry.helped
-    acting.connection.execute(update(USE).where(*where).values(helped=acting.now))
+    # Of two requests at once one sets it, and that one counts.
+    marked = update(USE).where(*where, USE.c.helped.is_(None)).values(helped=acting.now, owner=found.entry.owner)
+    if acting.connection.execute(marked).rowcount != 1:
+        return int(acting.connection.execute(select(ENTRY.c.helped).where(ENTRY.c.id == number)).scalar_one())
     added = update(ENTRY).where(ENTRY.c.id == number).values(helped=ENTRY.c.helped + 1)
     return int(acting.connection.execute(added.returning(ENTRY.c.helped)).scalar_one())
 
@@ -156,7 +156,6 @@ def to_do(acting: Acting) -> ToDo:
     waiting = _listed(acting, [ENTRY.c.state == "in_review", ENTRY.c.shelf.in_(reviewed)])
     stale = [
         ENTRY.c.published.is_not(None),
-        ENTRY.c.state == "published",
         ENTRY.c.review_by < acting.now.date(),
         or_(own, ENTRY.c.shelf.in_(reviewed)),
         ENTRY.c.shelf.in_([*reviewed, *written]),
@@ -189,6 +188,6 @@ def _is_theirs(acting: Acting, found: Opened) -> bool:
 
 def _add_use(acting: Acting, entry: int) -> None:
     who = {"person": acting.person.id, "department": acting.person.department}
-    values = {"entry": entry, **who, "first": acting.now, "last": acting.now, "helped": None}
+    values = {"entry": entry, **who, "first": acting.now, "last": acting.now, "helped": None, "owner": None}
     if added_once(acting.connection, USE, values):
         acting.connection.execute(update(ENTRY).where(ENTRY.c.id == entry).values(opened=ENTRY.c.opened + 1))

@@ -42,7 +42,8 @@ class Entry:
 
 @dataclass(frozen=True)
 class Revision:
-    """A text as it was saved; `masked`, `kept`: how many sensitive places were masked, and left as they are."""
+    """A text as it was saved; `review_by`: until when its author says that it holds, None: for as long as usual;
+    `masked`, `kept`: how many sensitive places were masked, and left as they are."""
 
     entry: int
     number: int
@@ -52,6 +53,7 @@ class Revision:
     tags: tuple[str, ...]
     author: int
     saved: datetime
+    review_by: date | None
     note: str
     masked: int
     kept: int

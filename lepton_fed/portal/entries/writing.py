@@ -44,7 +44,7 @@ def begin(acting: Acting, department: str, kind: str, content: Content, *, sensi
         "state": "draft",
         "newest": 1,
         "published": None,
-        "review_by": chosen.review_by or (acting.now + HOLDS).date(),
+        "review_by": chosen.review_by,
         "made": acting.now,
         "changed": acting.now,
         "day": 0,
@@ -74,10 +74,8 @@ def revise(
     newest = entry.newest + 1
     _add_revision(acting, number, newest, shelf, chosen, note, masked, kept)
     changes: dict[str, object] = {"newest": newest, "state": "draft", "changed": acting.now}
-    if chosen.review_by is not None:
-        changes["review_by"] = chosen.review_by
     if entry.published is None:
-        changes |= {"title": chosen.title, "shelf": shelf}
+        changes |= {"title": chosen.title, "shelf": shelf, "review_by": chosen.review_by}
         _set_tags(acting, number, chosen.tags)
     acting.connection.execute(update(ENTRY).where(ENTRY.c.id == number).values(changes))
     return newest
@@ -102,31 +100,44 @@ def move(acting: Acting, number: int, move: str, *, revision: int, reason: str =
     if entry.newest != revision:
         raise Conflict("changed_meanwhile")
     state = states.after(entry.state, move, access.mover(acting, found), reason)
-    values = {"entry": number, "revision": revision, "move": move, "person": acting.person.id, "time": acting.now}
-    acting.connection.execute(insert(MOVE).values(reason=reason.strip()[:LONGEST_NOTE], **values))
+    about = entry.published if entry.published is not None and move in ("retire", "confirm") else revision
+    _note_move(acting, number, about, move, reason)
     changes: dict[str, object] = {"state": state, "changed": acting.now}
+    newest = access.revision(acting, found, revision)
     if move == "publish":
-        changes |= _published(acting, number, access.revision(acting, found, revision))
+        changes |= _published(acting, number, newest)
     elif move == "retire":
         acting.words.remove(acting.connection, number)
-        changes |= {"published": None}
+        _set_tags(acting, number, newest.tags)
+        kept = {"title": newest.title, "shelf": newest.shelf, "review_by": newest.review_by}
+        changes |= {"published": None, **kept}
     elif move == "confirm":
         changes |= {"review_by": until or (acting.now + HOLDS).date(), "day": _day(acting.now)}
     acting.connection.execute(update(ENTRY).where(ENTRY.c.id == number).values(changes))
     return state
 
 
+def _note_move(acting: Acting, number: int, revision: int, move: str, reason: str) -> None:
+    values = {"entry": number, "revision": revision, "move": move, "person": acting.person.id, "time": acting.now}
+    acting.connection.execute(insert(MOVE).values(reason=reason.strip()[:LONGEST_NOTE], **values))
+
+
 def give(acting: Acting, number: int, name: str) -> None:
-    """Make somebody else the owner: a person who may write there."""
+    """Make somebody else the owner: a person who may write there. Its owner does that, or whoever may review it.
+
+    Unacceptable in one sentence, whether nobody has that name or somebody who may not write there.
+    """
     found = access.seen(acting, number, to_change=True)
-    if not found.works:
+    if not (found.reviews or (found.works and found.entry.owner == acting.person.id)):
         raise Forbidden("not_yours")
     try:
         heir = accounts.named(acting.connection, name)
-    except NotThere:
-        raise Unacceptable("owner") from None
-    if not access.seen(replace(acting, person=heir), number).writes:
+        writes = access.seen(replace(acting, person=heir), number).writes
+    except (NotThere, Unacceptable):
+        writes = False
+    if not writes:
         raise Unacceptable("owner")
+    _note_move(acting, number, found.entry.newest, "give", heir.shown)
     acting.connection.execute(update(ENTRY).where(ENTRY.c.id == number).values(owner=heir.id))
 
 
@@ -167,6 +178,7 @@ def _add_revision(
             tags=json.dumps(list(content.tags), ensure_ascii=False),
             author=acting.person.id,
             saved=acting.now,
+            review_by=content.review_by,
             note=note.strip()[:LONGEST_NOTE],
             masked=masked,
             kept=kept,
@@ -182,6 +194,7 @@ def _published(acting: Acting, number: int, revision: Revision) -> dict[str, obj
         "published": revision.number,
         "title": revision.title,
         "shelf": revision.shelf,
+        "review_by": revision.review_by or (acting.now + HOLDS).date(),
         "day": _day(acting.now),
     }
 
