@@ -61,6 +61,8 @@ def test_an_entry_goes_its_way_by_calls(call: Call) -> None:
     assert {line["mark"] for line in lines} == {"gone", "new", "same"}
     assert call("author", "POST", f"{path}/revisions/1/restore", json={"base": 2}).json() == {"id": 3}
     assert [one["number"] for one in call("author", "GET", f"{path}/revisions").json()] == [3, 2, 1]
+    assert call("author", "GET", f"{path}/revisions/2").json()["body"] == "润滑不足，或过载。\n"
+    assert call("shop", "GET", f"{path}/revisions/2").status_code == 404
     assert [one["number"] for one in call("shop", "GET", f"{path}/revisions").json()] == [1]
     assert call("author", "PUT", f"{path}/owner", json={"name": "coauthor"}).status_code == 204
 
@@ -95,6 +97,11 @@ def test_accounts_are_administered_by_calls(call: Call, there: World) -> None:
     # Who has a role in a department that the administrator does not answer for could be signed in as.
     assert call("admin", "PUT", f"/people/{number}/password", json={"password": PASSWORD}).status_code == 403
     assert call("root", "PUT", f"/people/{number}/password", json={"password": PASSWORD}).status_code == 204
+    # And yet the account is the home's to close.
+    assert call("shop-admin", "PUT", f"/people/{number}/active", json={"active": False}).status_code == 403
+    for active in (False, True):
+        assert call("admin", "PUT", f"/people/{number}/active", json={"active": active}).status_code == 204
+        assert there.person("new").active == active
     assert call("shop-admin", "PUT", f"/people/{number}/roles/生产车间", json={"role": None}).status_code == 204
     assert call("admin", "PUT", f"/people/{number}/active", json={"active": False}).status_code == 204
     assert call("admin", "POST", "/departments", json={"name": "新部门"}).status_code == 403
@@ -121,7 +128,7 @@ def test_an_entry_is_not_there_for_a_call_from_another_department(call: Call, th
                 answer = call(name, method, at, json=sent, params={"older": 1, "newer": 1})
                 assert (answer.status_code, answer.json()["error"]) == (404, "not_there"), (name, method, at)
             tried += 1
-    assert tried == 9
+    assert tried == 10
 
 
 def test_a_token_ends_when_it_should(there: World, call: Call) -> None:

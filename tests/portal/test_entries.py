@@ -209,8 +209,26 @@ def test_an_old_revision_comes_back_as_a_new_one(there: World) -> None:
     with there.acting("author") as acting:
         assert writing.restore(acting, number, 1, base=2, note="恢复") == 3
     with there.acting("author") as acting:
-        found = access.revisions(acting, access.seen(acting, number))
+        seen = access.seen(acting, number)
+        found = [access.revision(acting, seen, one.number) for one in access.revisions(acting, seen)]
     assert [(one.number, one.body) for one in found] == [(3, "甲"), (2, "乙"), (1, "甲")]
+
+
+def test_a_list_holds_the_newest_so_many_and_no_text(there: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    number = there.publish("题")
+    for base in (1, 2, 3):
+        revise(there, number, "author", "改", base)
+    with there.acting("author") as acting:
+        for said in "甲乙丙":
+            reading.comment(acting, number, said)
+        for module in (access, reading):
+            monkeypatch.setattr(module, "MOST_LISTED", 2)
+        seen = access.seen(acting, number)
+        assert [one.number for one in access.revisions(acting, seen)] == [4, 3]
+        assert not hasattr(access.revisions(acting, seen)[0], "body")
+        assert [one.text for one in reading.comments(acting, number)] == ["乙", "丙"]
+        writing.move(acting, number, "submit", revision=4)
+        assert [one.move for one in reading.moves(acting, seen)] == ["submit", "publish"]
 
 
 def test_an_earlier_revision_is_for_those_that_it_was_published_for(there: World) -> None:
@@ -331,6 +349,23 @@ def test_nothing_sensitive_is_saved_before_its_author_has_said_so(there: World) 
         ("电话138****5678", 1, 0),
         ("电话13812345678", 0, 1),
     ]
+
+
+def test_what_is_written_without_being_asked_is_masked_at_once(there: World) -> None:
+    text = Content.given(title="题", body="文", tags=["13812345678"])
+    with there.acting("author") as acting:
+        number = writing.begin(acting, "研发部门", "note", text)
+        writing.revise(acting, number, text, base=1, note="见13812345678")
+        writing.move(acting, number, "submit", revision=2, reason="密码：hunter2x")
+        reading.comment(acting, number, "打13812345678")
+        found = reading.opened(acting, number)
+        assert (found.revision.tags, found.revision.masked, found.revision.note) == (
+            ("138****5678",),
+            1,
+            "见138****5678",
+        )
+        assert reading.comments(acting, number)[0].text == "打138****5678"
+        assert reading.moves(acting, found.access)[0].text == "密码：****"
 
 
 @pytest.mark.parametrize(

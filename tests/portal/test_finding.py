@@ -9,9 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lepton_fed.portal.acting import Acting
+from lepton_fed.portal.entries import writing
+from lepton_fed.portal.entries.content import Content
 from lepton_fed.portal.finding.index import MARK, PASSAGE, TsVector, filled
 from lepton_fed.portal.finding.search import PAGE, Asked, find, published
 from lepton_fed.portal.finding.words import MOST_TOKENS, spans, terms, tokens
+from lepton_fed.portal.people.rights import used_shelves
 from tests.portal.world import World
 
 TEXTS = {
@@ -194,3 +197,12 @@ def test_what_was_found_is_marked_in_the_text_as_it_is() -> None:
     assert marked == ["Lepton", "LEPTON", "图纸"]
     assert spans("ẞß", "ss") == []
     assert spans("a", "。") == []
+
+
+def test_policies_are_asked_about_shelves_with_entries_alone(there: World) -> None:
+    number = there.publish("题", audience="everyone")
+    with there.acting("author") as acting:
+        for base, named in enumerate((["生产车间"], ["供应链部门"], ["生产车间", "供应链部门"]), 1):
+            text = Content.given(title="题", body="文", audience="named", named=named)
+            writing.revise(acting, number, text, base=base)
+        assert [shelf.audience for shelf in used_shelves(acting.connection).values()] == ["everyone"]

@@ -28,10 +28,16 @@ KNOWN = {
     "token=abcDEF123, then": ("secret", "token=****, then"),
     "联系人：王芳，": ("person", "联系人：王****，"),
     "座机010-62345678转": ("landline", "座机010****78转"),
+    "密码: P*ssw0rd!9": ("secret", "密码: ****"),
+    "密码：**hunter2**": ("secret", "密码：****"),
+    "token=" + "x" * 300 + "*后": ("secret", "token=****"),
+    "-----BEGIN RSA PRIVATE KEY-----\nMIG\n**注意**": ("key", "****"),
     "-----BEGIN PRIVATE KEY-----\nMIG\n-----END PRIVATE KEY-----\n后": ("key", "****\n后"),
 }
 
 HARMLESS = (
+    "密码：****",
+    "密码：********",
     "版本 1.2.3.4.5",
     "本机 127.0.0.1 与 0.0.0.0",
     "身份证110105194912310021的校验位不对",

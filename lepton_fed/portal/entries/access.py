@@ -13,11 +13,24 @@ from sqlalchemy import select
 
 from lepton_fed.portal.acting import Acting
 from lepton_fed.portal.entries.states import Mover
-from lepton_fed.portal.entries.tables import ENTRY, MOVE, REVISION, Entry, Revision, entry_of, revision_of
+from lepton_fed.portal.entries.tables import (
+    ENTRY,
+    MOVE,
+    REVISION,
+    Entry,
+    Revision,
+    Saved,
+    entry_of,
+    revision_of,
+    saved_of,
+)
 from lepton_fed.portal.errors import NotThere
 from lepton_fed.portal.people.rights import Action, shelf_of
 
 LARGEST = 2**63 - 1
+MOST_LISTED = 200
+"""Revisions; an older one is still there by its number."""
+
 _WORKING: tuple[Action, ...] = ("write", "review")
 
 
@@ -68,11 +81,12 @@ def revision(acting: Acting, access: Access, number: int) -> Revision:
     return found
 
 
-def revisions(acting: Acting, access: Access) -> list[Revision]:
-    """Those of its revisions that this person may see, the newest first."""
-    wanted = select(REVISION).where(REVISION.c.entry == access.entry.id).order_by(REVISION.c.number.desc())
-    found = [revision_of(row) for row in acting.connection.execute(wanted).mappings()]
-    return [one for one in found if _is_for(acting, access, one)]
+def revisions(acting: Acting, access: Access) -> list[Saved]:
+    """Those of its newest so many revisions that this person may see, the newest first, without their texts."""
+    columns = [REVISION.c[name] for name in Saved.__dataclass_fields__]
+    wanted = select(*columns).where(REVISION.c.entry == access.entry.id).order_by(REVISION.c.number.desc())
+    rows = acting.connection.execute(wanted.limit(MOST_LISTED)).mappings()
+    return [one for one in map(saved_of, rows) if _is_for(acting, access, one)]
 
 
 def newest_shelf(acting: Acting, entry: Entry) -> int:
@@ -92,7 +106,7 @@ def mover(acting: Acting, access: Access) -> Mover:
     return Mover(access.writes, access.reviews, wrote, standing=entry.published is not None)
 
 
-def _is_for(acting: Acting, access: Access, found: Revision) -> bool:
+def _is_for(acting: Acting, access: Access, found: Saved) -> bool:
     """Whether it was published for the person, or is for them to work on."""
     if access.works:
         shelf = shelf_of(acting.connection, found.shelf)
@@ -101,7 +115,7 @@ def _is_for(acting: Acting, access: Access, found: Revision) -> bool:
     return _was_published_for(acting, found)
 
 
-def _was_published_for(acting: Acting, found: Revision) -> bool:
+def _was_published_for(acting: Acting, found: Saved) -> bool:
     where = (MOVE.c.entry == found.entry, MOVE.c.revision == found.number, MOVE.c.move == "publish")
     if acting.connection.execute(select(MOVE.c.id).where(*where)).first() is None:
         return False

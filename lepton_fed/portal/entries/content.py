@@ -75,7 +75,14 @@ class Content:
     def masked(self) -> Content:
         """The same with whatever looks sensitive masked."""
         title, body = self.found()
-        return replace(self, title=sensitive.masked(self.title, title), body=sensitive.masked(self.body, body))
+        tags = tuple(dict.fromkeys(map(sensitive.without, self.tags)))
+        masked = sensitive.masked(self.title, title), sensitive.masked(self.body, body)
+        return replace(self, title=masked[0], body=masked[1], tags=tags)
+
+    @property
+    def found_in_tags(self) -> int:
+        """How many places look sensitive in its tags."""
+        return sum(len(sensitive.found(tag)) for tag in self.tags)
 
 
 def _tag(text: str) -> str:

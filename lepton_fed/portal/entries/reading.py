@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, insert, or_, select, update
 from lepton_fed.portal.acting import Acting
 from lepton_fed.portal.entries import access, states
 from lepton_fed.portal.entries.access import Access
+from lepton_fed.portal.entries.sensitive import without
 from lepton_fed.portal.entries.tables import COMMENT, ENTRY, MOVE, USE, Entry, Revision, entry_of
 from lepton_fed.portal.errors import Forbidden, Unacceptable
 from lepton_fed.portal.once import added_once
@@ -112,24 +113,26 @@ def note_help(acting: Acting, number: int) -> int:
 
 
 def comment(acting: Acting, number: int, text: str) -> None:
-    """Say something about an entry that one may see."""
+    """Say something about an entry that one may see; what looks sensitive in it is masked."""
     access.seen(acting, number)
     said = text.strip()
     if not 0 < len(said) <= LONGEST_COMMENT:
         raise Unacceptable("comment", most=LONGEST_COMMENT)
-    values = {"entry": number, "person": acting.person.id, "time": acting.now, "text": said}
+    values = {"entry": number, "person": acting.person.id, "time": acting.now, "text": without(said)}
     acting.connection.execute(insert(COMMENT).values(values))
 
 
 def comments(acting: Acting, number: int) -> list[Said]:
-    """What was said about it, in order."""
+    """What was said about it, in order: the newest so many."""
     wanted = (
         select(COMMENT, PERSON.c.shown)
         .join(PERSON, PERSON.c.id == COMMENT.c.person)
         .where(COMMENT.c.entry == number)
-        .order_by(COMMENT.c.id)
+        .order_by(COMMENT.c.id.desc())
+        .limit(MOST_LISTED)
     )
-    return [Said(r["id"], r["shown"], r["time"], r["text"]) for r in acting.connection.execute(wanted).mappings()]
+    rows = acting.connection.execute(wanted).mappings().all()
+    return [Said(r["id"], r["shown"], r["time"], r["text"]) for r in reversed(rows)]
 
 
 def moves(acting: Acting, found: Access) -> list[Said]:
@@ -141,6 +144,7 @@ def moves(acting: Acting, found: Access) -> list[Said]:
         .join(PERSON, PERSON.c.id == MOVE.c.person)
         .where(MOVE.c.entry == found.entry.id)
         .order_by(MOVE.c.id.desc())
+        .limit(MOST_LISTED)
     )
     rows = acting.connection.execute(wanted).mappings()
     return [Said(r["id"], r["shown"], r["time"], r["reason"], r["move"], r["revision"]) for r in rows]

@@ -15,6 +15,7 @@ from sqlalchemy import delete, insert, update
 from lepton_fed.portal.acting import Acting
 from lepton_fed.portal.entries import access, states
 from lepton_fed.portal.entries.content import LONGEST_NOTE, Content
+from lepton_fed.portal.entries.sensitive import without
 from lepton_fed.portal.entries.tables import ENTRY, MOVE, REVISION, TAG, Revision
 from lepton_fed.portal.errors import Conflict, Forbidden, NotThere, Sensitive, Unacceptable
 from lepton_fed.portal.people import accounts
@@ -119,7 +120,12 @@ def move(acting: Acting, number: int, move: str, *, revision: int, reason: str =
 
 def _note_move(acting: Acting, number: int, revision: int, move: str, reason: str) -> None:
     values = {"entry": number, "revision": revision, "move": move, "person": acting.person.id, "time": acting.now}
-    acting.connection.execute(insert(MOVE).values(reason=reason.strip()[:LONGEST_NOTE], **values))
+    acting.connection.execute(insert(MOVE).values(reason=_said(reason), **values))
+
+
+def _said(text: str) -> str:
+    """A note or a reason as it is kept."""
+    return without(text.strip()[:LONGEST_NOTE])
 
 
 def give(acting: Acting, number: int, name: str) -> None:
@@ -142,16 +148,15 @@ def give(acting: Acting, number: int, name: str) -> None:
 
 
 def _chosen(content: Content, sensitive: Choice) -> tuple[Content, int, int]:
-    """The content as its author wants it saved, and how many sensitive places are masked and kept in it."""
+    """The content as its author wants it saved, and how many sensitive places are masked and kept in it.
+
+    Of title and text an author is asked; tags alone are masked at once.
+    """
     title, body = content.found()
-    count = len(title) + len(body)
-    if not count:
-        return content, 0, 0
-    if sensitive == "mask":
-        return content.masked(), count, 0
-    if sensitive == "keep":
-        return content, 0, count
-    raise Sensitive(title, body)
+    count = len(title) + len(body) + content.found_in_tags
+    if (title or body) and sensitive == "ask":
+        raise Sensitive(title, body)
+    return (content, 0, count) if sensitive == "keep" else (content.masked(), count, 0)
 
 
 def _shelf_to_write(acting: Acting, department: str, content: Content) -> int:
@@ -179,7 +184,7 @@ def _add_revision(
             author=acting.person.id,
             saved=acting.now,
             review_by=content.review_by,
-            note=note.strip()[:LONGEST_NOTE],
+            note=_said(note),
             masked=masked,
             kept=kept,
         )

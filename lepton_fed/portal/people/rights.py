@@ -33,9 +33,10 @@ from lepton_fed.policies.engine import (
 )
 from lepton_fed.portal.once import added_once
 from lepton_fed.portal.people.person import Person
-from lepton_fed.storage.portal_tables import ROLES, ShelfRow
+from lepton_fed.storage.portal_tables import ROLES, EntryRow, ShelfRow
 
 SHELF = cast(Table, ShelfRow.__table__)
+ENTRY = cast(Table, EntryRow.__table__)
 Action = Literal["read", "write", "review", "watch", "decide", "inspect"]
 FOLDER = "policies"
 _COLUMNS = (SHELF.c.id, SHELF.c.department, SHELF.c.audience, SHELF.c.named)
@@ -106,8 +107,8 @@ class Rights:
         return known
 
     def permitted(self, connection: Connection, person: Person, action: Action) -> list[int]:
-        """The numbers of the shelves with which the person may do that."""
-        return [number for number, shelf in shelves(connection).items() if self.may(person, action, shelf)]
+        """The numbers of the shelves with entries with which the person may do that."""
+        return [number for number, shelf in used_shelves(connection).items() if self.may(person, action, shelf)]
 
     def _decided(self, person: Person, action: Action, what: Resource) -> bool:
         # Who it is policies do not see: what is remembered is said of everybody with the same roles.
@@ -120,9 +121,10 @@ class Rights:
         return self._engine.verdict(who, uid("Action", action), asked, about, {}).permitted
 
 
-def shelves(connection: Connection) -> dict[int, Shelf]:
-    """All of them, by number."""
-    return {number: _shelf(*rest) for number, *rest in connection.execute(select(*_COLUMNS))}
+def used_shelves(connection: Connection) -> dict[int, Shelf]:
+    """Those on which an entry stands, by number: drafts and their authors may think of ever new ones."""
+    wanted = select(*_COLUMNS).where(select(ENTRY.c.id).where(ENTRY.c.shelf == SHELF.c.id).exists())
+    return {number: _shelf(*rest) for number, *rest in connection.execute(wanted)}
 
 
 def shelf_of(connection: Connection, number: int) -> Shelf:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from lepton_fed.portal.entries.content import LONGEST_BODY, LONGEST_NOTE, LONGEST_TITLE, MOST_TAGS, Content
 from lepton_fed.portal.entries.reading import LONGEST_COMMENT, Opened, Said
-from lepton_fed.portal.entries.tables import Entry, Revision
+from lepton_fed.portal.entries.tables import Entry, Saved
 from lepton_fed.portal.entries.writing import Choice
 from lepton_fed.portal.finding.search import Hit
 from lepton_fed.portal.people.person import Person
@@ -176,12 +176,11 @@ class EntryGiven(BaseModel):
         return cls.model_validate({name: getattr(entry, name) for name in cls.model_fields})
 
 
-class RevisionGiven(BaseModel):
-    """A text as it was saved."""
+class SavedGiven(BaseModel):
+    """A revision without its text."""
 
     number: int
     title: str
-    body: str
     tags: list[str]
     saved: datetime
     note: str
@@ -189,9 +188,15 @@ class RevisionGiven(BaseModel):
     kept: int
 
     @classmethod
-    def of(cls, revision: Revision) -> RevisionGiven:
+    def of(cls, revision: Saved) -> Self:
         values = {name: getattr(revision, name) for name in cls.model_fields}
         return cls.model_validate({**values, "tags": list(revision.tags)})
+
+
+class RevisionGiven(SavedGiven):
+    """A text as it was saved."""
+
+    body: str
 
 
 class SaidGiven(BaseModel):
