@@ -67,6 +67,33 @@ def test_an_entry_goes_its_way_by_calls(call: Call) -> None:
     assert call("author", "PUT", f"{path}/owner", json={"name": "coauthor"}).status_code == 204
 
 
+def test_readers_are_told_nothing_of_a_draft(call: Call, there: World) -> None:
+    number = there.publish("题", audience="everyone")
+    there.clock.forward(days=1)
+    assert call("author", "POST", f"/entries/{number}/revisions", json={**_text(), "base": 1}).json() == {"id": 2}
+    read, worked = (call(name, "GET", f"/entries/{number}").json() for name in ("shop", "author"))
+    assert (worked["entry"]["state"], worked["entry"]["newest"], worked["revision"]["kept"]) == ("draft", 2, 0)
+    assert (read["entry"]["state"], read["entry"]["newest"], read["revision"]["kept"]) == ("published", 1, None)
+    assert read["entry"]["changed"] < worked["entry"]["changed"]
+
+
+@pytest.mark.parametrize("number", [0, -1, 2**31, 2**63, 10**30])
+def test_a_number_that_nothing_can_have_is_not_there(call: Call, there: World, number: int) -> None:
+    entry = there.publish("题")
+    asked = {"older": 1, "newer": number}
+    for method, path in (
+        ("GET", f"/entries/{number}"),
+        ("GET", f"/entries/{entry}/revisions/{number}"),
+        ("PUT", f"/people/{number}/active"),
+    ):
+        answer = call("admin", method, path, json={"active": True} if method == "PUT" else None)
+        assert answer.status_code == 404, path
+    assert call("author", "GET", f"/entries/{entry}/differences", params=asked).status_code == 404
+    browser = Browser.before(there.portal).sign_in("author")
+    for kind in ("sessions", "tokens"):
+        assert browser.fill(f"/account/{kind}/{number}/end").status_code == 404
+
+
 def _text() -> dict[str, object]:
     return {name: ENTRY[name] for name in ("title", "audience")} | {"body": "润滑不足，或过载。\n"}
 

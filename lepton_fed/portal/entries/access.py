@@ -71,9 +71,11 @@ def seen(acting: Acting, number: int, *, to_change: bool = False) -> Access:
 
 def revision(acting: Acting, access: Access, number: int) -> Revision:
     """A revision of it; NotThere for readers unless it was published, and for them."""
+    if not 0 < number < 2**31:
+        raise NotThere
     where = (REVISION.c.entry == access.entry.id, REVISION.c.number == number)
     row = acting.connection.execute(select(REVISION).where(*where)).mappings().first()
-    if row is None or not 0 < number < 2**31:
+    if row is None:
         raise NotThere
     found = revision_of(row)
     if not _is_for(acting, access, found):

@@ -115,7 +115,7 @@ def note_help(acting: Acting, number: int) -> int:
 def comment(acting: Acting, number: int, text: str) -> None:
     """Say something about an entry that one may see; what looks sensitive in it is masked."""
     access.seen(acting, number)
-    said = text.strip()
+    said = text.replace("\0", "").strip()
     if not 0 < len(said) <= LONGEST_COMMENT:
         raise Unacceptable("comment", most=LONGEST_COMMENT)
     values = {"entry": number, "person": acting.person.id, "time": acting.now, "text": without(said)}

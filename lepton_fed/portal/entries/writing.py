@@ -113,7 +113,7 @@ def move(acting: Acting, number: int, move: str, *, revision: int, reason: str =
         kept = {"title": newest.title, "shelf": newest.shelf, "review_by": newest.review_by}
         changes |= {"published": None, **kept}
     elif move == "confirm":
-        changes |= {"review_by": until or (acting.now + HOLDS).date(), "day": _day(acting.now)}
+        changes |= {"review_by": until or (acting.now + HOLDS).date()}
     acting.connection.execute(update(ENTRY).where(ENTRY.c.id == number).values(changes))
     return state
 
@@ -125,7 +125,7 @@ def _note_move(acting: Acting, number: int, revision: int, move: str, reason: st
 
 def _said(text: str) -> str:
     """A note or a reason as it is kept."""
-    return without(text.strip()[:LONGEST_NOTE])
+    return without(text.replace("\0", "").strip()[:LONGEST_NOTE])
 
 
 def give(acting: Acting, number: int, name: str) -> None:

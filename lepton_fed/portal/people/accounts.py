@@ -110,6 +110,8 @@ def set_language(connection: Connection, of: int, language: str) -> None:
 
 def person(connection: Connection, number: int) -> Person:
     """The person of that number; NotThere."""
+    if not 0 < number < 2**63:
+        raise NotThere
     row = connection.execute(select(PERSON).where(PERSON.c.id == number)).mappings().first()
     if row is None:
         raise NotThere

@@ -85,15 +85,17 @@ def read(portal: ThePortal, person: Calling, number: int, newest: bool = False) 
 def history(portal: ThePortal, person: Calling, number: int) -> list[shapes.SavedGiven]:
     """Its revisions, the newest first, without their texts."""
     with portal.reading(person) as acting:
-        found = access.revisions(acting, access.seen(acting, number))
-    return [shapes.SavedGiven.of(one) for one in found]
+        seen = access.seen(acting, number)
+        found = access.revisions(acting, seen)
+    return [shapes.SavedGiven.of(one, works=seen.works) for one in found]
 
 
 @router.get("/entries/{number}/revisions/{revision}")
 def read_revision(portal: ThePortal, person: Calling, number: int, revision: int) -> shapes.RevisionGiven:
     """One of its revisions."""
     with portal.reading(person) as acting:
-        return shapes.RevisionGiven.of(access.revision(acting, access.seen(acting, number), revision))
+        seen = access.seen(acting, number)
+        return shapes.RevisionGiven.of(access.revision(acting, seen, revision), works=seen.works)
 
 
 @router.post("/entries/{number}/revisions", status_code=201)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, datetime
 from typing import Annotated, Literal, Self
 
@@ -184,13 +185,15 @@ class SavedGiven(BaseModel):
     tags: list[str]
     saved: datetime
     note: str
-    masked: int
-    kept: int
+    masked: int | None
+    kept: int | None
 
     @classmethod
-    def of(cls, revision: Saved) -> Self:
+    def of(cls, revision: Saved, *, works: bool) -> Self:
+        """`works`: for somebody who works on it; readers are not told where to look for what was kept."""
         values = {name: getattr(revision, name) for name in cls.model_fields}
-        return cls.model_validate({**values, "tags": list(revision.tags)})
+        unsaid = {} if works else {"masked": None, "kept": None}
+        return cls.model_validate({**values, "tags": list(revision.tags), **unsaid})
 
 
 class RevisionGiven(SavedGiven):
@@ -229,10 +232,11 @@ class OpenedGiven(BaseModel):
     @classmethod
     def of(cls, opened: Opened, comments: list[Said], decisions: list[Said]) -> OpenedGiven:
         shelf: Shelf = opened.shelf
+        works = opened.access.works
         return cls.model_validate(
             {
-                "entry": EntryGiven.of(opened.entry),
-                "revision": RevisionGiven.of(opened.revision),
+                "entry": EntryGiven.of(opened.entry if works else _as_published(opened)),
+                "revision": RevisionGiven.of(opened.revision, works=works),
                 "audience": shelf.audience,
                 "named": list(shelf.named),
                 "owner": opened.owner,
@@ -242,6 +246,12 @@ class OpenedGiven(BaseModel):
                 "decisions": [SaidGiven.of(one) for one in decisions],
             }
         )
+
+
+def _as_published(opened: Opened) -> Entry:
+    """The entry as its readers know it: nothing of a newer draft."""
+    revision = opened.revision
+    return replace(opened.entry, state="published", newest=revision.number, changed=revision.saved)
 
 
 class PartGiven(BaseModel):
