@@ -46,7 +46,7 @@ class Address:
         number = int(port) if port.isascii() and port.isdigit() and len(port) <= 5 else 0
         if not colon or not 0 < number < 65536 or (":" in host and host != f"[{bare}]"):
             raise ConfigError(f"an address is written host:port, as in lepton.example.com:8000, not {text!r}")
-        _general_name(bare)
+        general_name(bare)
         return cls(bare, number)
 
     def __str__(self) -> str:
@@ -95,8 +95,8 @@ class Authority:
             raise ConfigError(f"the certificate authority ended on {_day(self.certificate)}; provision anew")
         key = ec.generate_private_key(ec.SECP384R1())
         end = min(now + timedelta(days=days), self.certificate.not_valid_after_utc)
-        names = [_general_name("localhost"), _general_name("127.0.0.1")]
-        hosts = [n for n in (_general_name(host),) if n not in names] + names
+        names = [general_name("localhost"), general_name("127.0.0.1")]
+        hosts = [n for n in (general_name(host),) if n not in names] + names
         builder = (
             _builder(_name("lepton-fed coordinator"), self.certificate.subject, key.public_key(), now, end)
             .add_extension(x509.SubjectAlternativeName(hosts), critical=False)
@@ -187,7 +187,8 @@ def _name(common: str, organisation: str = "") -> x509.Name:
     return x509.Name(attributes)
 
 
-def _general_name(host: str) -> x509.GeneralName:
+def general_name(host: str) -> x509.GeneralName:
+    """A host as certificates say it; ConfigError for what is neither a name nor an IP address."""
     try:
         return x509.IPAddress(ipaddress.ip_address(host))
     except ValueError:

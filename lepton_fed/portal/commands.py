@@ -29,7 +29,7 @@ ARGUMENTS = {
 }
 """What the commands' arguments mean, for their help."""
 
-NEEDED = ("argon2", "markdown_it", "mdit_py_plugins", "multipart", "nh3")
+NEEDED = ("argon2", "markdown_it", "multipart", "nh3")
 
 
 class Sensitive(StrEnum):

@@ -15,11 +15,13 @@ from pathlib import Path
 
 from cryptography import x509
 
-from lepton_fed.deploy.certificates import SOON, Authority, read_certificate
+from lepton_fed.deploy.certificates import SOON, Authority, general_name, read_certificate, require_pair
 from lepton_fed.deploy.folder import read_public, read_secret, whole_folder, write_public, write_secret
+from lepton_fed.deploy.keys import read_ec_key
 from lepton_fed.errors import ConfigError
 from lepton_fed.portal.federation.watched import Watched
 from lepton_fed.portal.portal import Portal
+from lepton_fed.storage.atomic import sync_folder
 
 TLS = "tls"
 DAYS = 397
@@ -44,11 +46,8 @@ def own_certificate(folder: Path, host: str, now: datetime) -> Certificate:
     if not tls.exists():
         with whole_folder(tls) as made:
             _write(made, Authority.new("portal", now), host, now)
-    certificate = read_certificate(read_public(tls / "server.crt"), tls / "server.crt")
-    if certificate.not_valid_after_utc - now < SOON or host not in _hosts(certificate):
+    if _is_due(tls, host, now):
         authority = Authority.read(read_public(tls / "ca.crt"), read_secret(tls / "ca.key"), tls / "ca.key")
-        for name in ("server.crt", "server.key"):
-            (tls / name).unlink()
         _write_server(tls, authority, host, now)
     return Certificate(tls / "server.crt", tls / "server.key", tls / "ca.crt")
 
@@ -110,12 +109,26 @@ def _write(tls: Path, authority: Authority, host: str, now: datetime) -> None:
 
 
 def _write_server(tls: Path, authority: Authority, host: str, now: datetime) -> None:
+    """Both are made before either is put in the other's place; a pair that was left half changed is due."""
     certificate, key = authority.server(host, now.astimezone(UTC), DAYS)
-    write_secret(tls / "server.key", key)
-    write_public(tls / "server.crt", certificate)
+    for name, content, write in (("server.key", key, write_secret), ("server.crt", certificate, write_public)):
+        part = tls / f".{name}.new"
+        part.unlink(missing_ok=True)
+        write(part, content)
+        part.replace(tls / name)
+    sync_folder(tls)
 
 
-def _hosts(certificate: x509.Certificate) -> set[str]:
-    names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    addresses = {str(address) for address in names.get_values_for_type(x509.IPAddress)}
-    return addresses | set(names.get_values_for_type(x509.DNSName))
+def _is_due(tls: Path, host: str, now: datetime) -> bool:
+    """Whether there is no certificate with its key, none for this host, or one that ends soon."""
+    name, places = general_name(host), (tls / "server.crt", tls / "server.key")
+    if not all(place.exists() for place in places):
+        return True
+    written, key = read_public(places[0]), read_secret(places[1])
+    try:
+        certificate = read_certificate(written, places[0])
+        require_pair(certificate, read_ec_key(key, places[1]), places[1])
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except (ConfigError, x509.ExtensionNotFound):
+        return True
+    return certificate.not_valid_after_utc - now < SOON or name not in list(names)

@@ -36,6 +36,7 @@ NUMBER = BigInteger().with_variant(Integer, "sqlite")
 ROLES = ("reader", "author", "reviewer", "approver", "administrator")
 STATES = ("draft", "in_review", "changes_requested", "published", "retired")
 MOVES = ("submit", "take_back", "request_changes", "publish", "retire", "confirm")
+NOTED = (*MOVES, "give")
 KINDS = ("note", "document", "faq", "model_card", "data_card")
 AUDIENCES = ("department", "named", "everyone")
 
@@ -168,18 +169,19 @@ class RevisionRow(Base):
     tags: Mapped[str] = mapped_column(Text)
     author: Mapped[int] = mapped_column(ForeignKey("portal_person.id"))
     saved: Mapped[datetime] = mapped_column(Utc)
+    review_by: Mapped[date | None] = mapped_column(Date)
     note: Mapped[str] = mapped_column(Text)
     masked: Mapped[int]
     kept: Mapped[int]
 
 
 class MoveRow(Base):
-    """What was decided about a revision: submitted, sent back, published; by whom and why."""
+    """What was decided about a revision: submitted, sent back, published; by whom and why. `give`: another owner."""
 
     __tablename__ = "portal_move"
     __table_args__ = (
         ForeignKeyConstraint(["entry", "revision"], ["portal_revision.entry", "portal_revision.number"]),
-        _among("move", MOVES),
+        _among("move", NOTED),
         {"sqlite_autoincrement": True},
     )
 
@@ -215,7 +217,10 @@ class CommentRow(Base):
 
 
 class UseRow(Base):
-    """A person opened an entry, and perhaps it helped. `department`: the person's own when it was first opened."""
+    """A person opened an entry, and perhaps it helped.
+
+    `department`: the person's own when it was first opened; `owner`: the entry's when it helped.
+    """
 
     __tablename__ = "portal_use"
 
@@ -225,3 +230,4 @@ class UseRow(Base):
     first: Mapped[datetime] = mapped_column(Utc)
     last: Mapped[datetime] = mapped_column(Utc)
     helped: Mapped[datetime | None] = mapped_column(Utc)
+    owner: Mapped[int | None] = mapped_column(ForeignKey("portal_person.id"))

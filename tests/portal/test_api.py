@@ -61,8 +61,37 @@ def test_an_entry_goes_its_way_by_calls(call: Call) -> None:
     assert {line["mark"] for line in lines} == {"gone", "new", "same"}
     assert call("author", "POST", f"{path}/revisions/1/restore", json={"base": 2}).json() == {"id": 3}
     assert [one["number"] for one in call("author", "GET", f"{path}/revisions").json()] == [3, 2, 1]
+    assert call("author", "GET", f"{path}/revisions/2").json()["body"] == "润滑不足，或过载。\n"
+    assert call("shop", "GET", f"{path}/revisions/2").status_code == 404
     assert [one["number"] for one in call("shop", "GET", f"{path}/revisions").json()] == [1]
     assert call("author", "PUT", f"{path}/owner", json={"name": "coauthor"}).status_code == 204
+
+
+def test_readers_are_told_nothing_of_a_draft(call: Call, there: World) -> None:
+    number = there.publish("题", audience="everyone")
+    there.clock.forward(days=1)
+    assert call("author", "POST", f"/entries/{number}/revisions", json={**_text(), "base": 1}).json() == {"id": 2}
+    read, worked = (call(name, "GET", f"/entries/{number}").json() for name in ("shop", "author"))
+    assert (worked["entry"]["state"], worked["entry"]["newest"], worked["revision"]["kept"]) == ("draft", 2, 0)
+    assert (read["entry"]["state"], read["entry"]["newest"], read["revision"]["kept"]) == ("published", 1, None)
+    assert read["entry"]["changed"] < worked["entry"]["changed"]
+
+
+@pytest.mark.parametrize("number", [0, -1, 2**31, 2**63, 10**30])
+def test_a_number_that_nothing_can_have_is_not_there(call: Call, there: World, number: int) -> None:
+    entry = there.publish("题")
+    asked = {"older": 1, "newer": number}
+    for method, path in (
+        ("GET", f"/entries/{number}"),
+        ("GET", f"/entries/{entry}/revisions/{number}"),
+        ("PUT", f"/people/{number}/active"),
+    ):
+        answer = call("admin", method, path, json={"active": True} if method == "PUT" else None)
+        assert answer.status_code == 404, path
+    assert call("author", "GET", f"/entries/{entry}/differences", params=asked).status_code == 404
+    browser = Browser.before(there.portal).sign_in("author")
+    for kind in ("sessions", "tokens"):
+        assert browser.fill(f"/account/{kind}/{number}/end").status_code == 404
 
 
 def _text() -> dict[str, object]:
@@ -95,6 +124,11 @@ def test_accounts_are_administered_by_calls(call: Call, there: World) -> None:
     # Who has a role in a department that the administrator does not answer for could be signed in as.
     assert call("admin", "PUT", f"/people/{number}/password", json={"password": PASSWORD}).status_code == 403
     assert call("root", "PUT", f"/people/{number}/password", json={"password": PASSWORD}).status_code == 204
+    # And yet the account is the home's to close.
+    assert call("shop-admin", "PUT", f"/people/{number}/active", json={"active": False}).status_code == 403
+    for active in (False, True):
+        assert call("admin", "PUT", f"/people/{number}/active", json={"active": active}).status_code == 204
+        assert there.person("new").active == active
     assert call("shop-admin", "PUT", f"/people/{number}/roles/生产车间", json={"role": None}).status_code == 204
     assert call("admin", "PUT", f"/people/{number}/active", json={"active": False}).status_code == 204
     assert call("admin", "POST", "/departments", json={"name": "新部门"}).status_code == 403
@@ -121,7 +155,7 @@ def test_an_entry_is_not_there_for_a_call_from_another_department(call: Call, th
                 answer = call(name, method, at, json=sent, params={"older": 1, "newer": 1})
                 assert (answer.status_code, answer.json()["error"]) == (404, "not_there"), (name, method, at)
             tried += 1
-    assert tried == 9
+    assert tried == 10
 
 
 def test_a_token_ends_when_it_should(there: World, call: Call) -> None:

@@ -125,6 +125,38 @@ def test_the_certificate_is_made_once_and_anew_before_it_ends_or_for_another_hos
     assert (tmp_path / "tls" / "ca.crt").read_bytes() == trusted, "browsers need not be told again"
 
 
+def test_a_certificate_that_cannot_be_made_leaves_the_one_that_is_there(tmp_path: Path) -> None:
+    made = own_certificate(tmp_path, "localhost", NOW)
+    before = made.certificate.read_bytes(), made.key.read_bytes()
+    for host, later in (("a b", 0), ("", 0), ("portal.example.com", 4000)):
+        with pytest.raises(ConfigError):
+            own_certificate(tmp_path, host, NOW + timedelta(days=later))
+        assert (made.certificate.read_bytes(), made.key.read_bytes()) == before
+
+
+@pytest.mark.parametrize("damage", ["no certificate", "no key", "key of another", "half written"])
+def test_a_pair_that_was_left_half_changed_is_made_anew(tmp_path: Path, damage: str) -> None:
+    made = own_certificate(tmp_path / "a", "localhost", NOW)
+    other = own_certificate(tmp_path / "b", "localhost", NOW)
+    if damage == "key of another":
+        shutil.copy(other.key, made.key)
+    elif damage == "half written":
+        made.certificate.write_bytes(b"-----BEGIN CERTIFICATE-----\n")
+        (made.key.parent / ".server.key.new").write_bytes(b"x")
+    else:
+        (made.certificate if damage == "no certificate" else made.key).unlink()
+    again = own_certificate(tmp_path / "a", "localhost", NOW)
+    given_certificate(again.certificate, again.key)
+    assert stat.S_IMODE(again.key.stat().st_mode) == 0o600
+    assert not list(again.key.parent.glob(".*"))
+
+
+@pytest.mark.parametrize("host", ["门户.example.com", "127.0.0.1", "::1", "localhost"])
+def test_a_certificate_for_a_host_is_made_once(tmp_path: Path, host: str) -> None:
+    content = own_certificate(tmp_path, host, NOW).certificate.read_bytes()
+    assert own_certificate(tmp_path, host, NOW).certificate.read_bytes() == content
+
+
 def test_whoever_trusts_the_authority_trusts_the_portal(tmp_path: Path) -> None:
     made = own_certificate(tmp_path, "localhost", datetime.now(UTC))
     assert given_certificate(made.certificate, made.key).authority is None

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import random
+from datetime import timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from lepton_fed.portal.acting import Acting
+from lepton_fed.portal.entries import reading, writing
+from lepton_fed.portal.entries.content import Content
 from lepton_fed.portal.finding.index import MARK, PASSAGE, TsVector, filled
 from lepton_fed.portal.finding.search import PAGE, Asked, find, published
 from lepton_fed.portal.finding.words import MOST_TOKENS, spans, terms, tokens
+from lepton_fed.portal.people.rights import used_shelves
+from tests.portal.browser import Browser
 from tests.portal.world import World
 
 TEXTS = {
@@ -194,3 +199,43 @@ def test_what_was_found_is_marked_in_the_text_as_it_is() -> None:
     assert marked == ["Lepton", "LEPTON", "图纸"]
     assert spans("ẞß", "ss") == []
     assert spans("a", "。") == []
+
+
+def test_policies_are_asked_about_shelves_with_entries_alone(there: World) -> None:
+    number = there.publish("题", audience="everyone")
+    with there.acting("author") as acting:
+        for base, named in enumerate((["生产车间"], ["供应链部门"], ["生产车间", "供应链部门"]), 1):
+            text = Content.given(title="题", body="文", audience="named", named=named)
+            writing.revise(acting, number, text, base=base)
+        assert [shelf.audience for shelf in used_shelves(acting.connection).values()] == ["everyone"]
+
+
+def test_what_no_database_keeps_is_found_nowhere_and_not_kept(either: World) -> None:
+    number = either.publish("题")
+    with either.acting("author") as acting:
+        reading.comment(acting, number, "甲\0乙")
+        assert reading.comments(acting, number)[0].text == "甲乙"
+        for asked in (Asked(department="\0"), Asked(kind="\0"), Asked(tag="\0"), Asked(text="\0")):
+            assert find(acting, asked).total == 0
+        writing.move(acting, number, "confirm", revision=1, reason="a\0")
+
+
+def test_a_confirmation_does_not_make_an_entry_new(there: World) -> None:
+    number = there.publish("题")
+    there.clock.forward(days=100)
+    there.send(number, "author", "confirm")
+    with there.acting("reader") as acting:
+        (hit,) = find(acting, Asked()).hits
+    assert hit.published == there.clock.now.date() - timedelta(days=100)
+
+
+def test_a_script_that_searches_gets_the_count_and_the_pages_of_what_it_asked_for(there: World) -> None:
+    for k in range(PAGE + 1):
+        there.publish(f"齿轮 {k}")
+    browser = Browser.before(there.portal).sign_in("reader")
+    part = browser.get("/search?q=齿轮", headers={"HX-Request": "true"}).text
+    assert "<html" not in part
+    assert f"{PAGE + 1} entries" in part
+    assert "page=2" in part
+    back = {"HX-Request": "true", "HX-History-Restore-Request": "true"}
+    assert "<html" in browser.get("/search?q=齿轮", headers=back).text

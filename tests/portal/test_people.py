@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 
 from lepton_fed.errors import ConfigError
+from lepton_fed.portal import composing
 from lepton_fed.portal.errors import Forbidden, PortalError, TooMany
 from lepton_fed.portal.people import accounts, administration
 from lepton_fed.portal.people.limits import Limit
 from lepton_fed.portal.people.passwords import Passwords
-from lepton_fed.portal.people.person import Person, sign_in_name
+from lepton_fed.portal.people.person import Person, said_name, sign_in_name
 from lepton_fed.portal.people.rights import Action, Rights, Shelf
 from lepton_fed.storage.portal_tables import ROLES
 from tests.portal.world import PASSWORD, World, cheap
@@ -67,6 +68,16 @@ def test_a_policy_that_cannot_be_used_keeps_the_portal_closed(tmp_path: Path, te
     (tmp_path / "policies" / "own.cedar").write_text(text, "utf-8")
     with pytest.raises(ConfigError, match=r"own\.cedar"):
         Rights.read(tmp_path)
+
+
+@pytest.mark.parametrize("named", ['Person::"3"', 'Person::"asked"'])
+@pytest.mark.parametrize("form", ["permit (principal == {}, action, resource);",
+                                  "forbid (principal, action, resource) when {{ principal == {} }};"])  # fmt: skip
+def test_a_policy_about_a_single_person_keeps_the_portal_closed(form: str, named: str) -> None:
+    with pytest.raises(ConfigError, match=r"own\.cedar .* names a single Person"):
+        Rights({"own.cedar": form.format(named)})
+    with pytest.raises(ConfigError, match="a single Shelf"):
+        Rights({"own.cedar": 'forbid (principal, action, resource == Shelf::"1");'})
 
 
 @pytest.mark.parametrize("password", ["short", "a" * 20, "my-author-name", "x" * 2000, "aabbaabbaabb"])
@@ -133,3 +144,23 @@ def test_a_limit_counts_each_place_by_itself_and_forgets() -> None:
         limit.count("a", 30.0)
     assert told.value.seconds == 30
     limit.count("a", 60.5)
+
+
+MARKS = "\u0301" * 20_000 + "\u0327" * 20_000
+
+
+@pytest.mark.parametrize("text", ["a" + MARKS, "a" * 257, "a" + "\u0301" * 31])
+def test_what_would_take_long_to_compose_is_no_name_and_no_password(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    kept = cheap().hashed(PASSWORD, "author")
+    seen: list[str] = []
+    monkeypatch.setattr(composing.unicodedata, "normalize", lambda form, t: seen.append(t) or t)
+    for read in (sign_in_name, said_name):
+        with pytest.raises(PortalError):
+            read(text)
+    assert not cheap().fits(kept, text * 20)
+    assert max(map(len, seen), default=0) <= 1, "nothing but single letters, to see whether they are marks"
+
+
+def test_marks_are_known_by_what_they_become() -> None:
+    assert composing.has_long_run_of_marks("\uff9e\u0301\u0f73" * 11)
+    assert not composing.has_long_run_of_marks("e\u0301" * 1000 + "\u00b4" * 1000)

@@ -9,7 +9,10 @@ import pytest
 from fastapi.routing import APIRoute
 from starlette.routing import Mount
 
-from lepton_fed.portal.people import accounts, sessions
+from lepton_fed.portal.errors import TooMany, Unacceptable
+from lepton_fed.portal.people import accounts, sessions, signing_in
+from lepton_fed.portal.people.limits import Limit
+from lepton_fed.portal.people.signing_in import TRIES, guesses, sign_in
 from lepton_fed.portal.web.app import application
 from lepton_fed.portal.web.guard import HEADERS, LARGEST
 from lepton_fed.portal.web.visiting import COOKIE
@@ -149,23 +152,57 @@ def test_whoever_fails_to_sign_in_learns_nothing(there: World) -> None:
     assert answers[2][0] == 422
 
 
-def test_an_account_is_locked_after_ten_wrong_passwords_and_opens_by_itself(there: World) -> None:
-    from lepton_fed.portal.errors import Unacceptable
-    from lepton_fed.portal.people.signing_in import TRIES, sign_in
+def tried(there: World, limit: Limit, password: str, address: str, name: str = "Author") -> str:
+    portal, now = there.portal, there.clock.now
+    of = {"name": name, "password": password, "address": address, "agent": ""}
+    return sign_in(portal.database, portal.passwords, limit, now, **of)
 
-    def tried(password: str) -> str:
-        portal = there.portal
-        return sign_in(
-            portal.database, portal.passwords, there.clock.now, name="Author", password=password, address="", agent=""
-        )
 
-    for _ in range(TRIES):
+@pytest.mark.parametrize("name", ["Author", "nobody"])
+def test_a_name_is_tried_ten_times_from_one_place_and_goes_on_from_another(there: World, name: str) -> None:
+    limit = guesses()
+    for typed in [name, name.upper()] * (TRIES // 2):
         with pytest.raises(Unacceptable):
-            tried("wrong")
-    with pytest.raises(Unacceptable):
-        tried(PASSWORD)
+            tried(there, limit, "wrong", "10.0.0.1", typed)
+    with pytest.raises(TooMany):
+        tried(there, limit, PASSWORD, "10.0.0.1", name)
+    assert tried(there, limit, PASSWORD, "10.0.0.2", "author"), "nobody is locked out by somebody else"
     there.clock.forward(minutes=16)
-    assert tried(PASSWORD)
+    assert tried(there, limit, PASSWORD, "10.0.0.1", "author")
+
+
+def test_whoever_signs_in_well_is_not_counted(there: World) -> None:
+    limit = guesses()
+    for _ in range(TRIES + 1):
+        assert tried(there, limit, PASSWORD, "10.0.0.1")
+
+
+def test_an_account_is_locked_where_it_is_tried_from_everywhere_and_opens_by_itself(
+    there: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(signing_in, "EVERYWHERE", 3)
+    for k in range(3):
+        with pytest.raises(Unacceptable):
+            tried(there, guesses(), "wrong", f"10.0.0.{k}")
+    with pytest.raises(Unacceptable):
+        tried(there, guesses(), PASSWORD, "10.0.0.9")
+    there.clock.forward(minutes=16)
+    assert tried(there, guesses(), PASSWORD, "10.0.0.9")
+
+
+def test_the_current_password_is_not_guessed_on_the_account_page(there: World) -> None:
+    browser = Browser.before(there.portal).sign_in("author")
+    codes = [browser.fill("/account/password", current="x", chosen="another long 密码").status_code for _ in range(11)]
+    assert codes == [422] * 10 + [429]
+
+
+def test_a_password_that_was_changed_meanwhile_is_not_changed_again(there: World) -> None:
+    author = there.person("author").id
+    with there.portal.database.writing() as connection:
+        kept = accounts.kept_password(connection, author)
+        accounts.set_password(connection, author, "reset by an administrator")
+    with pytest.raises(Unacceptable), there.portal.database.writing() as connection:
+        accounts.set_password(connection, author, "by a session that is over", instead_of=kept)
 
 
 def test_signing_in_is_refused_where_it_is_tried_too_often(there: World) -> None:

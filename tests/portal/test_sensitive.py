@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lepton_fed.portal.entries.sensitive import (
+    RULES,
     found,
     is_card_number,
     is_credit_code,
@@ -27,10 +28,16 @@ KNOWN = {
     "token=abcDEF123, then": ("secret", "token=****, then"),
     "联系人：王芳，": ("person", "联系人：王****，"),
     "座机010-62345678转": ("landline", "座机010****78转"),
+    "密码: P*ssw0rd!9": ("secret", "密码: ****"),
+    "密码：**hunter2**": ("secret", "密码：****"),
+    "token=" + "x" * 300 + "*后": ("secret", "token=****"),
+    "-----BEGIN RSA PRIVATE KEY-----\nMIG\n**注意**": ("key", "****"),
     "-----BEGIN PRIVATE KEY-----\nMIG\n-----END PRIVATE KEY-----\n后": ("key", "****\n后"),
 }
 
 HARMLESS = (
+    "密码：****",
+    "密码：********",
     "版本 1.2.3.4.5",
     "本机 127.0.0.1 与 0.0.0.0",
     "身份证110105194912310021的校验位不对",
@@ -60,6 +67,14 @@ def test_what_is_masked_holds_nothing_sensitive_any_more(parts: list[str]) -> No
     text = "，".join(parts)
     once = masked(text, found(text))
     assert found(once) == ()
+
+
+def test_a_secret_is_looked_for_across_a_few_blanks_and_never_across_any_number_of_them() -> None:
+    assert [one.kind for one in found("password  is  =  hunter2")] == ["secret"]
+    assert found("password" + " " * 9 + "= hunter2") == ()
+    pattern = next(rule.pattern.pattern for rule in RULES if rule.kind == "secret")
+    assert r"\s*" not in pattern
+    assert r"\s+" not in pattern
 
 
 def test_check_digits_tell_a_number_from_one_with_a_wrong_digit() -> None:

@@ -16,7 +16,7 @@ from lepton_fed.portal.federation.audit_log import word_of
 from lepton_fed.portal.federation.policies import VERBS
 from lepton_fed.portal.federation.runs import PARTS
 from lepton_fed.portal.wording import LANGUAGES, preferred, wording
-from lepton_fed.storage.portal_tables import AUDIENCES, KINDS, MOVES, ROLES, STATES
+from lepton_fed.storage.portal_tables import AUDIENCES, KINDS, MOVES, NOTED, ROLES, STATES
 from lepton_fed.storage.run_record import STATUSES
 
 HOME = Path(lepton_fed.portal.__file__).parent
@@ -58,7 +58,7 @@ def asked() -> set[str]:
 
 def made() -> set[str]:
     """Keys that are put together from a word of the tables."""
-    words = {"state": STATES, "kind": KINDS, "audience": AUDIENCES, "role": ROLES, "move": MOVES, "moved": MOVES}
+    words = {"state": STATES, "kind": KINDS, "audience": AUDIENCES, "role": ROLES, "move": MOVES, "moved": NOTED}
     words |= {"sensitive": tuple(rule.kind for rule in RULES), "differences": ("same", "gone", "new")}
     words |= {"step_state": tuple(State), "fed_state": (*STATUSES, "cancelled"), "part": PARTS, "verb": VERBS}
     words |= {"part_in": ("source", "target", "none"), "ledger": ("none", "department", "not_yours")}

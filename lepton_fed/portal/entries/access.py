@@ -1,7 +1,8 @@
 """Whether a person may see an entry, or one of its revisions, and what else they may do with it.
 
-Readers see what is published on a shelf that they may read. Whoever may write or review there sees drafts as well. For
-everybody else an entry is not there: the answer is the same as for a number that nobody has.
+Readers see what is published on a shelf that they may read. Whoever may write or review there sees drafts as well,
+those for other readers only where policies let them write or review for these, too. For everybody else an entry is not
+there: the answer is the same as for a number that nobody has.
 """
 
 from __future__ import annotations
@@ -12,11 +13,25 @@ from sqlalchemy import select
 
 from lepton_fed.portal.acting import Acting
 from lepton_fed.portal.entries.states import Mover
-from lepton_fed.portal.entries.tables import ENTRY, MOVE, REVISION, Entry, Revision, entry_of, revision_of
+from lepton_fed.portal.entries.tables import (
+    ENTRY,
+    MOVE,
+    REVISION,
+    Entry,
+    Revision,
+    Saved,
+    entry_of,
+    revision_of,
+    saved_of,
+)
 from lepton_fed.portal.errors import NotThere
-from lepton_fed.portal.people.rights import shelf_of
+from lepton_fed.portal.people.rights import Action, shelf_of
 
 LARGEST = 2**63 - 1
+MOST_LISTED = 200
+"""Revisions; an older one is still there by its number."""
+
+_WORKING: tuple[Action, ...] = ("write", "review")
 
 
 @dataclass(frozen=True)
@@ -43,9 +58,12 @@ def seen(acting: Acting, number: int, *, to_change: bool = False) -> Access:
     if row is None:
         raise NotThere
     entry = entry_of(row)
-    shelf = shelf_of(acting.connection, entry.shelf)
+    shelf, next_shelf = (shelf_of(acting.connection, one) for one in (entry.shelf, newest_shelf(acting, entry)))
     reads = entry.published is not None and acting.rights.may(acting.person, "read", shelf)
-    writes, reviews = (acting.rights.may(acting.person, action, shelf) for action in ("write", "review"))
+    # What is decided about the newest revision decides for whom it will be.
+    writes, reviews = (
+        all(acting.rights.may(acting.person, action, one) for one in (shelf, next_shelf)) for action in _WORKING
+    )
     if not (reads or writes or reviews):
         raise NotThere
     return Access(entry, reads, writes, reviews)
@@ -53,21 +71,32 @@ def seen(acting: Acting, number: int, *, to_change: bool = False) -> Access:
 
 def revision(acting: Acting, access: Access, number: int) -> Revision:
     """A revision of it; NotThere for readers unless it was published, and for them."""
+    if not 0 < number < 2**31:
+        raise NotThere
     where = (REVISION.c.entry == access.entry.id, REVISION.c.number == number)
     row = acting.connection.execute(select(REVISION).where(*where)).mappings().first()
-    if row is None or not 0 < number < 2**31:
+    if row is None:
         raise NotThere
     found = revision_of(row)
-    if not access.works and not _was_published_for(acting, found):
+    if not _is_for(acting, access, found):
         raise NotThere
     return found
 
 
-def revisions(acting: Acting, access: Access) -> list[Revision]:
-    """Those of its revisions that this person may see, the newest first."""
-    wanted = select(REVISION).where(REVISION.c.entry == access.entry.id).order_by(REVISION.c.number.desc())
-    found = [revision_of(row) for row in acting.connection.execute(wanted).mappings()]
-    return [one for one in found if access.works or _was_published_for(acting, one)]
+def revisions(acting: Acting, access: Access) -> list[Saved]:
+    """Those of its newest so many revisions that this person may see, the newest first, without their texts."""
+    columns = [REVISION.c[name] for name in Saved.__dataclass_fields__]
+    wanted = select(*columns).where(REVISION.c.entry == access.entry.id).order_by(REVISION.c.number.desc())
+    rows = acting.connection.execute(wanted.limit(MOST_LISTED)).mappings()
+    return [one for one in map(saved_of, rows) if _is_for(acting, access, one)]
+
+
+def newest_shelf(acting: Acting, entry: Entry) -> int:
+    """The shelf of its newest revision: where it will stand if that is published."""
+    if entry.published == entry.newest:
+        return entry.shelf
+    where = (REVISION.c.entry == entry.id, REVISION.c.number == entry.newest)
+    return int(acting.connection.execute(select(REVISION.c.shelf).where(*where)).scalar_one())
 
 
 def mover(acting: Acting, access: Access) -> Mover:
@@ -76,10 +105,19 @@ def mover(acting: Acting, access: Access) -> Mover:
     since = (REVISION.c.entry == entry.id, REVISION.c.number > (entry.published or 0))
     own = select(REVISION.c.number).where(*since, REVISION.c.author == acting.person.id)
     wrote = acting.connection.execute(own).first() is not None
-    return Mover(access.writes, access.reviews, wrote)
+    return Mover(access.writes, access.reviews, wrote, standing=entry.published is not None)
 
 
-def _was_published_for(acting: Acting, found: Revision) -> bool:
+def _is_for(acting: Acting, access: Access, found: Saved) -> bool:
+    """Whether it was published for the person, or is for them to work on."""
+    if access.works:
+        shelf = shelf_of(acting.connection, found.shelf)
+        if any(acting.rights.may(acting.person, action, shelf) for action in _WORKING):
+            return True
+    return _was_published_for(acting, found)
+
+
+def _was_published_for(acting: Acting, found: Saved) -> bool:
     where = (MOVE.c.entry == found.entry, MOVE.c.revision == found.number, MOVE.c.move == "publish")
     if acting.connection.execute(select(MOVE.c.id).where(*where)).first() is None:
         return False

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import date
 
+from lepton_fed.portal.composing import MOST_MARKS, composed, has_long_run_of_marks
 from lepton_fed.portal.entries import sensitive
 from lepton_fed.portal.entries.sensitive import Finding
 from lepton_fed.portal.errors import Unacceptable
@@ -56,9 +56,9 @@ class Content:
         """As it comes from a form, a file or a program: composed, without control characters, each tag once."""
         listed = _SEPARATOR.split(tags) if isinstance(tags, str) else tags
         return cls(
-            title=" ".join(_clean(title).split()),
-            body=_clean(body.replace("\r\n", "\n").replace("\r", "\n")),
-            tags=tuple(dict.fromkeys(tag for tag in (" ".join(_clean(one).split()) for one in listed) if tag)),
+            title=" ".join(_clean(title, "title", most=LONGEST_TITLE).split()),
+            body=_clean(body.replace("\r\n", "\n").replace("\r", "\n"), "body", most=LONGEST_BODY),
+            tags=tuple(dict.fromkeys(tag for tag in map(_tag, listed) if tag)),
             audience=audience,
             named=tuple(sorted(set(named))) if audience == "named" else (),
             review_by=review_by,
@@ -75,10 +75,26 @@ class Content:
     def masked(self) -> Content:
         """The same with whatever looks sensitive masked."""
         title, body = self.found()
-        return replace(self, title=sensitive.masked(self.title, title), body=sensitive.masked(self.body, body))
+        tags = tuple(dict.fromkeys(map(sensitive.without, self.tags)))
+        masked = sensitive.masked(self.title, title), sensitive.masked(self.body, body)
+        return replace(self, title=masked[0], body=masked[1], tags=tags)
+
+    @property
+    def found_in_tags(self) -> int:
+        """How many places look sensitive in its tags."""
+        return sum(len(sensitive.found(tag)) for tag in self.tags)
 
 
-def _clean(text: str) -> str:
+def _tag(text: str) -> str:
+    return " ".join(_clean(text, "tags", most=MOST_TAGS, longest=LONGEST_TAG).split())
+
+
+def _clean(text: str, what: str, *, most: int, longest: int = 0) -> str:
     # Lone surrogates cannot be stored.
     whole = text.encode("utf-8", "replace").decode("utf-8")
-    return unicodedata.normalize("NFC", whole).translate(_CONTROL)
+    try:
+        return composed("NFC", whole, longest or most).translate(_CONTROL)
+    except ValueError:
+        if has_long_run_of_marks(whole):
+            raise Unacceptable("marks", most=MOST_MARKS) from None
+        raise Unacceptable(what, most=most, longest=longest) from None

@@ -1,8 +1,13 @@
-"""What two revisions differ in: lines that went and came, and within a changed line the characters."""
+"""What two revisions differ in: lines that went and came, and within a changed line the characters.
+
+Whatever two texts are, the answer comes at once: where comparing every line with every other could take long, what lies
+between the first change and the last is shown as gone and new, line by line.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from itertools import zip_longest
@@ -12,7 +17,8 @@ Mark = Literal["same", "gone", "new"]
 CONTEXT = 3
 """Unchanged lines that are shown around a change."""
 
-_LONG = 2_000
+MOST_STEPS = 200_000_000
+"""Of comparing; difflib takes at most so many as lines times pairs of equal lines."""
 
 
 @dataclass(frozen=True)
@@ -35,10 +41,9 @@ class Line:
 def differences(older: str, newer: str) -> tuple[Line, ...]:
     """The changed lines with some around them; empty where nothing changed."""
     before, after = older.split("\n"), newer.split("\n")
-    matcher = SequenceMatcher(None, before, after, autojunk=False)
     shown: list[Line] = []
     last = 0
-    for group in matcher.get_grouped_opcodes(CONTEXT):
+    for group in _groups(before, after):
         skipped = group[0][1] - last
         for tag, i1, i2, j1, j2 in group:
             lines = _lines(tag, before[i1:i2], after[j1:j2])
@@ -46,6 +51,43 @@ def differences(older: str, newer: str) -> tuple[Line, ...]:
             skipped = 0
             last = i2
     return tuple(shown)
+
+
+def _groups(before: Sequence[str], after: Sequence[str]) -> Iterator[Sequence[tuple[str, int, int, int, int]]]:
+    """As difflib groups changes: (tag, lines [i1, i2) of `before`, lines [j1, j2) of `after`)."""
+    if before == after:
+        return
+    head = _alike(before, after)
+    tail = _alike(before[head:][::-1], after[head:][::-1])
+    first, i, j = max(0, head - CONTEXT), len(before) - tail, len(after) - tail
+    more = min(CONTEXT, tail)
+    one, other = before[first : i + more], after[first : j + more]
+    if steps(one, other) > MOST_STEPS:
+        yield (
+            ("equal", first, head, first, head),
+            ("replace", head, i, head, j),
+            ("equal", i, i + more, j, j + more),
+        )
+        return
+    for group in SequenceMatcher(None, one, other, autojunk=False).get_grouped_opcodes(CONTEXT):
+        yield [(tag, i1 + first, i2 + first, j1 + first, j2 + first) for tag, i1, i2, j1, j2 in group]
+
+
+def steps(before: Sequence[str], after: Sequence[str]) -> int:
+    """More than difflib takes to compare these."""
+    one, other = Counter(before), Counter(after)
+    pairs = sum(count * other[line] for line, count in one.items())
+    return min(len(before), len(after)) * (len(before) + pairs)
+
+
+def _alike(before: Sequence[str], after: Sequence[str]) -> int:
+    """How many lines, or characters, both begin with."""
+    count = 0
+    for a, b in zip(before, after, strict=False):
+        if a != b:
+            break
+        count += 1
+    return count
 
 
 def _with_skipped(lines: Iterator[Line], skipped: int) -> Iterator[Line]:
@@ -64,12 +106,19 @@ def _lines(tag: str, before: list[str], after: list[str]) -> Iterator[Line]:
 
 
 def _within(before: str | None, after: str | None) -> tuple[tuple[Part, ...] | None, tuple[Part, ...] | None]:
-    """Both lines in parts; what one has alone is changed as a whole."""
-    if before is None or after is None or max(len(before), len(after)) > _LONG:
-        return tuple(None if line is None else (Part(line, True),) for line in (before, after))  # type: ignore[return-value]
-    matcher = SequenceMatcher(None, before, after, autojunk=False)
-    gone, new = [], []
-    for tag, i1, i2, j1, j2 in matcher.get_opcodes():
-        gone += [Part(before[i1:i2], tag != "equal")] * (i2 > i1)
-        new += [Part(after[j1:j2], tag != "equal")] * (j2 > j1)
-    return tuple(gone), tuple(new)
+    """Both lines in parts: from the first character that differs to the last; what one has alone is all of it new."""
+    if before is None or after is None:
+        return _one(before), _one(after)
+    head = _alike(before, after)
+    tail = _alike(before[head:][::-1], after[head:][::-1])
+    return _parts(before, head, tail), _parts(after, head, tail)
+
+
+def _one(line: str | None) -> tuple[Part, ...] | None:
+    return None if line is None else (Part(line, True),)
+
+
+def _parts(line: str, head: int, tail: int) -> tuple[Part, ...]:
+    end = len(line) - tail
+    parts = (Part(line[:head]), Part(line[head:end], True), Part(line[end:]))
+    return tuple(part for part in parts if part.text)

@@ -1,10 +1,13 @@
 """Markdown as HTML that can do no harm: written without HTML of its own, and then cleaned of whatever is not known.
 
 Tables, task lists and links as GitHub has them. Links to other places say nothing of where they were followed from.
+There are no pictures: nothing can be put here for them to show, one from elsewhere would tell elsewhere who reads this
+and when, and one with the path of an entry would open that entry in the name of whoever looks.
 """
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -27,7 +30,6 @@ _TAGS = frozenset(
         "h5",
         "h6",
         "hr",
-        "img",
         "input",
         "label",
         "li",
@@ -49,7 +51,6 @@ _TAGS = frozenset(
 )
 _ATTRIBUTES = {
     "a": {"href", "title"},
-    "img": {"src", "alt", "title"},
     "input": {"type", "checked", "disabled"},
     "li": {"class"},
     "ul": {"class"},
@@ -58,6 +59,10 @@ _ATTRIBUTES = {
     "td": {"align"},
     "code": {"class"},
 }
+MOST_CELLS = 30_000
+"""Of a text's tables; with more they are shown as they were written. A thousand columns need but a letter for a row."""
+
+_TASK = re.compile(r"\[([ xX])\] ")
 _CLASSES = {"task-list-item", "contains-task-list"}
 
 
@@ -66,7 +71,7 @@ def rendered(text: str) -> str:
     import nh3
 
     return nh3.clean(
-        _writer().render(text),
+        _writer(tables=cells(text) <= MOST_CELLS).render(text),
         tags=set(_TAGS),
         attributes=_ATTRIBUTES,
         attribute_filter=_filtered,
@@ -75,15 +80,45 @@ def rendered(text: str) -> str:
     )
 
 
-@lru_cache(maxsize=1)
-def _writer() -> MarkdownIt:
-    from markdown_it import MarkdownIt
-    from mdit_py_plugins.tasklists import tasklists_plugin
+def cells(text: str) -> int:
+    """As many as its tables can have at most: a row has as many as the first one, however little is written in it."""
+    blocks = (block.split("\n") for block in text.split("\n\n"))
+    return sum(len(lines) * max(line.count("|") for line in lines) for lines in blocks)
 
-    made = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
-    made.use(tasklists_plugin, label=True)
+
+@lru_cache(maxsize=2)
+def _writer(*, tables: bool) -> MarkdownIt:
+    from markdown_it import MarkdownIt
+
+    made = MarkdownIt("commonmark", {"html": False}).enable("strikethrough").disable("image")
+    if tables:
+        made.enable("table")
+    made.core.ruler.push("tasks", _tasks)
     made.core.ruler.push("below_the_title", _below_the_title)
     return made
+
+
+def _tasks(state: StateCore) -> None:
+    """`[ ]` and `[x]` at the beginning of a list's item are boxes: one look at each token, however long the list is."""
+    from markdown_it.token import Token
+
+    lists: list[Token] = []
+    for item, paragraph, inline in zip(state.tokens, state.tokens[1:], state.tokens[2:], strict=False):
+        if item.type in ("bullet_list_open", "ordered_list_open"):
+            lists.append(item)
+        elif item.type in ("bullet_list_close", "ordered_list_close"):
+            lists.pop()
+        elif item.type == "list_item_open" and paragraph.type == "paragraph_open" and inline.children:
+            first = inline.children[0]
+            found = _TASK.match(first.content)
+            if found is None:
+                continue
+            box = f'<label><input type="checkbox" disabled{" checked" * (found[1] != " ")}> '
+            first.content = first.content[found.end() :]
+            before, after = (Token("html_inline", "", 0, content=html) for html in (box, "</label>"))
+            inline.children = [before, *inline.children, after]
+            item.attrSet("class", "task-list-item")
+            lists[-1].attrSet("class", "contains-task-list")
 
 
 def _below_the_title(state: StateCore) -> None:
@@ -99,7 +134,4 @@ def _filtered(tag: str, attribute: str, value: str) -> str | None:
         return " ".join(kept) or None
     if (tag, attribute) == ("input", "type"):
         return value if value == "checkbox" else None
-    if (tag, attribute) == ("img", "src"):
-        # A picture from elsewhere would tell elsewhere who reads this, and when.
-        return value if value.startswith("/") and not value.startswith("//") else None
     return value

@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, insert, or_, select, update
 from lepton_fed.portal.acting import Acting
 from lepton_fed.portal.entries import access, states
 from lepton_fed.portal.entries.access import Access
+from lepton_fed.portal.entries.sensitive import without
 from lepton_fed.portal.entries.tables import COMMENT, ENTRY, MOVE, USE, Entry, Revision, entry_of
 from lepton_fed.portal.errors import Forbidden, Unacceptable
 from lepton_fed.portal.once import added_once
@@ -101,35 +102,37 @@ def note_help(acting: Acting, number: int) -> int:
     if found.entry.published is None or _is_theirs(acting, found):
         raise Forbidden("own_help")
     where = (USE.c.entry == number, USE.c.person == acting.person.id)
-    known = acting.connection.execute(select(USE.c.helped).where(*where)).first()
-    if known is None:
+    if acting.connection.execute(select(USE.c.entry).where(*where)).first() is None:
         _add_use(acting, number)
-    if known is not None and known[0] is not None:
-        return found.entry.helped
-    acting.connection.execute(update(USE).where(*where).values(helped=acting.now))
+    # Of two requests at once one sets it, and that one counts.
+    marked = update(USE).where(*where, USE.c.helped.is_(None)).values(helped=acting.now, owner=found.entry.owner)
+    if acting.connection.execute(marked).rowcount != 1:
+        return int(acting.connection.execute(select(ENTRY.c.helped).where(ENTRY.c.id == number)).scalar_one())
     added = update(ENTRY).where(ENTRY.c.id == number).values(helped=ENTRY.c.helped + 1)
     return int(acting.connection.execute(added.returning(ENTRY.c.helped)).scalar_one())
 
 
 def comment(acting: Acting, number: int, text: str) -> None:
-    """Say something about an entry that one may see."""
+    """Say something about an entry that one may see; what looks sensitive in it is masked."""
     access.seen(acting, number)
-    said = text.strip()
+    said = text.replace("\0", "").strip()
     if not 0 < len(said) <= LONGEST_COMMENT:
         raise Unacceptable("comment", most=LONGEST_COMMENT)
-    values = {"entry": number, "person": acting.person.id, "time": acting.now, "text": said}
+    values = {"entry": number, "person": acting.person.id, "time": acting.now, "text": without(said)}
     acting.connection.execute(insert(COMMENT).values(values))
 
 
 def comments(acting: Acting, number: int) -> list[Said]:
-    """What was said about it, in order."""
+    """What was said about it, in order: the newest so many."""
     wanted = (
         select(COMMENT, PERSON.c.shown)
         .join(PERSON, PERSON.c.id == COMMENT.c.person)
         .where(COMMENT.c.entry == number)
-        .order_by(COMMENT.c.id)
+        .order_by(COMMENT.c.id.desc())
+        .limit(MOST_LISTED)
     )
-    return [Said(r["id"], r["shown"], r["time"], r["text"]) for r in acting.connection.execute(wanted).mappings()]
+    rows = acting.connection.execute(wanted).mappings().all()
+    return [Said(r["id"], r["shown"], r["time"], r["text"]) for r in reversed(rows)]
 
 
 def moves(acting: Acting, found: Access) -> list[Said]:
@@ -141,6 +144,7 @@ def moves(acting: Acting, found: Access) -> list[Said]:
         .join(PERSON, PERSON.c.id == MOVE.c.person)
         .where(MOVE.c.entry == found.entry.id)
         .order_by(MOVE.c.id.desc())
+        .limit(MOST_LISTED)
     )
     rows = acting.connection.execute(wanted).mappings()
     return [Said(r["id"], r["shown"], r["time"], r["reason"], r["move"], r["revision"]) for r in rows]
@@ -156,7 +160,6 @@ def to_do(acting: Acting) -> ToDo:
     waiting = _listed(acting, [ENTRY.c.state == "in_review", ENTRY.c.shelf.in_(reviewed)])
     stale = [
         ENTRY.c.published.is_not(None),
-        ENTRY.c.state == "published",
         ENTRY.c.review_by < acting.now.date(),
         or_(own, ENTRY.c.shelf.in_(reviewed)),
         ENTRY.c.shelf.in_([*reviewed, *written]),
@@ -176,6 +179,10 @@ def _listed(acting: Acting, where: Sequence[ColumnElement[bool]]) -> list[Entry]
 
 
 def _may_decide(acting: Acting, entry: Entry) -> bool:
+    """Whether they may review for the readers that it is meant for, and wrote none of it."""
+    shelf = shelf_of(acting.connection, access.newest_shelf(acting, entry))
+    if not acting.rights.may(acting.person, "review", shelf):
+        return False
     return not access.mover(acting, Access(entry, reads=False, writes=False, reviews=True)).wrote
 
 
@@ -185,6 +192,6 @@ def _is_theirs(acting: Acting, found: Opened) -> bool:
 
 def _add_use(acting: Acting, entry: int) -> None:
     who = {"person": acting.person.id, "department": acting.person.department}
-    values = {"entry": entry, **who, "first": acting.now, "last": acting.now, "helped": None}
+    values = {"entry": entry, **who, "first": acting.now, "last": acting.now, "helped": None, "owner": None}
     if added_once(acting.connection, USE, values):
         acting.connection.execute(update(ENTRY).where(ENTRY.c.id == entry).values(opened=ENTRY.c.opened + 1))

@@ -59,6 +59,11 @@ def masked(text: str, findings: tuple[Finding, ...]) -> str:
     return "".join([*parts, text[last:]])
 
 
+def without(text: str) -> str:
+    """The text with whatever looks sensitive masked: for what is written without being asked."""
+    return masked(text, found(text))
+
+
 def is_identity_card(number: str) -> bool:
     """Eighteen characters whose last is the check digit of GB 11643."""
     total = sum(int(digit) * weight for digit, weight in zip(number[:17], _ID_WEIGHTS, strict=True))
@@ -102,10 +107,12 @@ RULES = (
     ),
     Rule(
         "secret",
-        # An end of a clause ends the secret, or it would swallow the next one.
+        # An end of a clause ends the secret, or it would swallow the next one. Blanks are few: of two unbounded runs
+        # of them side by side every division is tried.
         re.compile(
-            r"(?i)(?:password|passwd|pwd|secret|token|api[_-]?key|密码|口令|密钥)\s*(?:is|是|为)?\s*[=:：]\s*"
-            r"[\"']?([^\s\"'。；，！,;、<>]{4,200})"
+            r"(?i)(?:password|passwd|pwd|secret|token|api[_-]?key|密码|口令|密钥)"
+            r"\s{0,8}(?:(?:is|是|为)\s{0,8})?[=:：]\s{0,8}"
+            r"[\"']?([^\s\"'。；，！,;、<>]{4,})"
         ),
         _always,
         0,
@@ -140,7 +147,7 @@ def _places(text: str) -> Iterator[Finding]:
         for match in rule.pattern.finditer(text):
             group = 1 if rule.pattern.groups else 0
             part = match.group(group)
-            if "*" not in part and rule.holds(part):
+            if set(part) != {"*"} and rule.holds(part):
                 yield Finding(rule.kind, *match.span(group), _mask(part, rule))
 
 

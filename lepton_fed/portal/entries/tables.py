@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import cast
+from typing import Any, cast
 
 from sqlalchemy import RowMapping, Table
 
@@ -41,26 +41,42 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Revision:
-    """A text as it was saved; `masked`, `kept`: how many sensitive places were masked, and left as they are."""
+class Saved:
+    """A revision without its text; `review_by`: until when its author says that it holds, None: for as long as usual;
+    `masked`, `kept`: how many sensitive places were masked, and left as they are."""
 
     entry: int
     number: int
     shelf: int
     title: str
-    body: str
     tags: tuple[str, ...]
     author: int
     saved: datetime
+    review_by: date | None
     note: str
     masked: int
     kept: int
+
+
+@dataclass(frozen=True)
+class Revision(Saved):
+    """A text as it was saved."""
+
+    body: str
 
 
 def entry_of(row: RowMapping) -> Entry:
     return Entry(**{name: row[name] for name in Entry.__dataclass_fields__})
 
 
+def saved_of(row: RowMapping) -> Saved:
+    return Saved(**_saved(row))
+
+
 def revision_of(row: RowMapping) -> Revision:
-    values = {name: row[name] for name in Revision.__dataclass_fields__}
-    return Revision(**{**values, "tags": tuple(json.loads(values["tags"]))})
+    return Revision(body=row["body"], **_saved(row))
+
+
+def _saved(row: RowMapping) -> dict[str, Any]:
+    values = {name: row[name] for name in Saved.__dataclass_fields__}
+    return {**values, "tags": tuple(json.loads(values["tags"]))}

@@ -15,6 +15,7 @@ from sqlalchemy import delete, insert, update
 from lepton_fed.portal.acting import Acting
 from lepton_fed.portal.entries import access, states
 from lepton_fed.portal.entries.content import LONGEST_NOTE, Content
+from lepton_fed.portal.entries.sensitive import without
 from lepton_fed.portal.entries.tables import ENTRY, MOVE, REVISION, TAG, Revision
 from lepton_fed.portal.errors import Conflict, Forbidden, NotThere, Sensitive, Unacceptable
 from lepton_fed.portal.people import accounts
@@ -33,8 +34,8 @@ def begin(acting: Acting, department: str, kind: str, content: Content, *, sensi
     """A new entry of a department, as a draft; returns its number."""
     if kind not in KINDS:
         raise Unacceptable("kind", kinds=", ".join(KINDS))
+    shelf = _shelf_to_write(acting, department, content)
     chosen, masked, kept = _chosen(content, sensitive)
-    shelf = _shelf_to_write(acting, department, chosen)
     values = {
         "department": department,
         "shelf": shelf,
@@ -44,7 +45,7 @@ def begin(acting: Acting, department: str, kind: str, content: Content, *, sensi
         "state": "draft",
         "newest": 1,
         "published": None,
-        "review_by": chosen.review_by or (acting.now + HOLDS).date(),
+        "review_by": chosen.review_by,
         "made": acting.now,
         "changed": acting.now,
         "day": 0,
@@ -69,15 +70,13 @@ def revise(
         raise Conflict("changed_meanwhile")
     if entry.state not in states.REVISABLE:
         raise Conflict("in_review")
+    shelf = _shelf_to_write(acting, entry.department, content)
     chosen, masked, kept = _chosen(content, sensitive)
-    shelf = _shelf_to_write(acting, entry.department, chosen)
     newest = entry.newest + 1
     _add_revision(acting, number, newest, shelf, chosen, note, masked, kept)
     changes: dict[str, object] = {"newest": newest, "state": "draft", "changed": acting.now}
-    if chosen.review_by is not None:
-        changes["review_by"] = chosen.review_by
     if entry.published is None:
-        changes |= {"title": chosen.title, "shelf": shelf}
+        changes |= {"title": chosen.title, "shelf": shelf, "review_by": chosen.review_by}
         _set_tags(acting, number, chosen.tags)
     acting.connection.execute(update(ENTRY).where(ENTRY.c.id == number).values(changes))
     return newest
@@ -102,45 +101,62 @@ def move(acting: Acting, number: int, move: str, *, revision: int, reason: str =
     if entry.newest != revision:
         raise Conflict("changed_meanwhile")
     state = states.after(entry.state, move, access.mover(acting, found), reason)
-    values = {"entry": number, "revision": revision, "move": move, "person": acting.person.id, "time": acting.now}
-    acting.connection.execute(insert(MOVE).values(reason=reason.strip()[:LONGEST_NOTE], **values))
+    about = entry.published if entry.published is not None and move in ("retire", "confirm") else revision
+    _note_move(acting, number, about, move, reason)
     changes: dict[str, object] = {"state": state, "changed": acting.now}
+    newest = access.revision(acting, found, revision)
     if move == "publish":
-        changes |= _published(acting, number, access.revision(acting, found, revision))
+        changes |= _published(acting, number, newest)
     elif move == "retire":
         acting.words.remove(acting.connection, number)
-        changes |= {"published": None}
+        _set_tags(acting, number, newest.tags)
+        kept = {"title": newest.title, "shelf": newest.shelf, "review_by": newest.review_by}
+        changes |= {"published": None, **kept}
     elif move == "confirm":
-        changes |= {"review_by": until or (acting.now + HOLDS).date(), "day": _day(acting.now)}
+        changes |= {"review_by": until or (acting.now + HOLDS).date()}
     acting.connection.execute(update(ENTRY).where(ENTRY.c.id == number).values(changes))
     return state
 
 
+def _note_move(acting: Acting, number: int, revision: int, move: str, reason: str) -> None:
+    values = {"entry": number, "revision": revision, "move": move, "person": acting.person.id, "time": acting.now}
+    acting.connection.execute(insert(MOVE).values(reason=_said(reason), **values))
+
+
+def _said(text: str) -> str:
+    """A note or a reason as it is kept."""
+    return without(text.replace("\0", "").strip()[:LONGEST_NOTE])
+
+
 def give(acting: Acting, number: int, name: str) -> None:
-    """Make somebody else the owner: a person who may write there."""
+    """Make somebody else the owner: a person who may write there. Its owner does that, or whoever may review it.
+
+    Unacceptable in one sentence, whether nobody has that name or somebody who may not write there.
+    """
     found = access.seen(acting, number, to_change=True)
-    if not found.works:
+    if not (found.reviews or (found.works and found.entry.owner == acting.person.id)):
         raise Forbidden("not_yours")
     try:
         heir = accounts.named(acting.connection, name)
-    except NotThere:
-        raise Unacceptable("owner") from None
-    if not access.seen(replace(acting, person=heir), number).writes:
+        writes = access.seen(replace(acting, person=heir), number).writes
+    except (NotThere, Unacceptable):
+        writes = False
+    if not writes:
         raise Unacceptable("owner")
+    _note_move(acting, number, found.entry.newest, "give", heir.shown)
     acting.connection.execute(update(ENTRY).where(ENTRY.c.id == number).values(owner=heir.id))
 
 
 def _chosen(content: Content, sensitive: Choice) -> tuple[Content, int, int]:
-    """The content as its author wants it saved, and how many sensitive places are masked and kept in it."""
+    """The content as its author wants it saved, and how many sensitive places are masked and kept in it.
+
+    Of title and text an author is asked; tags alone are masked at once.
+    """
     title, body = content.found()
-    count = len(title) + len(body)
-    if not count:
-        return content, 0, 0
-    if sensitive == "mask":
-        return content.masked(), count, 0
-    if sensitive == "keep":
-        return content, 0, count
-    raise Sensitive(title, body)
+    count = len(title) + len(body) + content.found_in_tags
+    if (title or body) and sensitive == "ask":
+        raise Sensitive(title, body)
+    return (content, 0, count) if sensitive == "keep" else (content.masked(), count, 0)
 
 
 def _shelf_to_write(acting: Acting, department: str, content: Content) -> int:
@@ -167,7 +183,8 @@ def _add_revision(
             tags=json.dumps(list(content.tags), ensure_ascii=False),
             author=acting.person.id,
             saved=acting.now,
-            note=note.strip()[:LONGEST_NOTE],
+            review_by=content.review_by,
+            note=_said(note),
             masked=masked,
             kept=kept,
         )
@@ -182,6 +199,7 @@ def _published(acting: Acting, number: int, revision: Revision) -> dict[str, obj
         "published": revision.number,
         "title": revision.title,
         "shelf": revision.shelf,
+        "review_by": revision.review_by or (acting.now + HOLDS).date(),
         "day": _day(acting.now),
     }
 

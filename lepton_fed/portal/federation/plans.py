@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from lepton_fed.explaining import guards_at
 from lepton_fed.own_policies import troubles
 from lepton_fed.pipeline.foreseen import measurements
+from lepton_fed.portal.federation.policies import shown
+from lepton_fed.portal.federation.rights import Onlooker
 from lepton_fed.portal.federation.trouble import told
 from lepton_fed.portal.federation.watched import Watched
-from lepton_fed.preflight import SHOWN, foreseen
+from lepton_fed.preflight import SHOWN, Step, foreseen
 from lepton_fed.secrecy import audit
 
 
@@ -27,7 +29,9 @@ class Kind:
 
 @dataclass(frozen=True)
 class Refusal:
-    """A step that a department would refuse. `advice`: what would make it pass."""
+    """A step that a department would refuse. `advice`: what would make it pass; neither that nor a reason is there for
+    whoever may not read them.
+    """
 
     step: str
     owner: str
@@ -57,13 +61,13 @@ class PlanSeen:
         return sum(kind.refused for kind in self.kinds)
 
 
-def plan(watched: Watched) -> PlanSeen:
-    """As the files are now; Unreadable."""
+def plan(watched: Watched, onlooker: Onlooker) -> PlanSeen:
+    """As the files are now; Unreadable. What is in departments' own files is for whoever may inspect them."""
     federation = watched.federation()
     with told():
         guards = guards_at(federation, None)
         steps = foreseen(federation, guards, measurements(federation))
-        wrong = troubles(guards.values())
+        wrong = troubles(guard for guard in guards.values() if shown(guard, onlooker))
         sums = audit(federation.settings)
     denied = [step for step in steps if not step.decision.permitted]
     return PlanSeen(
@@ -71,10 +75,14 @@ def plan(watched: Watched) -> PlanSeen:
             Kind(kind, sum(s.kind == kind for s in steps), sum(s.kind == kind for s in denied))
             for kind in dict.fromkeys(step.kind for step in steps)
         ),
-        refusals=tuple(Refusal(s.what, s.owner, s.decision.reasons, s.advice) for s in denied[:SHOWN]),
+        refusals=tuple(_refusal(step, shown(guards[step.owner], onlooker)) for step in denied[:SHOWN]),
         troubles=tuple(wrong),
         elsewhere=tuple(n for n in federation.settings.names if not federation.department_file(n).exists()),
         secure=sums.secure,
         refused=sums.refused or "",
         reveals=sums.sentences,
     )
+
+
+def _refusal(step: Step, readable: bool) -> Refusal:
+    return Refusal(step.what, step.owner, step.decision.reasons if readable else (), step.advice if readable else ())

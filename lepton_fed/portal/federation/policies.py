@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from lepton_fed.enforcement import Guard
 from lepton_fed.errors import LeptonError
 from lepton_fed.explaining import Explained, Question, explained, guards_at
 from lepton_fed.policy import CHINESE
@@ -42,25 +43,38 @@ def policies(watched: Watched, onlooker: Onlooker, owner: str) -> PoliciesSeen:
         raise NotThere
     with told():
         found = guards_at(federation, None)[owner].policies
-        shown = onlooker.may_inspect(owner)
+        readable = onlooker.may_inspect(owner)
         own = found.own.get(owner)
         return PoliciesSeen(
             owner=owner,
             digest=found.digest(owner),
-            text=(found if shown else found.of_the_file).text(owner),
+            text=(found if readable else found.of_the_file).text(owner),
             own=tuple(file.name for file in own.files) if own is not None else (),
-            own_shown=shown,
-            problems=tuple(own.problems) if own is not None and shown else (),
+            own_shown=readable,
+            problems=tuple(own.problems) if own is not None and readable else (),
         )
 
 
-def answers(watched: Watched, question: Question) -> tuple[Explained, ...]:
-    """Each owner's answer; Unacceptable with the sentence where somebody or something has no such name."""
+def answers(watched: Watched, onlooker: Onlooker, question: Question) -> tuple[Explained, ...]:
+    """Each owner's answer; Unacceptable with the sentence where somebody or something has no such name.
+
+    Why an owner with files of its own says so is for whoever may see these: elsewhere there is neither line nor rule.
+    """
     federation = watched.federation()
     try:
-        return explained(federation, question)
+        found, guards = explained(federation, question), guards_at(federation, None)
+        return tuple(one if shown(guards[one.owner], onlooker) else _bare(one) for one in found)
     except LeptonError as error:
         raise Unacceptable("question", sentence=str(error)) from None
+
+
+def shown(guard: Guard, onlooker: Onlooker) -> bool:
+    """Whether the person may read why a department decides as it does: it has no files of its own, or they may."""
+    return guard.owner not in guard.policies.own or onlooker.may_inspect(guard.owner)
+
+
+def _bare(one: Explained) -> Explained:
+    return Explained(replace(one.decision, reasons=(), rules=()), ())
 
 
 def data_sets(watched: Watched) -> tuple[str, ...]:

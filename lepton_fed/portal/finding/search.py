@@ -91,6 +91,8 @@ def find(acting: Acting, asked: Asked) -> Found:
     wanted = terms(asked.text[:LONGEST])
     if asked.text.strip() and not wanted:
         return Found(0, 1, ())  # Only signs: no text is told apart by them.
+    if any("\0" in one for one in (asked.department, asked.kind, asked.tag)):
+        return Found(0, 1, ())  # No database of ours keeps one.
     where = _where(acting, asked, wanted)
     page = min(max(1, asked.page), MOST_PAGES)
     best = _best(acting, where, wanted).limit(PAGE).offset((page - 1) * PAGE)

@@ -72,10 +72,16 @@ def set_role(connection: Connection, of: int, department: str, role: str | None)
         connection.execute(insert(MEMBERSHIP).values(person=of, department=department, role=role))
 
 
-def set_password(connection: Connection, of: int, hashed: str, *, keep: int | None = None) -> None:
-    """A new password ends what was signed in or made with the old one; `keep`: the session that stays."""
-    connection.execute(update(PERSON).where(PERSON.c.id == of).values(password=hashed, failures=0, locked=None))
-    connection.execute(delete(SESSION).where(SESSION.c.person == of, SESSION.c.id != (keep or 0)))
+def set_password(connection: Connection, of: int, hashed: str, *, instead_of: str | None = None) -> None:
+    """A new password ends what was signed in or made with the old one.
+
+    `instead_of`: what was kept of the old one where its owner brought it; Unacceptable if it is another one meanwhile.
+    """
+    where = [PERSON.c.id == of, *([] if instead_of is None else [PERSON.c.password == instead_of])]
+    done = connection.execute(update(PERSON).where(*where).values(password=hashed, failures=0, locked=None))
+    if done.rowcount != 1:
+        raise Unacceptable("current_password")
+    connection.execute(delete(SESSION).where(SESSION.c.person == of))
     connection.execute(delete(TOKEN).where(TOKEN.c.person == of))
 
 
@@ -104,6 +110,8 @@ def set_language(connection: Connection, of: int, language: str) -> None:
 
 def person(connection: Connection, number: int) -> Person:
     """The person of that number; NotThere."""
+    if not 0 < number < 2**63:
+        raise NotThere
     row = connection.execute(select(PERSON).where(PERSON.c.id == number)).mappings().first()
     if row is None:
         raise NotThere

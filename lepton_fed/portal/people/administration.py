@@ -1,7 +1,8 @@
 """Administration: what administrators may do with the accounts of their departments, and operators with all.
 
-An administrator gives roles in a department of theirs; closes, opens and gives new passwords to accounts whose home it
-is and whose other roles are in departments of theirs, too. Nobody closes their own account or changes their own role.
+An administrator gives roles in a department of theirs, closes and opens accounts whose home it is, and gives new
+passwords to those of them whose other roles are in departments of theirs, too. Nobody closes their own account or
+changes their own role.
 """
 
 from __future__ import annotations
@@ -52,7 +53,9 @@ def set_role_of(acting: Acting, name: str, department: str, role: str) -> None:
 def set_active(acting: Acting, number: int, active: bool) -> None:
     """Close an account or open it again."""
     other = accounts.person(acting.connection, number)
-    _require_answers_for(acting.person, other)
+    _require_other(acting.person, other)
+    if not may_close(acting.person, other):
+        raise Forbidden("administer", department=other.department)
     accounts.set_active(acting.connection, number, active)
 
 
@@ -72,6 +75,13 @@ def administered(acting: Acting) -> list[Person]:
     if not within and not acting.person.operator:
         raise Forbidden("administer", department=acting.person.department)
     return accounts.people(acting.connection, None if acting.person.operator else within)
+
+
+def may_close(actor: Person, other: Person) -> bool:
+    """Whether the other's home is the actor's to administer; what another department gave is no reason to stay."""
+    if actor.id == other.id or actor.operator:
+        return actor.id != other.id
+    return not other.operator and other.department in actor.where_at_least("administrator")
 
 
 def answers_for(actor: Person, other: Person) -> bool:

@@ -19,6 +19,11 @@ class Limit:
         self._times: OrderedDict[str, deque[float]] = OrderedDict()
         self._lock = threading.Lock()
 
+    def forget(self, key: str) -> None:
+        """Count this one anew: it was no guess."""
+        with self._lock:
+            self._times.pop(key, None)
+
     def count(self, key: str, now: float) -> None:
         """Once more, at `now` (seconds of any clock that goes forward); TooMany, and not counted, where it is."""
         with self._lock:

@@ -6,10 +6,10 @@ Called from threads that answer requests, outside of any transaction.
 from __future__ import annotations
 
 import secrets
-import unicodedata
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from lepton_fed.portal.composing import composed
 from lepton_fed.portal.errors import Unacceptable
 
 if TYPE_CHECKING:
@@ -58,8 +58,11 @@ class Passwords:
 
 
 def _normal(password: str) -> str:
-    """Composed and decomposed letters are one; what is beyond MOST would only cost time."""
-    return unicodedata.normalize("NFKC", password)[: MOST + 1]
+    """Composed and decomposed letters are one; of what could be no password, nothing but that it is too long."""
+    try:
+        return composed("NFKC", password, MOST)[: MOST + 1]
+    except ValueError:
+        return "\x00" * (MOST + 1)
 
 
 def _good(password: str, name: str) -> str:

@@ -5,11 +5,11 @@ reader < author < reviewer < approver < administrator        each may do what th
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from lepton_fed.portal.composing import Form, composed
 from lepton_fed.portal.errors import Unacceptable
 from lepton_fed.storage.portal_tables import ROLES
 
@@ -42,7 +42,7 @@ class Person:
 
 def sign_in_name(text: str) -> str:
     """The name as it is stored and looked up: NFKC, without regard to case. Unacceptable where it cannot be one."""
-    name = unicodedata.normalize("NFKC", text).strip().casefold()
+    name = _composed("NFKC", text, "name").strip().casefold()
     if not 0 < len(name) <= LONGEST_NAME or not name.isprintable() or any(c.isspace() for c in name):
         raise Unacceptable("name", most=LONGEST_NAME)
     return name
@@ -50,7 +50,14 @@ def sign_in_name(text: str) -> str:
 
 def said_name(text: str) -> str:
     """A name to show, of a person or a department: NFC, no line breaks. Unacceptable where it is none."""
-    name = unicodedata.normalize("NFC", text).strip()
+    name = _composed("NFC", text, "shown_name").strip()
     if not 0 < len(name) <= LONGEST_NAME or not name.replace("\u3000", " ").isprintable():
         raise Unacceptable("shown_name", most=LONGEST_NAME)
     return name
+
+
+def _composed(form: Form, text: str, key: str) -> str:
+    try:
+        return composed(form, text, LONGEST_NAME)
+    except ValueError:
+        raise Unacceptable(key, most=LONGEST_NAME) from None

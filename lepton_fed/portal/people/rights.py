@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
@@ -33,12 +33,14 @@ from lepton_fed.policies.engine import (
 )
 from lepton_fed.portal.once import added_once
 from lepton_fed.portal.people.person import Person
-from lepton_fed.storage.portal_tables import ROLES, ShelfRow
+from lepton_fed.storage.portal_tables import ROLES, EntryRow, ShelfRow
 
 SHELF = cast(Table, ShelfRow.__table__)
+ENTRY = cast(Table, EntryRow.__table__)
 Action = Literal["read", "write", "review", "watch", "decide", "inspect"]
 FOLDER = "policies"
 _COLUMNS = (SHELF.c.id, SHELF.c.department, SHELF.c.audience, SHELF.c.named)
+_UNNAMED = ("Person", "Shelf", "Member")
 _MOST_KEPT = 200_000
 
 
@@ -105,11 +107,12 @@ class Rights:
         return known
 
     def permitted(self, connection: Connection, person: Person, action: Action) -> list[int]:
-        """The numbers of the shelves with which the person may do that."""
-        return [number for number, shelf in shelves(connection).items() if self.may(person, action, shelf)]
+        """The numbers of the shelves with entries with which the person may do that."""
+        return [number for number, shelf in used_shelves(connection).items() if self.may(person, action, shelf)]
 
     def _decided(self, person: Person, action: Action, what: Resource) -> bool:
-        who, asked = uid("Person", str(person.id)), uid(what.KIND, "asked")
+        # Who it is policies do not see: what is remembered is said of everybody with the same roles.
+        who, asked = uid("Person", "asked"), uid(what.KIND, "asked")
         roles = {role: _set(person.where_at_least(role)) for role in ROLES}
         about: list[Entity] = [
             {"uid": who, "attrs": {"department": reference("Department", person.department), **roles}, "parents": []},
@@ -118,9 +121,10 @@ class Rights:
         return self._engine.verdict(who, uid("Action", action), asked, about, {}).permitted
 
 
-def shelves(connection: Connection) -> dict[int, Shelf]:
-    """All of them, by number."""
-    return {number: _shelf(*rest) for number, *rest in connection.execute(select(*_COLUMNS))}
+def used_shelves(connection: Connection) -> dict[int, Shelf]:
+    """Those on which an entry stands, by number: drafts and their authors may think of ever new ones."""
+    wanted = select(*_COLUMNS).where(select(ENTRY.c.id).where(ENTRY.c.shelf == SHELF.c.id).exists())
+    return {number: _shelf(*rest) for number, *rest in connection.execute(wanted)}
 
 
 def shelf_of(connection: Connection, number: int) -> Shelf:
@@ -164,5 +168,20 @@ def _prepared(own: Mapping[str, str]) -> Prepared:
             found = translated(text, schema)
         except Unusable as error:
             raise ConfigError(f"{name} in the portal's {FOLDER} cannot be used: {error}") from None
+        named = next((kind for policy in found for kind in _named(policy)), None)
+        if named is not None:
+            raise ConfigError(
+                f"{name} in the portal's {FOLDER} names a single {named}; policies decide by departments and roles"
+            )
         policies |= {f"{name}[{number}]": policy for number, policy in enumerate(found, 1)}
     return prepared(policies, [], schema)
+
+
+def _named(policy: object) -> Iterator[str]:
+    """The kinds of what it names by an identifier that stands for nothing here: `Person::"3"`."""
+    if isinstance(policy, Mapping):
+        if policy.get("type") in _UNNAMED and "id" in policy:
+            yield str(policy["type"])
+        yield from (kind for part in policy.values() for kind in _named(part))
+    elif isinstance(policy, list):
+        yield from (kind for part in policy for kind in _named(part))

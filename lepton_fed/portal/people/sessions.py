@@ -82,6 +82,8 @@ def of(connection: Connection, person: int, now: datetime) -> Sequence[Listed]:
 
 def end(connection: Connection, person: int, session: int) -> None:
     """End one of a person's own; NotThere."""
+    if not 0 < session < 2**63:
+        raise NotThere
     done = connection.execute(delete(SESSION).where(SESSION.c.id == session, SESSION.c.person == person))
     if done.rowcount != 1:
         raise NotThere

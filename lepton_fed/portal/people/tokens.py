@@ -58,6 +58,8 @@ def of(connection: Connection, person: int, now: datetime) -> Sequence[Listed]:
 
 def end(connection: Connection, person: int, token: int) -> None:
     """End one of a person's own; NotThere."""
+    if not 0 < token < 2**63:
+        raise NotThere
     if connection.execute(delete(TOKEN).where(TOKEN.c.id == token, TOKEN.c.person == person)).rowcount != 1:
         raise NotThere
 

@@ -40,7 +40,7 @@ def standing(acting: Acting, quarter: Quarter) -> Standing:
 
 def _helps(acting: Acting, quarter: Quarter) -> list[Help]:
     wanted = (
-        select(ENTRY.c.id, ENTRY.c.owner, ENTRY.c.department, USE.c.person, USE.c.department, USE.c.helped)
+        select(ENTRY.c.id, USE.c.owner, ENTRY.c.department, USE.c.person, USE.c.department, USE.c.helped)
         .join(USE, USE.c.entry == ENTRY.c.id)
         .where(USE.c.helped >= quarter.since, USE.c.helped < quarter.until)
     )

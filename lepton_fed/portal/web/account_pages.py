@@ -9,9 +9,10 @@ from fastapi import APIRouter, Form, Request, Response
 from lepton_fed.portal.errors import PortalError, Unacceptable
 from lepton_fed.portal.people import accounts, sessions, tokens
 from lepton_fed.portal.people.sessions import Visit
+from lepton_fed.portal.people.signing_in import guess_of
 from lepton_fed.portal.portal import Portal
 from lepton_fed.portal.web.page import page, said, to
-from lepton_fed.portal.web.visiting import COOKIE, Changing, ThePortal, Visiting, agent_of, place_of
+from lepton_fed.portal.web.visiting import COOKIE, Changing, TheLimits, ThePortal, Visiting, agent_of, place_of
 
 router = APIRouter(prefix="/account")
 
@@ -27,24 +28,26 @@ def password(
     request: Request,
     portal: ThePortal,
     visit: Changing,
+    limits: TheLimits,
     current: Annotated[str, Form()] = "",
     chosen: Annotated[str, Form()] = "",
 ) -> Response:
     """A new password. Every other session and every token ends, and this session gets a new secret."""
-    person = visit.person
+    person, now = visit.person, portal.clock()
+    guess = guess_of(person.name, place_of(request))
     with portal.database.reading() as connection:
         kept = accounts.kept_password(connection, person.id)
     try:
+        limits.guessing.count(guess, now.timestamp())
         if not portal.passwords.fits(kept, current):
             raise Unacceptable("current_password")
         hashed = portal.passwords.hashed(chosen, person.name)
+        with portal.database.writing() as connection:
+            accounts.set_password(connection, person.id, hashed, instead_of=kept)
+            secret = sessions.begin(connection, person.id, now, address=place_of(request), agent=agent_of(request))
     except PortalError as error:
         return _shown(request, portal, visit, problem=error)
-    with portal.database.writing() as connection:
-        accounts.set_password(connection, person.id, hashed)
-        secret = sessions.begin(
-            connection, person.id, portal.clock(), address=place_of(request), agent=agent_of(request)
-        )
+    limits.guessing.forget(guess)
     answer = to("/account")
     answer.set_cookie(COOKIE, secret, secure=True, httponly=True, samesite="lax", path="/")
     return answer

@@ -82,11 +82,20 @@ def read(portal: ThePortal, person: Calling, number: int, newest: bool = False) 
 
 
 @router.get("/entries/{number}/revisions")
-def history(portal: ThePortal, person: Calling, number: int) -> list[shapes.RevisionGiven]:
-    """Its revisions, the newest first."""
+def history(portal: ThePortal, person: Calling, number: int) -> list[shapes.SavedGiven]:
+    """Its revisions, the newest first, without their texts."""
     with portal.reading(person) as acting:
-        found = access.revisions(acting, access.seen(acting, number))
-    return [shapes.RevisionGiven.of(one) for one in found]
+        seen = access.seen(acting, number)
+        found = access.revisions(acting, seen)
+    return [shapes.SavedGiven.of(one, works=seen.works) for one in found]
+
+
+@router.get("/entries/{number}/revisions/{revision}")
+def read_revision(portal: ThePortal, person: Calling, number: int, revision: int) -> shapes.RevisionGiven:
+    """One of its revisions."""
+    with portal.reading(person) as acting:
+        seen = access.seen(acting, number)
+        return shapes.RevisionGiven.of(access.revision(acting, seen, revision), works=seen.works)
 
 
 @router.post("/entries/{number}/revisions", status_code=201)

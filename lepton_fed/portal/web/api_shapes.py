@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, datetime
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from lepton_fed.portal.entries.content import LONGEST_BODY, LONGEST_NOTE, LONGEST_TITLE, MOST_TAGS, Content
 from lepton_fed.portal.entries.reading import LONGEST_COMMENT, Opened, Said
-from lepton_fed.portal.entries.tables import Entry, Revision
+from lepton_fed.portal.entries.tables import Entry, Saved
 from lepton_fed.portal.entries.writing import Choice
 from lepton_fed.portal.finding.search import Hit
 from lepton_fed.portal.people.person import Person
@@ -176,22 +177,29 @@ class EntryGiven(BaseModel):
         return cls.model_validate({name: getattr(entry, name) for name in cls.model_fields})
 
 
-class RevisionGiven(BaseModel):
-    """A text as it was saved."""
+class SavedGiven(BaseModel):
+    """A revision without its text."""
 
     number: int
     title: str
-    body: str
     tags: list[str]
     saved: datetime
     note: str
-    masked: int
-    kept: int
+    masked: int | None
+    kept: int | None
 
     @classmethod
-    def of(cls, revision: Revision) -> RevisionGiven:
+    def of(cls, revision: Saved, *, works: bool) -> Self:
+        """`works`: for somebody who works on it; readers are not told where to look for what was kept."""
         values = {name: getattr(revision, name) for name in cls.model_fields}
-        return cls.model_validate({**values, "tags": list(revision.tags)})
+        unsaid = {} if works else {"masked": None, "kept": None}
+        return cls.model_validate({**values, "tags": list(revision.tags), **unsaid})
+
+
+class RevisionGiven(SavedGiven):
+    """A text as it was saved."""
+
+    body: str
 
 
 class SaidGiven(BaseModel):
@@ -224,10 +232,11 @@ class OpenedGiven(BaseModel):
     @classmethod
     def of(cls, opened: Opened, comments: list[Said], decisions: list[Said]) -> OpenedGiven:
         shelf: Shelf = opened.shelf
+        works = opened.access.works
         return cls.model_validate(
             {
-                "entry": EntryGiven.of(opened.entry),
-                "revision": RevisionGiven.of(opened.revision),
+                "entry": EntryGiven.of(opened.entry if works else _as_published(opened)),
+                "revision": RevisionGiven.of(opened.revision, works=works),
                 "audience": shelf.audience,
                 "named": list(shelf.named),
                 "owner": opened.owner,
@@ -237,6 +246,12 @@ class OpenedGiven(BaseModel):
                 "decisions": [SaidGiven.of(one) for one in decisions],
             }
         )
+
+
+def _as_published(opened: Opened) -> Entry:
+    """The entry as its readers know it: nothing of a newer draft."""
+    revision = opened.revision
+    return replace(opened.entry, state="published", newest=revision.number, changed=revision.saved)
 
 
 class PartGiven(BaseModel):

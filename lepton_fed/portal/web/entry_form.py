@@ -44,7 +44,7 @@ class EntryForm:
             tags=", ".join(revision.tags),
             audience=opened.shelf.audience,
             named=list(opened.shelf.named),
-            review_by="" if entry.review_by is None else entry.review_by.isoformat(),
+            review_by="" if revision.review_by is None else revision.review_by.isoformat(),
             kind=entry.kind,
             department=entry.department,
             note="",

@@ -61,7 +61,7 @@ def decide(look: LookingByCall, taken: shapes.DecisionTaken) -> None:
 @router.get("/plan")
 def read_plan(look: LookingByCall) -> shapes.PlanGiven:
     """What would be refused of the whole plan, and what its sums reveal."""
-    return shapes.PlanGiven.model_validate(plans.plan(look.watched))
+    return shapes.PlanGiven.model_validate(plans.plan(look.watched, look.onlooker))
 
 
 @router.get("/policies/{owner}")
@@ -76,7 +76,7 @@ def explain(
 ) -> list[shapes.ExplainedGiven]:
     """May `who` do `verb` with `what`? Each owner's answer, with the rules behind it."""
     question = Question(who=who, verb=verb, what=what, owners=(owner,) if owner else ())
-    return [shapes.ExplainedGiven.of(one) for one in policies.answers(look.watched, question)]
+    return [shapes.ExplainedGiven.of(one) for one in policies.answers(look.watched, look.onlooker, question)]
 
 
 @router.get("/ledgers")

@@ -72,7 +72,7 @@ def answer(
 @router.get("/plan")
 def plan_page(request: Request, looking: Looking) -> Response:
     """What would be refused of the whole plan, and what sums reveal."""
-    return page(request, "federation_plan.html.j2", plan=plans.plan(looking.watched))
+    return page(request, "federation_plan.html.j2", plan=plans.plan(looking.watched, looking.onlooker))
 
 
 @router.get("/policies")
@@ -93,7 +93,7 @@ def explain_page(
     if who and verb and what:
         question = Question(who=who, verb=verb, what=what, owners=(owner,) if owner else ())
         try:
-            found = policies.answers(looking.watched, question)
+            found = policies.answers(looking.watched, looking.onlooker, question)
         except PortalError as error:
             problem = error
     return page(

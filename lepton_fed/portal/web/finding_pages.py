@@ -39,7 +39,9 @@ def search(
     asked = Asked(text=q, department=department, kind=kind, tag=tag, page=page_number)
     with portal.reading(visit.person) as acting:
         found, known = find(acting, asked), departments(acting.connection)
-    template = "hits.html.j2" if request.headers.get("hx-request") else "search.html.j2"
+    # Whoever comes back to it by the browser's history wants the page.
+    part = request.headers.get("hx-request") and not request.headers.get("hx-history-restore-request")
+    template = "found.html.j2" if part else "search.html.j2"
     return page(request, template, asked=asked, found=found, departments=known)
 
 

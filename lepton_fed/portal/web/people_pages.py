@@ -105,6 +105,7 @@ def _shown(request: Request, portal: Portal, visit: Visit, *, problem: PortalErr
         "people.html.j2",
         200 if problem is None else problem.status,
         people=listed,
+        closing={one.id for one in listed if administration.may_close(person, one)},
         mine={one.id for one in listed if administration.answers_for(person, one)},
         departments=known or sorted(person.where_at_least("administrator")),
         problem="" if problem is None else problem.said(said(request).language),

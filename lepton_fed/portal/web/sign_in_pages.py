@@ -57,6 +57,7 @@ def signing_in(
         secret = sign_in(
             portal.database,
             portal.passwords,
+            limits.guessing,
             portal.clock(),
             name=name,
             password=password,

@@ -14,6 +14,7 @@ from lepton_fed.portal.people import sessions, tokens
 from lepton_fed.portal.people.limits import Limit
 from lepton_fed.portal.people.person import Person
 from lepton_fed.portal.people.sessions import Visit
+from lepton_fed.portal.people.signing_in import guesses
 from lepton_fed.portal.portal import Portal
 
 COOKIE = "__Host-lepton-portal"
@@ -36,6 +37,7 @@ class Limits:
 
     def __init__(self) -> None:
         self.signing_in = Limit(20, 60.0)
+        self.guessing = guesses()
         self.asking = Limit(1200, 60.0)
         self.changing = Limit(120, 60.0)
 

@@ -75,14 +75,34 @@ def test_the_graph_is_that_of_the_file_as_it_is_now(watched: Watched) -> None:
     assert {flow.permitted for flow in seen.flows if flow.taker == TARGET} == {("train", "evaluate", "publish")}
 
 
-def test_the_plan_says_who_would_refuse_which_step_and_by_which_rule(watched: Watched) -> None:
-    before = plans.plan(watched)
+def test_the_plan_says_who_would_refuse_which_step_and_by_which_rule(watching: World, watched: Watched) -> None:
+    line = onlooker(watching, "line")
+    before = plans.plan(watched, line)
     assert (before.refusals, before.elsewhere, before.secure) == ((), (TARGET,), False)
     give(watched, 'policies = ["night.cedar"]')
-    after = plans.plan(watched)
+    after = plans.plan(watched, line)
     assert {one.owner for one in after.refusals} == {LINES[0]}
     assert any("night" in reason for one in after.refusals for reason in one.reasons)
     assert after.of_refusals == len(after.refusals) == 3
+
+
+def test_why_a_department_with_files_of_its_own_refuses_is_told_to_its_own_people(
+    watching: World, watched: Watched
+) -> None:
+    give(watched, 'policies = ["night.cedar", "broken.cedar"]')
+    (watched.place.parent / "broken.cedar").write_text("permit (", "utf-8")
+    found = {}
+    for name in ("line", "approver"):
+        looking = onlooker(watching, name)
+        seen = plans.plan(watched, looking)
+        asked = policies.answers(watched, looking, Question(who=TARGET, verb="train", what="updates"))
+        answer = next(one for one in asked if one.owner == LINES[0])
+        found[name] = [seen.troubles, answer.lines, answer.decision.reasons]
+        found[name] += [text for one in seen.refusals if one.owner == LINES[0] for text in (one.reasons,)]
+        assert seen.of_refusals == 3
+        assert not answer.decision.permitted
+    assert all(found["line"])
+    assert not any(found["approver"])
 
 
 def test_policies_of_its_own_are_read_by_a_departments_own_approvers_alone(watching: World, watched: Watched) -> None:
@@ -97,17 +117,19 @@ def test_policies_of_its_own_are_read_by_a_departments_own_approvers_alone(watch
         policies.policies(watched, onlooker(watching, "line"), "无")
 
 
-def test_a_request_is_answered_as_the_command_explains_it(watched: Watched, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_request_is_answered_as_the_command_explains_it(
+    watching: World, watched: Watched, capsys: pytest.CaptureFixture[str]
+) -> None:
     from lepton_fed.cli import main
 
     with pytest.raises(SystemExit) as end:
         main(["explain", TARGET, "read", "updates", "--file", str(watched.place)])
     assert not end.value.code
-    found = policies.answers(watched, Question(who=TARGET, verb="read", what="updates"))
+    found = policies.answers(watched, onlooker(watching, "line"), Question(who=TARGET, verb="read", what="updates"))
     assert capsys.readouterr().out.rstrip() == "\n\n".join("\n".join(one.lines) for one in found)
     assert {one.decision.permitted for one in found} == {False}
     with pytest.raises(Unacceptable, match="nobody gives anything called"):
-        policies.answers(watched, Question(who=TARGET, verb="read", what="无"))
+        policies.answers(watched, onlooker(watching, "line"), Question(who=TARGET, verb="read", what="无"))
 
 
 def test_a_ledger_is_shown_where_it_is_and_to_its_own_people(watching: World, watched: Watched, place: Path) -> None:

@@ -1,12 +1,6 @@
 // What plain HTML cannot do: nothing on these pages needs it. Events are bound here, since the pages allow no script inline.
 "use strict";
 
-// A form that asks before it does what cannot be taken back.
-document.addEventListener("submit", (event) => {
-  const question = event.target.dataset.ask;
-  if (question && !window.confirm(question)) event.preventDefault();
-});
-
 // "/" leads to the search box, wherever nothing is being typed.
 document.addEventListener("keydown", (event) => {
   const typing = event.target.closest("input, textarea, select");

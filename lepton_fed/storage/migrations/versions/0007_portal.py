@@ -20,7 +20,7 @@ _ROLES = "role IN ('reader', 'author', 'reviewer', 'approver', 'administrator')"
 _AUDIENCES = "audience IN ('department', 'named', 'everyone')"
 _KINDS = "kind IN ('note', 'document', 'faq', 'model_card', 'data_card')"
 _STATES = "state IN ('draft', 'in_review', 'changes_requested', 'published', 'retired')"
-_MOVES = "move IN ('submit', 'take_back', 'request_changes', 'publish', 'retire', 'confirm')"
+_MOVES = "move IN ('submit', 'take_back', 'request_changes', 'publish', 'retire', 'confirm', 'give')"
 
 
 def upgrade() -> None:
@@ -123,6 +123,7 @@ def _create_entries() -> None:
         _text("tags"),
         _number("author"),
         _moment("saved"),
+        sa.Column("review_by", sa.Date),
         _text("note"),
         _column("masked", sa.Integer),
         _column("kept", sa.Integer),
@@ -181,8 +182,10 @@ def _create_what_became_of_them() -> None:
         _moment("first"),
         _moment("last"),
         sa.Column("helped", _MOMENT),
+        sa.Column("owner", _NUMBER),
         _reference("portal_use", "entry", "portal_entry.id"),
         _reference("portal_use", "person", "portal_person.id"),
+        _reference("portal_use", "owner", "portal_person.id"),
         _reference("portal_use", "department", "portal_department.name"),
         key=("entry", "person"),
     )

@@ -1,0 +1,49 @@
+"""Markdown as readers see it: boxes, tables and links, no pictures, and no text that keeps a process busy."""
+
+from __future__ import annotations
+
+import pytest
+
+from lepton_fed.portal.entries import markdown
+from lepton_fed.portal.entries.markdown import MOST_CELLS, cells, rendered
+
+TABLE = "| 甲 | 乙 |\n|---|---|\n| 1 | 2 |\n"
+
+
+def test_boxes_are_shown_at_the_beginning_of_items_and_nowhere_else() -> None:
+    html = rendered("- [ ] 先\n- [x] **后**\n  1. [X] 内\n- 不 [ ] 是\n- [ ]也不是\n\n[ ] 不是\n")
+    assert html.count('<input type="checkbox" disabled="">') == 1
+    assert html.count('<input type="checkbox" disabled="" checked="">') == 2
+    assert html.count('class="task-list-item"') == 3
+    assert '<ul class="contains-task-list">' in html
+    assert '<ol class="contains-task-list">' in html
+
+
+def test_each_token_of_a_list_of_tasks_is_looked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = 0
+    pattern = markdown._TASK
+
+    class Counting:
+        def match(self, text: str) -> object:
+            nonlocal looks
+            looks += 1
+            return pattern.match(text)
+
+    monkeypatch.setattr(markdown, "_TASK", Counting())
+    assert rendered("- [ ] 项\n" * 300).count("<input") == 300
+    assert looks == 300
+
+
+def test_a_table_is_shown_and_one_of_far_too_many_cells_as_it_was_written() -> None:
+    assert "<table>" in rendered(TABLE)
+    assert "<table>" in rendered("\n".join([TABLE, "正文\n" * 5000, TABLE + "| 1 | 2 |\n" * 2000]))
+    huge = "|a" * 400 + "\n" + "|-" * 400 + "\n" + "|\n" * 400
+    assert cells(huge) > MOST_CELLS
+    assert "<table>" not in rendered(huge)
+    assert "<table>" not in rendered("\n\n".join(["|a" * 40 + "\n" + "|-" * 40 + "\n" + "|\n" * 40] * 30))
+
+
+def test_there_are_no_pictures_not_even_of_the_portals_own_paths() -> None:
+    html = rendered("![x](/entries/17) ![y](https://evil.example/y.png) ![z]\n\n[z]: /entries/18\n")
+    assert "<img" not in html
+    assert html.count("<a href=") == 3
