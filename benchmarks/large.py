@@ -150,17 +150,19 @@ class Light:
         return Done({hub: Addend(self.vector, WEIGHT, 1.0) for hub in work.write}, scores)
 
     def handle(self, message: Any) -> Any:
-        from lepton_fed.messages import Advertise, Join, Joined, Sum
+        from lepton_fed.messages import Advertise, Consult, Consulted, Expected, Join, Joined, Refused, Sum, Work
 
         if isinstance(message, Join):
             return Joined("light", self.length)
+        if isinstance(message, Consult):
+            return Consulted(tuple(Expected(True, (), ()) for _ in message.requests))
         if self.member is not None and isinstance(message, Advertise):
             return self.member.advertise()
         if self.member is not None and isinstance(message, Sum):
             # The message that was answered last has been sent, and the next one needs the room.
             self.member._buffers.clear()
             return self.member.answer(message)
-        return self.contribute(message)
+        return self.contribute(message) if isinstance(message, Work) else Refused("this stands for a department only")
 
 
 def department(kit: Path, width: int, vector: Path) -> None:
