@@ -34,6 +34,9 @@ SIZES = {"3 kB": (26, 25), "100 MB": (5000, 5000)}
 """Hidden layers of the model by about how many bytes its parameters are."""
 
 AIMS = {"3 kB": "4 s at most, 2.5 aimed at", "100 MB": "stock Flower: 13 to 15 s there and back for one node"}
+PROGRAMS = frozenset({"lepton_fed", "lepton_fed.tethered"})
+"""What `python -m` runs in the process that was started, and in those that it starts."""
+
 SAMPLE = 0.05
 """Seconds between two looks at the processes' memory."""
 
@@ -137,7 +140,7 @@ def _sample(out: str, peaks: dict[str, float]) -> None:
             continue
         try:
             words = (entry / "cmdline").read_text(encoding="utf-8").split("\0")
-            if not any(out in word for word in words) or "lepton_fed" not in words:
+            if not any(out in word for word in words) or PROGRAMS.isdisjoint(words):
                 continue
             status = dict(line.split(":", 1) for line in (entry / "status").read_text().splitlines())
             name = _party(words)
@@ -148,7 +151,7 @@ def _sample(out: str, peaks: dict[str, float]) -> None:
 
 def _party(words: list[str]) -> str:
     """Which party a command line is."""
-    command = words[words.index("lepton_fed") + 1]
+    command = words[next(place for place, word in enumerate(words) if word in PROGRAMS) + 1]
     return {"local": "local", "server": "coordinator"}.get(command) or Path(words[words.index(command) + 1]).name
 
 
