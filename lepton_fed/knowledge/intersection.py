@@ -8,7 +8,8 @@ Diffie and Hellman on the curve P-256 (Meadows 1986; Huberman, Franklin, Hogg 19
 and b are fresh for each session. Whoever carries the messages, the coordinator say, has neither and learns nothing of
 the names. Each side learns how many names the other has, up to the next power of two: both fill up with random ones.
 The asker can try names that it does not have: so the answerer answers only whom its policies let know that an entity
-is there, once a session, and at most `MOST` names. Messages are signed, so that nobody asks in another's name.
+is there, once a session, and at most `MOST` names. `knowledge.meeting` signs what is said, so that nobody asks in
+another's name.
 """
 
 from __future__ import annotations
@@ -24,7 +25,6 @@ from lepton_fed.errors import PeerError
 from lepton_fed.knowledge.library import intersection
 from lepton_fed.secagg.canonical import Wire, encode
 from lepton_fed.secagg.errors import Malformed
-from lepton_fed.secagg.keys import Identity, verify
 from lepton_fed.secagg.roster import check_name
 
 PROTOCOL = "lepton-intersection/1"
@@ -82,35 +82,12 @@ class Found(Wire):
 
 
 @dataclass(frozen=True)
-class Signed(Wire):
-    """A message under its sender's signature."""
-
-    KIND = "intersection-signed/1"
-    message: Asked | Answered | Found
-    signature: bytes
-
-
-@dataclass(frozen=True)
 class Asking:
     """What the asker keeps until the answer comes: its secret, its names in the order of its points. Used once."""
 
     asked: Asked
     secret: bytes = field(repr=False)
     names: tuple[str, ...] = field(repr=False)
-
-
-def sign(message: Asked | Answered | Found, sender: Identity) -> Signed:
-    """The message as the sender's."""
-    return Signed(message, sender.sign(message.KIND, message, protocol=PROTOCOL))
-
-
-def opened(signed: Signed, sender: str, public: bytes) -> Asked | Answered | Found:
-    """The message; PeerError unless the sender's key (32 bytes) signed it."""
-    try:
-        verify(public, signed.signature, signed.message.KIND, signed.message, protocol=PROTOCOL)
-    except Malformed as error:
-        raise PeerError(sender, str(error)) from None
-    return signed.message
 
 
 def ask(asker: str, answerer: str, names: Iterable[str]) -> tuple[Asking, Asked]:

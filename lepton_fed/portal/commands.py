@@ -19,12 +19,13 @@ import typer
 from lepton_fed.errors import ConfigError
 
 if TYPE_CHECKING:
+    from lepton_fed.portal.people.person import Person
     from lepton_fed.portal.portal import Portal
 
 ARGUMENTS = {
-    "portal_folder": "The portal's folder; made where there is none.",
+    "portal_folder": "The portal's folder; `serve`, `user` and `restore` make it where there is none.",
     "person": "The name to sign in with.",
-    "backup_file": "The backup: a new file to write, or the one to read.",
+    "backup_file": "The backup: `backup` writes a new file, `restore` reads one.",
     "markdown": "The folder of Markdown files.",
 }
 """What the commands' arguments mean, for their help."""
@@ -102,8 +103,12 @@ def user(
     person: Annotated[str, typer.Argument(help=ARGUMENTS["person"])],
     department: Annotated[str, typer.Option(help="The department of the account, or of the role; made if new.")],
     role: Annotated[
-        str, typer.Option(help="reader, author, reviewer, approver or administrator, in that department.")
-    ] = "reader",
+        str | None,
+        typer.Option(
+            help="reader, author, reviewer, approver or administrator, in that department; "
+            "default: reader for a new account, else as it is."
+        ),
+    ] = None,
     shown: Annotated[str, typer.Option(help="The name that others read; default: the one to sign in with.")] = "",
     operator: Annotated[
         bool, typer.Option("--operator", help="May make departments and administer all; reads nothing by that.")
@@ -116,9 +121,13 @@ def user(
     from lepton_fed.portal.people.person import sign_in_name
 
     key = sign_in_name(person)
+    if role is not None:
+        accounts.require_role(role)
     with closing(_opened(portal_folder, database)) as portal:
         with portal.database.reading() as connection:
             known = accounts.exists(connection, key)
+        if known and role is None and not (reset or operator):
+            raise ConfigError(f"{key} has an account; say what changes: --role, --operator or --reset")
         hashed = portal.passwords.hashed(_password(), key) if reset or not known else ""
         with portal.database.writing() as connection:
             where = accounts.add_department(connection, department, portal.clock())
@@ -129,12 +138,14 @@ def user(
                     connection, name=key, shown=shown or person, department=where, password=hashed,
                     now=portal.clock(), operator=operator,
                 )  # fmt: skip
-            accounts.set_role(connection, found.id, where, role)
+            if role is not None or not known:
+                accounts.set_role(connection, found.id, where, role or "reader")
             if operator:
                 accounts.make_operator(connection, found.id)
             if known and reset:
                 accounts.set_password(connection, found.id, hashed)
-    typer.echo(f"{key}: {role} in {where}")
+            held = accounts.named(connection, key).roles.get(where)
+    typer.echo(f"{key}: {held or 'no role'} in {where}")
 
 
 def backup(
@@ -157,6 +168,8 @@ def restore(
     """Fill a new portal from a backup, whichever database that was made of."""
     from lepton_fed.portal.backup import restore as read
 
+    if not backup_file.exists():
+        raise ConfigError(f"{backup_file} cannot be read: there is no such file")
     with closing(_opened(portal_folder, database)) as portal:
         typer.echo(f"{read(portal, backup_file):,} rows restored from {backup_file}")
 
@@ -169,11 +182,9 @@ def export(
 ) -> None:
     """Write the published entries that a person may read as Markdown files, a folder for each department."""
     from lepton_fed.portal.entries.markdown_files import exported
-    from lepton_fed.portal.people import accounts
 
     with closing(_opened(portal_folder, database, new=False)) as portal:
-        with portal.database.reading() as connection:
-            person = accounts.named(connection, as_)
+        person = _person(portal, as_)
         with portal.reading(person) as acting:
             typer.echo(f"{exported(acting, markdown):,} entries written to {markdown}")
 
@@ -190,11 +201,9 @@ def import_(
 ) -> None:
     """Make a draft of each Markdown file in a folder: all of them or, if one is wrong, none."""
     from lepton_fed.portal.entries.markdown_files import imported
-    from lepton_fed.portal.people import accounts
 
     with closing(_opened(portal_folder, database, new=False)) as portal:
-        with portal.database.reading() as connection:
-            person = accounts.named(connection, as_)
+        person = _person(portal, as_)
         with portal.writing(person) as acting:
             made = imported(acting, markdown, department, sensitive.value)
         typer.echo(f"{len(made):,} drafts made of {markdown}")
@@ -235,6 +244,18 @@ def _opened(folder: Path, database: str | None, *, new: bool = True) -> Portal:
     if not new and database is None and not (folder / DATABASE).is_file():
         raise ConfigError(f"there is no portal in {folder}; name its folder, or its database with --database")
     return Portal.opened(folder, database)
+
+
+def _person(portal: Portal, name: str) -> Person:
+    """Whose rights count; ConfigError for a name that nobody signs in with."""
+    from lepton_fed.portal.errors import NotThere
+    from lepton_fed.portal.people import accounts
+
+    with portal.database.reading() as connection:
+        try:
+            return accounts.named(connection, name)
+        except NotThere:
+            raise ConfigError(f"nobody signs in as {name}; --as takes the name of an account") from None
 
 
 def _password() -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 
 import pytest
@@ -11,9 +10,8 @@ from hypothesis import strategies as st
 
 from lepton_fed.errors import PeerError
 from lepton_fed.knowledge import intersection
-from lepton_fed.knowledge.intersection import Answered, Asked, Found, answer, ask, common, opened, sign
+from lepton_fed.knowledge.intersection import Answered, Asked, answer, ask, common
 from lepton_fed.secagg.errors import Malformed
-from lepton_fed.secagg.keys import Identity
 
 A, B = "供应链部门", "研发部门"
 NAMES = st.sets(st.text(min_size=1, max_size=6).filter(lambda name: "\0" not in name), max_size=8)
@@ -109,14 +107,3 @@ def test_a_refusal_does_not_say_how_many_names_there_are(monkeypatch: pytest.Mon
     with pytest.raises(Malformed, match="too many names to intersect at once; at most 16") as told:
         answer(asked, B, [f"名{k}" for k in range(19)])
     assert "19" not in str(told.value)
-
-
-def test_a_message_is_its_senders() -> None:
-    sender = Identity.generate(A, os.urandom)
-    message = Found(bytes(32), ("华东钢铁",))
-    signed = sign(message, sender)
-    assert opened(type(signed).from_bytes(signed.to_bytes()), A, sender.public) == message
-    with pytest.raises(PeerError, match=A):
-        opened(replace(signed, message=Found(bytes(32), ("南方轴承",))), A, sender.public)
-    with pytest.raises(PeerError):
-        opened(signed, A, Identity.generate(A, os.urandom).public)

@@ -88,6 +88,21 @@ def test_a_port_that_is_taken_is_one_sentence(cli: Said) -> None:
     assert "choose another --port" in err
 
 
+def test_a_new_password_leaves_a_role_as_it_is(cli: Said) -> None:
+    assert cli("user", "p", "wang", "--department", "甲", "--role", "administrator")[0] == 0
+    assert cli("user", "p", "wang", "--department", "甲", "--reset") == (0, "wang: administrator in 甲\n", "")
+    code, _, said = cli("user", "p", "wang", "--department", "甲")
+    assert (code, said) == (
+        2,
+        "lepton-fed: wang has an account; say what changes: --role, --operator or --reset\n",
+    )
+
+
+def test_a_backup_that_is_not_there_makes_no_portal(cli: Said) -> None:
+    assert cli("restore", "new", "none.zip")[0] == 2
+    assert not Path("new").exists()
+
+
 def test_an_account_that_failed_leaves_no_trace(cli: Said, tmp_path: Path) -> None:
     assert cli("user", "p", "wang", "--department", "甲", "--role", "king")[0] == 2
     assert cli("export", "p", "out", "--as", "wang")[0] == 2

@@ -62,10 +62,16 @@ def add_person(
     return person(connection, made)
 
 
+def require_role(role: str) -> None:
+    """Unacceptable for what is no role."""
+    if role not in ROLES:
+        raise Unacceptable("role", roles=", ".join(ROLES))
+
+
 def set_role(connection: Connection, of: int, department: str, role: str | None) -> None:
     """What somebody is in a department from now on; None: nothing."""
-    if role is not None and role not in ROLES:
-        raise Unacceptable("role", roles=", ".join(ROLES))
+    if role is not None:
+        require_role(role)
     where = (MEMBERSHIP.c.person == of, MEMBERSHIP.c.department == _known(connection, department))
     connection.execute(delete(MEMBERSHIP).where(*where))
     if role is not None:
