@@ -10,21 +10,23 @@ department whose step it is; never who began the run. The answer is the store's 
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from lepton_fed.config import Federation
 from lepton_fed.errors import ConfigError
+from lepton_fed.explaining import guards_at
 from lepton_fed.pipeline import AutoPipeline, State
 from lepton_fed.pipeline.account import worth_saying
-from lepton_fed.pipeline.permission import Answer, decider, questions
+from lepton_fed.pipeline.permission import NO_POLICY, Answer, decider, questions
 from lepton_fed.pipeline.plan import Plan
 from lepton_fed.pipeline.report import bars
 from lepton_fed.pipeline.status import Event, Status, StepStatus
 from lepton_fed.pipeline.step import Step
 from lepton_fed.portal.errors import Conflict, Forbidden, NotThere, Unacceptable
 from lepton_fed.portal.federation.drawings import drawn
+from lepton_fed.portal.federation.policies import shown
 from lepton_fed.portal.federation.rights import Member, Onlooker
 from lepton_fed.portal.federation.trouble import told
 from lepton_fed.portal.federation.watched import Watched
@@ -216,6 +218,8 @@ def _gates(
     if not waiting:
         return
     decide, now = decider(auto.graph), datetime.now(UTC)
+    guards = {} if auto.graph.federation is None else guards_at(auto.graph.federation, None)
+    readable = {owner for owner, guard in guards.items() if shown(guard, onlooker)}
     for one in waiting:
         step = plan.step(one.name)
         asked = questions(step, plan, auto.graph)
@@ -225,10 +229,19 @@ def _gates(
             role=step.approve or "",
             since=max((e.at for e in events if e.step == step.name), default=status.started),
             after=tuple(f"{link.after.replace('/', ' ', 1)}: {link.why}" for link in plan.before.get(step.name, ())),
-            answers=tuple(decide(question, now) for group in asked for question in dict.fromkeys(group)),
+            answers=tuple(
+                _told(decide(question, now), readable) for group in asked for question in dict.fromkeys(group)
+            ),
             reveals=_revealed(auto, step),
             yours=may_answer(onlooker, step, status),
         )
+
+
+def _told(answer: Answer, readable: Collection[str]) -> Answer:
+    """Yes or no to everybody; why, to whoever may see the owner's own files. Rules of data sharing are nobody's own."""
+    if answer.asked.owner in readable or answer.policy == NO_POLICY:
+        return answer
+    return replace(answer, reason="", rules=())
 
 
 def _revealed(auto: AutoPipeline, step: Step) -> tuple[str, ...]:

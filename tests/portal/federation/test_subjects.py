@@ -213,3 +213,11 @@ def test_a_gate_before_training_shows_what_owners_say_and_what_its_sums_would_te
     assert gate.reveals == audit(watched.federation().settings).sentences
     assert [one.permitted for one in gate.answers] == [True] * len(FOUR)
     assert {one.asked.owner for one in gate.answers} == set(FOUR)
+    # Why a department with files of its own says so is told to its own people.
+    give(watched, 'policies = ["night.cedar"]')
+    for name, told in (("approver", False), ("line", True)):
+        looked = pipeline.pipeline(watched, onlooker(watching, name))
+        assert looked is not None
+        (own,) = (one for one in looked.gates[0].answers if one.asked.owner == LINES[0])
+        assert not own.permitted
+        assert ("night" in own.reason, "night" in "".join(own.rules)) == (told, told)
