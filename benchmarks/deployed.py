@@ -34,9 +34,6 @@ SIZES = {"3 kB": (26, 25), "100 MB": (5000, 5000)}
 """Hidden layers of the model by about how many bytes its parameters are."""
 
 AIMS = {"3 kB": "4 s at most, 2.5 aimed at", "100 MB": "stock Flower: 13 to 15 s there and back for one node"}
-PROGRAMS = frozenset({"lepton_fed", "lepton_fed.tethered"})
-"""What `python -m` runs in the process that was started, and in those that it starts."""
-
 SAMPLE = 0.05
 """Seconds between two looks at the processes' memory."""
 
@@ -97,7 +94,7 @@ def measure(model: str, rounds: int, folder: Path) -> Measured:
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     peaks: dict[str, float] = {}
     while process.poll() is None:
-        _sample(str(out), peaks)
+        _sample(out, process.pid, peaks)
         time.sleep(SAMPLE)
     whole = time.monotonic() - wall
     if process.returncode:
@@ -133,26 +130,20 @@ def _rounds(state: Path) -> tuple[list[float], float]:
     return seconds, datetime.fromisoformat(over["time"]).timestamp() - seconds[0]
 
 
-def _sample(out: str, peaks: dict[str, float]) -> None:
-    """The peak memory of each process whose command names the folder."""
+def _sample(out: Path, local: int, peaks: dict[str, float]) -> None:
+    """The peak memory of each party's process, which is known by its log, and of the one that started them."""
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit():
             continue
         try:
-            words = (entry / "cmdline").read_text(encoding="utf-8").split("\0")
-            if not any(out in word for word in words) or PROGRAMS.isdisjoint(words):
+            said = (entry / "fd" / "1").readlink()
+            if int(entry.name) != local and said.parent != out / "logs":
                 continue
             status = dict(line.split(":", 1) for line in (entry / "status").read_text().splitlines())
-            name = _party(words)
+            name = "local" if int(entry.name) == local else said.stem
             peaks[name] = max(peaks.get(name, 0.0), int(status["VmHWM"].split()[0]) * 1024 / 1e6)
         except (OSError, KeyError):
             continue  # It ended meanwhile.
-
-
-def _party(words: list[str]) -> str:
-    """Which party a command line is."""
-    command = words[next(place for place, word in enumerate(words) if word in PROGRAMS) + 1]
-    return {"local": "local", "server": "coordinator"}.get(command) or Path(words[words.index(command) + 1]).name
 
 
 def table(found: list[Measured]) -> str:

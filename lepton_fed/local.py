@@ -7,15 +7,13 @@ OUT/kits/coordinator/state/run/        the run's folder
 
 from __future__ import annotations
 
-import os
 import socket
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +22,7 @@ from lepton_fed.deploy.kit import CoordinatorKit
 from lepton_fed.deploy.provisioning import Provisioned, provision
 from lepton_fed.errors import LeptonError, PeerError, RoundError
 from lepton_fed.flower.operator import Operator
+from lepton_fed.forking import forked, import_ahead
 from lepton_fed.history import FEDERATION, Measurement
 from lepton_fed.progress import Progress
 from lepton_fed.signals import stopped_by_signals
@@ -46,21 +45,12 @@ class Processes:
 
     logs: Path
     stop: threading.Event = field(default_factory=threading.Event)
-    started: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    started: dict[str, BaseProcess] = field(default_factory=dict)
 
     def start(self, name: str, *arguments: object) -> None:
         """`lepton-fed ARGUMENTS` as a process, which ends with this one, however that ends."""
         self.logs.mkdir(parents=True, exist_ok=True)
-        with (self.logs / f"{file_name(name)}.log").open("ab") as log:
-            self.started[name] = subprocess.Popen(
-                [sys.executable, "-m", "lepton_fed.tethered", *map(str, arguments)],
-                stdin=subprocess.PIPE,
-                stdout=log,
-                stderr=log,
-                # Interrupting this one in its terminal must not interrupt those: they are ended in order.
-                start_new_session=True,
-                env={**os.environ, "PYTHONUNBUFFERED": "1"},
-            )
+        self.started[name] = forked([str(word) for word in arguments], self.log(name))
 
     def wait(self) -> None:
         """Until the next look; KeyboardInterrupt where all of it is to end, which is never in the middle of a start."""
@@ -70,11 +60,14 @@ class Processes:
     def require_alive(self) -> None:
         """RoundError with the last words of a process that has ended by itself."""
         for name, process in self.started.items():
-            if process.poll() is not None:
+            if process.exitcode is not None:
                 raise RoundError(f"the process of {name} has ended: {self.last_words(name)}")
 
+    def log(self, name: str) -> Path:
+        return self.logs / f"{file_name(name)}.log"
+
     def last_words(self, name: str) -> str:
-        lines = (self.logs / f"{file_name(name)}.log").read_text(encoding="utf-8", errors="replace").splitlines()
+        lines = self.log(name).read_text(encoding="utf-8", errors="replace").splitlines()
         return lines[-1].removeprefix("lepton-fed: ") if lines else "it said nothing"
 
     def end(self) -> None:
@@ -84,19 +77,17 @@ class Processes:
         until = time.monotonic() + ENDING
         try:
             for process in self.started.values():
-                with suppress(subprocess.TimeoutExpired):
-                    process.wait(max(0.1, until - time.monotonic()))
+                process.join(max(0.1, until - time.monotonic()))
         finally:
             for process in self.started.values():
-                if process.poll() is None:
+                if process.exitcode is None:
                     process.kill()
-                    process.wait()
-                if process.stdin is not None:
-                    process.stdin.close()
+                    process.join()
 
 
 def run_locally(federation: Federation, out: Path, progress: Progress) -> str:
     """The whole run; what a person wants to know at its end. LeptonError where it cannot be done."""
+    import_ahead()
     made = provision(federation, out / "kits", address=f"localhost:{free_port()}")
     kit = CoordinatorKit.load(made.coordinator)
     with (
@@ -192,7 +183,7 @@ def _watched(operator: Operator, processes: Processes, progress: Progress) -> Ma
         except LeptonError as error:
             progress.phase(str(error))
             # Later on, a department that is gone costs the rounds that department.
-            if not begun or processes.started[COORDINATOR].poll() is not None:
+            if not begun or processes.started[COORDINATOR].exitcode is not None:
                 raise
         processes.wait()
 

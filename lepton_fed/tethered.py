@@ -1,18 +1,15 @@
-"""`lepton-fed` as a process that ends with the one which started it: `python -m lepton_fed.tethered server KIT`.
+"""A process that ends with the one which started it.
 
-Its standard input is a pipe that nobody writes to. When the process at the other end is gone, even by `kill -9`, the
-pipe ends, and this process is asked to end as by SIGTERM; one that does not is killed.
+It watches a pipe that nobody writes to. When the process at the other end is gone, even by `kill -9`, the pipe ends,
+and this process is asked to end as by SIGTERM; one that does not is killed.
 """
 
 from __future__ import annotations
 
 import os
 import signal
-import sys
 import threading
 import time
-
-from lepton_fed import cli
 
 PATIENCE = 60.0
 """Seconds that it is given to say goodbye: a round under way may take thirty to its end."""
@@ -29,8 +26,3 @@ def _end(descriptor: int, patience: float) -> None:
     os.kill(os.getpid(), signal.SIGTERM)
     time.sleep(patience)
     os.kill(os.getpid(), signal.SIGKILL)
-
-
-if __name__ == "__main__":
-    watch(sys.stdin.fileno())
-    cli.main()

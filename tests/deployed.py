@@ -7,18 +7,20 @@
         there.start(COORDINATOR)
         there.wait_until("finished")
 
-Each process has a session and a log of its own, and ends with the block, whatever happens in it.
+Each process has a session and a log of its own, and ends with the block, whatever happens in it. They are forked from
+one that has everything imported, as those of `lepton-fed local` are; with `commands` each is a command that was typed.
 """
 
 from __future__ import annotations
 
+import multiprocessing
 import os
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +29,13 @@ from lepton_fed.deploy.kit import CoordinatorKit, DepartmentKit
 from lepton_fed.deploy.provisioning import Provisioned, provision
 from lepton_fed.errors import PeerError
 from lepton_fed.flower.operator import Operator
+from lepton_fed.forking import become, import_ahead, into
 from lepton_fed.local import free_port
 from lepton_fed.storage.file_names import file_name
 
 ROOT = Path(__file__).parents[1]
 COORDINATOR = "coordinator"
+Words = tuple[str, ...]
 
 PATIENCE = 240.0
 """Seconds until something must have happened, on a machine that has much else to do."""
@@ -52,8 +56,9 @@ class Deployed:
     federation: Federation
     made: Provisioned
     options: tuple[object, ...] = ()
+    commands: bool = False
     kits: dict[str, Path] = field(default_factory=dict)
-    processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    processes: dict[str, BaseProcess] = field(default_factory=dict)
 
     # ------------------------------------------------------------ processes
 
@@ -69,17 +74,18 @@ class Deployed:
     def kill(self, name: str) -> None:
         """As `kill -9` does."""
         self.processes[name].kill()
-        self.processes[name].wait()
+        self.processes[name].join()
 
     def end(self, name: str) -> int:
         """Asks a process to stop, and makes it if it does not; its exit code."""
         process = self.processes[name]
         process.terminate()
-        try:
-            return process.wait(ENDING)
-        except subprocess.TimeoutExpired:
+        process.join(ENDING)
+        if process.exitcode is None:
             process.kill()
-            return process.wait()
+            process.join()
+        assert process.exitcode is not None
+        return process.exitcode
 
     def log(self, name: str) -> str:
         """What the party's processes wrote to their terminal."""
@@ -91,18 +97,15 @@ class Deployed:
 
     def _run(self, name: str, *arguments: object) -> None:
         previous = self.processes.get(name)
-        assert previous is None or previous.poll() is not None, f"{name} is running"
+        assert previous is None or previous.exitcode is not None, f"{name} is running"
         self._log(name).parent.mkdir(parents=True, exist_ok=True)
-        with self._log(name).open("ab") as log:
-            self.processes[name] = subprocess.Popen(
-                [sys.executable, "-m", "lepton_fed", *map(str, arguments)],
-                cwd=self.folder,
-                env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"},
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+        words = tuple(map(str, arguments))
+        target = _command if self.commands else become
+        process = multiprocessing.get_context("forkserver").Process(
+            target=_in_folder, args=(self.folder, target, words, self._log(name))
+        )
+        process.start()
+        self.processes[name] = process
 
     # ------------------------------------------------------------ kits
 
@@ -180,15 +183,29 @@ class Deployed:
                 time.sleep(POLL)
 
 
+def _in_folder(folder: Path, target: Callable[[Words, Path], None], words: Words, log: Path) -> None:
+    os.chdir(folder)
+    target(words, log)
+
+
+def _command(words: Words, log: Path) -> None:
+    into(log)
+    os.environ |= {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+    os.execv(sys.executable, [sys.executable, "-m", "lepton_fed", *words])
+
+
 @contextmanager
-def deployed(folder: Path, federation: Federation, *options: object, departments: bool = True) -> Iterator[Deployed]:
+def deployed(
+    folder: Path, federation: Federation, *options: object, departments: bool = True, commands: bool = False
+) -> Iterator[Deployed]:
     """Kits in `folder`, coordinator started, and departments, too; no run is submitted yet.
 
     `options`: of `lepton-fed server`, such as "--grace", 1.
     """
+    import_ahead()
     folder.mkdir(parents=True, exist_ok=True)
     made = provision(federation, folder / "kits", address=f"localhost:{free_port()}")
-    there = Deployed(folder, federation, made, options)
+    there = Deployed(folder, federation, made, options, commands)
     try:
         there.start(COORDINATOR)
         for name in made.departments if departments else ():

@@ -100,6 +100,8 @@ LAYERS: dict[int, tuple[str, ...]] = {
         "auditing",
         "cli",
         "clients",
+        "forking",
+        "imported",
         "local",
         "pipelines",
         "policy_commands",

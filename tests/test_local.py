@@ -9,6 +9,8 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from multiprocessing import get_context
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ import pytest
 
 from lepton_fed import local
 from lepton_fed.errors import RoundError
+from lepton_fed.forking import into
 from lepton_fed.local import Processes, free_port
 from lepton_fed.progress import Quiet
 from tests.deployed import ROOT
@@ -39,15 +42,16 @@ def begun(file: Path, out: Path) -> subprocess.Popen[str]:
 
 
 def alive(out: Path) -> list[str]:
-    """Processes of this machine that have the folder on their command line."""
+    """Processes of this machine that have the folder on their command line, or write their log into it."""
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         try:
             line = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            said = (process / "fd" / "1").readlink()
         except OSError:
             continue
-        if str(out) in line and int(process.name) != os.getpid():
-            found.append(line)
+        if (str(out) in line or str(out) in str(said)) and int(process.name) != os.getpid():
+            found.append(f"{line} > {said}")
     return found
 
 
@@ -151,29 +155,35 @@ def processes(tmp_path: Path) -> Iterator[Processes]:
     yield made
     for process in made.started.values():
         process.kill()
-        process.wait()
+        process.join()
 
 
-def script(processes: Processes, name: str, code: str) -> subprocess.Popen[bytes]:
+def script(processes: Processes, name: str, code: str) -> BaseProcess:
     """A process of theirs that runs this instead."""
     processes.logs.mkdir(exist_ok=True)
-    with (processes.logs / f"{name}.log").open("ab") as log:
-        started = subprocess.Popen([sys.executable, "-c", code], stdout=log, stderr=log)
+    processes.log(name).touch()
+    started = get_context("forkserver").Process(target=become, args=(code, processes.log(name)))
+    started.start()
     processes.started[name] = started
     return started
+
+
+def become(code: str, log: Path) -> None:
+    into(log)
+    os.execv(sys.executable, [sys.executable, "-c", code])
 
 
 def test_who_ends_by_itself_is_quoted(processes: Processes) -> None:
     script(processes, LINES[0], "import time; time.sleep(600)")
     processes.require_alive()
-    script(processes, "研发部门", "import sys; print('{}'); sys.exit('lepton-fed: its file is not there')").wait()
+    script(processes, "研发部门", "import sys; print('{}'); sys.exit('lepton-fed: its file is not there')").join()
     with pytest.raises(RoundError, match="the process of 研发部门 has ended: its file is not there"):
         processes.require_alive()
     processes.end()
 
 
 def test_who_said_nothing_is_not_quoted(processes: Processes) -> None:
-    script(processes, "研发部门", "").wait()
+    script(processes, "研发部门", "").join()
     with pytest.raises(RoundError, match="it said nothing"):
         processes.require_alive()
 
@@ -184,8 +194,8 @@ def test_who_does_not_end_when_it_is_asked_to_is_killed(processes: Processes, mo
     other = script(processes, "二", "import time; time.sleep(600)")
     until(lambda: processes.last_words("一") == "here")
     processes.end()
-    assert one.returncode == -signal.SIGKILL
-    assert other.returncode == -signal.SIGTERM
+    assert one.exitcode == -signal.SIGKILL
+    assert other.exitcode == -signal.SIGTERM
 
 
 def test_a_second_interrupt_waits_for_nobody(processes: Processes) -> None:
@@ -198,7 +208,7 @@ def test_a_second_interrupt_waits_for_nobody(processes: Processes) -> None:
             processes.end()
     finally:
         signal.signal(signal.SIGALRM, before)
-    assert one.returncode == -signal.SIGKILL
+    assert one.exitcode == -signal.SIGKILL
 
 
 @dataclass
@@ -222,13 +232,13 @@ class Told:
 def test_a_department_that_is_gone_before_the_first_round_ends_it_and_later_costs_that_department(
     processes: Processes,
 ) -> None:
-    script(processes, "研发部门", "import sys; sys.exit('lepton-fed: its rows do not fit')").wait()
+    script(processes, "研发部门", "import sys; sys.exit('lepton-fed: its rows do not fit')").join()
     coordinator = script(processes, local.COORDINATOR, "import time; time.sleep(600)")
     with pytest.raises(RoundError, match="研发部门 has ended: its rows do not fit"):
         local._watched(Told([False, False]), processes, Quiet())  # type: ignore[arg-type]
     assert local._watched(Told([True, False]), processes, Quiet())["state"] == "finished"  # type: ignore[arg-type]
     coordinator.kill()
-    coordinator.wait()
+    coordinator.join()
     with pytest.raises(RoundError, match="has ended"):
         local._watched(Told([True, False]), processes, Quiet())  # type: ignore[arg-type]
 

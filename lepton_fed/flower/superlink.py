@@ -228,7 +228,13 @@ def quieten(home: Path) -> None:
         home.chmod(0o700)
     except OSError as error:
         raise unwritable(error, home) from error
-    os.environ.update(FLWR_HOME=str(home), FLWR_TELEMETRY_ENABLED="0", FLWR_DISABLE_UPDATE_CHECK="1")
+    os.environ["FLWR_HOME"] = str(home)
+    silence()
+
+
+def silence() -> None:
+    """Set this process's environment so that Flower tells nobody and opens no other port. Comes before its import."""
+    os.environ.update(FLWR_TELEMETRY_ENABLED="0", FLWR_DISABLE_UPDATE_CHECK="1")
     for name in (
         "FLWR_INTERNAL_GRPC_CONTROL_API",
         "FLWR_INTERNAL_GRPC_FLEET_API",

@@ -130,9 +130,9 @@ def test_a_secret_that_was_left_somewhere_would_be_found(tmp_path: Path) -> None
 
 
 def test_command_lines_hold_nothing_secret(ground: Ground, tmp_path: Path) -> None:
-    with deployed(tmp_path / "real", ground.made.federation) as there:
+    with deployed(tmp_path / "real", ground.made.federation, commands=True) as there:
         there.wait_online()
-        lines = command_lines(process.pid for process in there.processes.values())
+        lines = command_lines(process.pid or 0 for process in there.processes.values())
         token = there.kit.token.encode()
         seeds = [there.department_kit(name).keys.identity.seed for name in NAMES]
     assert len(lines) == 1 + len(NAMES)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from pathlib import Path
 
@@ -23,7 +24,10 @@ def test_without_its_coordinator_a_department_waits_and_is_ended_in_order(
         there.start(TARGET)
         there.wait_for(lambda: "the coordinator cannot be reached" in there.log(TARGET))
         assert f"{TARGET}: rows are loaded, dialling {there.kit.address}" in there.log(TARGET)
-        there.processes[TARGET].send_signal(number)
-        assert there.processes[TARGET].wait(60) == 0
+        process = there.processes[TARGET]
+        assert process.pid is not None
+        os.kill(process.pid, number)
+        process.join(60)
+        assert process.exitcode == 0
         assert "Traceback" not in there.log(TARGET)
         assert there.log(TARGET).count("cannot be reached") == 1
