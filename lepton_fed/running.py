@@ -45,7 +45,7 @@ def server(
     opened = CoordinatorKit.load(kit)
     _warn(opened.warnings)
     quieten(opened.state / HOME)
-    from lepton_fed.server.deployed_run import Patience
+    from lepton_fed.server.patience import Patience
     from lepton_fed.server.process import serve
 
     serve(

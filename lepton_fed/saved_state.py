@@ -19,6 +19,9 @@ from lepton_fed.hub import arrays_of, hub_in
 Arrays = dict[str, np.ndarray]
 COORDINATOR = "coordinator"
 
+LARGE = 1 << 20
+"""Bytes from which an array of the state stays in the checkpoint's file, and in memory only while it is in use."""
+
 
 def groups(state: State, departments: Mapping[str, Department], changed: Iterable[str]) -> dict[str, Arrays]:
     """The coordinator's arrays and those of the departments that may have changed."""

@@ -24,7 +24,7 @@ from lepton_fed.progress import totals_in
 from lepton_fed.secagg.messages import MaskedInput
 from lepton_fed.storage import ExchangeJournal, RunFolder
 
-from .deployed_run import Watcher
+from .watcher import Watcher
 
 RUN, JOURNAL = "run", "exchanges.jsonl"
 """In the kit's state folder: the run's folder, and who answered in the round under way."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -24,7 +24,7 @@ from lepton_fed.coordinator import News, State, begin, close, join, play, readmi
 from lepton_fed.deploy.kit import CoordinatorKit
 from lepton_fed.deploy.membership import Membership, read_membership
 from lepton_fed.errands import run_errands
-from lepton_fed.errors import ConfigError, LeptonError, RoundError
+from lepton_fed.errors import LeptonError, RoundError
 from lepton_fed.flower.heap import Sweeper
 from lepton_fed.flower.link_grid import LinkGrid
 from lepton_fed.flower.link_transport import LinkTransport
@@ -32,20 +32,12 @@ from lepton_fed.flower.records import Updated
 from lepton_fed.flower.signed import Members, SignedGrid
 from lepton_fed.flower.superlink import Link, nodes_of
 from lepton_fed.history import Measurement
-from lepton_fed.messages import PHASES, Message, Refused, Reply, Sum, Summed, Work
+from lepton_fed.messages import PHASES, Reply
 from lepton_fed.policy import action
 from lepton_fed.record import Recorder
 from lepton_fed.result import RunResult
 from lepton_fed.secagg.canonical import Wire
-from lepton_fed.secagg.messages import (
-    Delivery,
-    GroupConsent,
-    GroupOffer,
-    MaskedInput,
-    SealedShares,
-    SignedKeys,
-    SurvivorSignature,
-)
+from lepton_fed.secagg.messages import SignedKeys
 from lepton_fed.secure import ATTEMPTS
 from lepton_fed.settings import Settings
 from lepton_fed.statistics import Findings, Survey
@@ -53,7 +45,11 @@ from lepton_fed.storage.exchange_journal import ExchangeJournal, Played
 from lepton_fed.storage.tensors import MappedTensors
 from lepton_fed.sums import fewest
 from lepton_fed.survey_flow import count
-from lepton_fed.transport import OnReply, drive
+from lepton_fed.transport import drive
+
+from .journalled import Journalled
+from .patience import Patience
+from .watcher import Watcher
 
 LOOK = 0.1
 """Seconds between two looks at who is there."""
@@ -66,52 +62,6 @@ RETURN = 30.0
 
 NEWER = 2.0
 """Seconds between two looks for a newer membership in the kit's state folder."""
-
-
-LARGE = 1 << 20
-"""Bytes from which an array of the state stays in the checkpoint's file, and in memory only while it is in use."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Patience:
-    """How long a coordinator waits, in seconds; what one exchange may take at most stands in the federation file.
-
-    `wait`: for departments to come, where too few are there. `grace`: at least, for the others, once as many have
-    answered as an exchange needs.
-    """
-
-    wait: float = 600.0
-    grace: float = 10.0
-
-    def __post_init__(self) -> None:
-        for name, seconds in (("--wait", self.wait), ("--grace", self.grace)):
-            if not 0 <= seconds < math.inf:
-                raise ConfigError(f"{name} must be a number of seconds from 0 up, not {seconds:g}")
-
-
-class Watcher:
-    """Told what happens in a run; whoever shows it overrides what it shows."""
-
-    def waiting(self, names: tuple[str, ...]) -> None:
-        """For these departments."""
-
-    def asked(self, number: int, names: int) -> None:
-        """A round begins with so many departments."""
-
-    def answered(self, name: str, reply: Reply) -> None:
-        """A department has answered in an exchange."""
-
-    def exchange(self, seconds: float) -> None:
-        """An exchange is over."""
-
-    def measured(self, number: int, measurements: tuple[Measurement, ...]) -> None:
-        """This was measured after a round; it is known one exchange later."""
-
-    def round(self, number: int, seconds: float) -> None:
-        """A round is over."""
-
-    def said(self, line: str) -> None:
-        """Something that a person should know."""
 
 
 @dataclass(eq=False)
@@ -225,7 +175,7 @@ class DeployedRun:
         found = self.recorder.mapped()
         if found is None:
             # A large model waits on the disk for the first updates, too.
-            return self._kept(state) if saved_state.largest(state) >= LARGE else state
+            return self._kept(state) if saved_state.largest(state) >= saved_state.LARGE else state
         saved, self._files = found
         self.history = self.recorder.history()
         values: dict[str, Any] = dict(saved.meta)
@@ -407,12 +357,12 @@ class DeployedRun:
         }
         self._sessions = self._processes
         self.recorder.checkpoint.save(state.round, meta, saved_state.groups(state, {}, ()))
-        if saved_state.largest(state) < LARGE:
+        if saved_state.largest(state) < saved_state.LARGE:
             return state
         found = self.recorder.checkpoint.mapped()
         assert found is not None
         saved, self._files = found
-        return saved_state.placed(state, saved.groups, LARGE)
+        return saved_state.placed(state, saved.groups, saved_state.LARGE)
 
     def _on_reply(self, name: str, reply: Reply) -> None:
         self.watcher.answered(name, reply)
@@ -541,56 +491,9 @@ class DeployedRun:
         )
 
 
-@dataclass(eq=False)
-class Journalled:
-    """Exchanges that are written down when they are over, and asked again of the same departments when played again."""
-
-    transport: LinkTransport
-    journal: ExchangeJournal
-    watcher: Watcher
-
-    def exchange(self, messages: Mapping[str, Message], on_reply: OnReply | None = None) -> Iterator[tuple[str, Reply]]:
-        due = self.journal.due()
-        asked = messages if due is None else {name: m for name, m in messages.items() if name in due}
-        if any(_gives(message) for message in asked.values()):
-            self.journal.gives()
-        started, before, said = time.monotonic(), self.journal.said(), dict[str, bytes]()
-        answered = []
-        for name, reply in self.transport.exchange(asked, on_reply):
-            if name in before and isinstance(reply, Refused):
-                continue  # Started anew; it has answered before, and what it said then counts.
-            answered.append(name)
-            said |= _lasting(name, reply)
-            yield name, reply
-            del reply  # The next update is made while this loop waits; hold no other meanwhile.
-        for name in sorted(before.keys() & asked.keys() - set(answered)):
-            answered.append(name)
-            yield name, Summed(Wire.from_bytes(before[name]))
-        self.journal.over(answered, said)
-        self.watcher.exchange(time.monotonic() - started)
-
-
 def _closed(round: int, old: Membership, new: Membership) -> bool:
     """Whether nobody can join after so many rounds: the coordinator does not have the model that they would need."""
     return round > 0 and old.settings.aggregation.sealed and new.fingerprint != old.fingerprint
-
-
-def _gives(message: Message) -> bool:
-    """Whether a department answers with numbers, which it gives to one question only."""
-    return isinstance(message, Work) or (isinstance(message, Sum) and isinstance(message.request, Delivery))
-
-
-def _lasting(name: str, reply: Reply) -> dict[str, bytes]:
-    """What nobody could say again if this department were killed with the coordinator: what is sealed, masked, public.
-
-    No update can be read in it. Long vectors are not kept: a round would cost another write of each.
-    """
-    match reply:
-        case Summed(SealedShares() | GroupOffer() | GroupConsent() | SurvivorSignature() as said):
-            return {name: said.to_bytes()}
-        case Summed(MaskedInput(vectors=vectors) as masked) if sum(one.nbytes for _, one in vectors) < LARGE:
-            return {name: masked.to_bytes()}
-    return {}
 
 
 def _keys_in(text: str) -> SignedKeys:

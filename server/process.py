@@ -30,7 +30,8 @@ from lepton_fed.signals import stopped_by_signals
 from lepton_fed.storage import AuditTable
 
 from .conductor import RUN, RunningConductor, goes_on, journal_in, recorded
-from .deployed_run import NEWER, DeployedRun, Patience
+from .deployed_run import NEWER, DeployedRun
+from .patience import Patience
 
 BYTES_NEEDED = 10_000_000
 """For the history; hubs' models come on top and are not known before they are built."""

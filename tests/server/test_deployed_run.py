@@ -16,7 +16,7 @@ from lepton_fed.secagg.ledger import Entries
 from lepton_fed.storage import RunFolder
 from lepton_fed.storage.ledger_file import LedgerFile
 from server.conductor import journal_in, recorded
-from server.deployed_run import Patience
+from server.patience import Patience
 from tests.federations import COUPLINGS, FOUR, LINES, TARGET, quick, written
 from tests.server.together import (
     FIVE,

@@ -8,7 +8,9 @@ import pytest
 
 from lepton_fed.coordinator import News
 from lepton_fed.errors import ConfigError
-from server.deployed_run import DeployedRun, Patience, Watcher
+from server.deployed_run import DeployedRun
+from server.patience import Patience
+from server.watcher import Watcher
 
 
 @pytest.mark.parametrize("seconds", [-1.0, math.nan, math.inf, -math.inf])

@@ -37,8 +37,10 @@ from lepton_fed.record import DATABASE, Recorder
 from lepton_fed.result import RunResult
 from lepton_fed.storage import RunFolder, RunStore, sqlite_url
 from server.conductor import RUN, journal_in, recorded
-from server.deployed_run import DeployedRun, Patience, Watcher
+from server.deployed_run import DeployedRun
+from server.patience import Patience
 from server.process import audit_log
+from server.watcher import Watcher
 from tests.federations import FOUR, SECURE, quick, table, write, write_own, write_rows
 
 PATIENT = Patience(wait=60.0, grace=5.0)
