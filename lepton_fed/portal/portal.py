@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -17,6 +18,7 @@ from sqlalchemy import make_url
 
 from lepton_fed.errors import StorageError
 from lepton_fed.portal.acting import Acting
+from lepton_fed.portal.afterwards import Afterwards
 from lepton_fed.portal.finding.index import WordIndex, filled, index_of
 from lepton_fed.portal.finding.search import published
 from lepton_fed.portal.people.passwords import Passwords
@@ -50,6 +52,7 @@ class Portal:
         self.database, self.rights, self.words = database, rights, words
         self.passwords = passwords or Passwords()
         self.clock = clock
+        self.afterwards = Afterwards(database)
 
     @classmethod
     def opened(
@@ -91,8 +94,13 @@ class Portal:
         with self.database.writing() as connection:
             yield Acting(connection, person, self.clock(), self.rights, self.words)
 
+    def note(self, acting: Acting, change: Callable[[Acting], object]) -> None:
+        """Write down soon what nobody waits for, as of the moment of `acting`."""
+        self.afterwards.do(lambda connection: change(replace(acting, connection=connection)))
+
     def close(self) -> None:
-        """Give back the connections."""
+        """Write down what is left, and give back the connections."""
+        self.afterwards.close()
         self.database.close()
 
     def __enter__(self) -> Self:

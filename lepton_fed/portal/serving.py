@@ -78,7 +78,7 @@ def serve(
     from lepton_fed.portal.web.app import application
 
     app = application(portal, strict_transport=certificate.authority is None, watched=watched)
-    with closing(_listening(host, port)) as listener:
+    with closing(listening(host, port)) as listener:
         config = uvicorn.Config(
             app,
             ssl_certfile=certificate.certificate,
@@ -94,7 +94,8 @@ def serve(
         uvicorn.Server(config).run(sockets=[listener])
 
 
-def _listening(host: str, port: int) -> socket.socket:
+def listening(host: str, port: int) -> socket.socket:
+    """A socket that takes what comes; ConfigError where there is none to be had."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family)

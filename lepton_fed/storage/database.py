@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -26,7 +27,8 @@ class Database:
     """
 
     def __init__(self, url: str | URL, *, patience: float, durable: bool) -> None:
-        self._url = _parsed(url)
+        self._url, self._patience = _parsed(url), patience
+        self._turn = threading.Lock()
         self._engine = _engine(self._url, patience)
         self._writer = self._engine.execution_options(**{_WRITES: True})
         self._reader = self._engine
@@ -46,12 +48,25 @@ class Database:
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         """A connection whose changes all happen at the end of the block, or none of them."""
-        with self._explained(), self._writer.begin() as connection:
+        with self._queued(), self._explained(), self._writer.begin() as connection:
             yield connection
 
     def close(self) -> None:
         """Give back the connections."""
         self._engine.dispose()
+
+    @contextmanager
+    def _queued(self) -> Iterator[None]:
+        """Threads write to SQLite one after another: by itself it has each look again, ever more rarely."""
+        if self._url.get_backend_name() != "sqlite":
+            yield
+            return
+        if not self._turn.acquire(timeout=self._patience):
+            raise StorageError(f"{_shown(self._url)} {_SQLITE['locked']}")
+        try:
+            yield
+        finally:
+            self._turn.release()
 
     @contextmanager
     def _explained(self) -> Iterator[None]:

@@ -33,7 +33,7 @@ def call(there: World) -> Call:
 ENTRY = {"department": "研发部门", "kind": "faq", "title": "为何停机", "body": "润滑不足。\n", "audience": "everyone"}
 
 
-def test_an_entry_goes_its_way_by_calls(call: Call) -> None:
+def test_an_entry_goes_its_way_by_calls(there: World, call: Call) -> None:
     made = call("author", "POST", "/entries", json={**ENTRY, "tags": ["停机"]})
     assert made.status_code == 201, made.text
     path = f"/entries/{made.json()['id']}"
@@ -51,6 +51,7 @@ def test_an_entry_goes_its_way_by_calls(call: Call) -> None:
     assert call("shop", "POST", f"{path}/comments", json={"text": "对"}).status_code == 204
     read = call("shop", "GET", path).json()
     assert call("supply", "GET", path).status_code == 200
+    there.portal.afterwards.done()
     read = call("shop", "GET", path).json()
     assert (read["entry"]["opened"], read["comments"][0]["text"], read["moves"]) == (2, "对", []), (
         "each person who read it, and not its author"

@@ -13,7 +13,7 @@ from lepton_fed.portal.people import accounts, administration
 from lepton_fed.portal.people.limits import Limit
 from lepton_fed.portal.people.passwords import Passwords
 from lepton_fed.portal.people.person import Person, said_name, sign_in_name
-from lepton_fed.portal.people.rights import Action, Rights, Shelf
+from lepton_fed.portal.people.rights import Action, Rights, Shelf, used_shelves
 from lepton_fed.storage.portal_tables import ROLES
 from tests.portal.world import PASSWORD, World, cheap
 
@@ -39,6 +39,25 @@ def test_what_each_role_may_do_in_its_own_department_and_in_others(role: str | N
     assert RIGHTS.may(other, "read", NAMED) == (rank >= 0)
     assert RIGHTS.may(other, "read", ALL)
     assert not any(RIGHTS.may(other, action, shelf) for action in ("write", "review") for shelf in (OWN, NAMED, ALL))
+
+
+def test_many_shelves_at_once_are_decided_as_one_by_one_and_none_where_deciding_fails(
+    there: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import cedarpy
+
+    for audience in ("department", "everyone"):
+        for by in ("author", "shop-author"):
+            there.publish("题", by=by, audience=audience)
+    actions: tuple[Action, ...] = ("read", "write", "review")
+    with there.portal.database.reading() as connection:
+        shelves = used_shelves(connection)
+        for name in ("reader", "author", "admin", "shop", "supply", "root"):
+            for action in actions:
+                one_by_one = [k for k, shelf in shelves.items() if Rights().may(there.person(name), action, shelf)]
+                assert Rights().permitted(connection, there.person(name), action) == one_by_one
+        monkeypatch.setattr(cedarpy, "is_authorized_batch", None)
+        assert Rights().permitted(connection, there.person("admin"), "read") == []
 
 
 def test_an_operator_reads_nothing_by_that_and_a_closed_account_nothing_at_all() -> None:

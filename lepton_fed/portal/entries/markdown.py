@@ -66,8 +66,21 @@ _TASK = re.compile(r"\[([ xX])\] ")
 _CLASSES = {"task-list-item", "contains-task-list"}
 
 
+LONGEST_KEPT = 20_000
+"""Characters of a text whose HTML is kept for the next reader; 256 of them may be."""
+
+
 def rendered(text: str) -> str:
     """The text as HTML."""
+    return _rendered_once(text) if len(text) <= LONGEST_KEPT else _rendered(text)
+
+
+@lru_cache(maxsize=256)
+def _rendered_once(text: str) -> str:
+    return _rendered(text)
+
+
+def _rendered(text: str) -> str:
     import nh3
 
     return nh3.clean(

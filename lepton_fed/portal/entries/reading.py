@@ -16,7 +16,7 @@ from lepton_fed.portal.entries.tables import COMMENT, ENTRY, MOVE, USE, Entry, R
 from lepton_fed.portal.errors import Forbidden, Unacceptable
 from lepton_fed.portal.once import added_once
 from lepton_fed.portal.people.accounts import PERSON
-from lepton_fed.portal.people.rights import Shelf, shelf_of
+from lepton_fed.portal.people.rights import Action, Shelf, shelf_of
 
 LONGEST_COMMENT = 4_000
 MOST_LISTED = 200
@@ -152,19 +152,26 @@ def moves(acting: Acting, found: Access) -> list[Said]:
 
 def to_do(acting: Acting) -> ToDo:
     """What waits for this person."""
-    rights, connection, person = acting.rights, acting.connection, acting.person
-    reviewed = rights.permitted(connection, person, "review")
-    written = rights.permitted(connection, person, "write")
-    own = ENTRY.c.owner == person.id
-    drafts = _listed(acting, [ENTRY.c.state.in_(("draft", "changes_requested")), own, ENTRY.c.shelf.in_(written)])
-    waiting = _listed(acting, [ENTRY.c.state == "in_review", ENTRY.c.shelf.in_(reviewed)])
-    stale = [
-        ENTRY.c.published.is_not(None),
-        ENTRY.c.review_by < acting.now.date(),
+    own, today = ENTRY.c.owner == acting.person.id, acting.now.date()
+    drafts = [own, ENTRY.c.state.in_(("draft", "changes_requested"))]
+    waiting = [ENTRY.c.state == "in_review"]
+    stale = [ENTRY.c.published.is_not(None), ENTRY.c.review_by < today]
+    reviewed = _permitted(acting, "review", stale)
+    theirs = [
         or_(own, ENTRY.c.shelf.in_(reviewed)),
-        ENTRY.c.shelf.in_([*reviewed, *written]),
+        ENTRY.c.shelf.in_([*reviewed, *_permitted(acting, "write", stale)]),
     ]
-    return ToDo(drafts, [one for one in waiting if _may_decide(acting, one)], _listed(acting, stale))
+    to_review = _listed(acting, [*waiting, ENTRY.c.shelf.in_(_permitted(acting, "review", waiting))])
+    return ToDo(
+        drafts=_listed(acting, [*drafts, ENTRY.c.shelf.in_(_permitted(acting, "write", drafts))]),
+        reviews=[one for one in to_review if _may_decide(acting, one)],
+        stale=_listed(acting, [*stale, *theirs]),
+    )
+
+
+def _permitted(acting: Acting, action: Action, of: Sequence[ColumnElement[bool]]) -> list[int]:
+    """The shelves of such entries with which the person may do that: few, where those of all are many."""
+    return acting.rights.permitted(acting.connection, acting.person, action, *of)
 
 
 def names(acting: Acting, people: Iterable[int]) -> dict[int, str]:

@@ -9,6 +9,7 @@ from typing import cast
 from sqlalchemy import Connection, RowMapping, Table, delete, insert, select, update
 
 from lepton_fed.portal.errors import Conflict, Forbidden, NotThere, Unacceptable
+from lepton_fed.portal.once import added_once
 from lepton_fed.portal.people.person import Person, said_name, sign_in_name
 from lepton_fed.storage.portal_tables import ROLES, DepartmentRow, MembershipRow, PersonRow, SessionRow, TokenRow
 
@@ -28,7 +29,7 @@ def add_department(connection: Connection, name: str, now: datetime) -> str:
     """The department of that name, made if it is new."""
     shown = said_name(name)
     if connection.execute(select(DEPARTMENT.c.name).where(DEPARTMENT.c.name == shown)).first() is None:
-        connection.execute(insert(DEPARTMENT).values(name=shown, made=now))
+        added_once(connection, DEPARTMENT, {"name": shown, "made": now})
     return shown
 
 
@@ -58,8 +59,9 @@ def add_person(
         "failures": 0,
         "locked": None,
     }
-    made = connection.execute(insert(PERSON).values(values).returning(PERSON.c.id)).scalar_one()
-    return person(connection, made)
+    if not added_once(connection, PERSON, values):  # Somebody else was faster.
+        raise Conflict("name_taken", name=key)
+    return named(connection, key)
 
 
 def require_role(role: str) -> None:
@@ -73,6 +75,8 @@ def set_role(connection: Connection, of: int, department: str, role: str | None)
     if role is not None:
         require_role(role)
     where = (MEMBERSHIP.c.person == of, MEMBERSHIP.c.department == _known(connection, department))
+    # Of two who give a role at once the second waits for the first.
+    connection.execute(select(PERSON.c.id).where(PERSON.c.id == of).with_for_update())
     connection.execute(delete(MEMBERSHIP).where(*where))
     if role is not None:
         connection.execute(insert(MEMBERSHIP).values(person=of, department=department, role=role))

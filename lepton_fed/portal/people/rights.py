@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
 from typing import ClassVar, Literal, Protocol, cast
 
-from sqlalchemy import Connection, Table, select
+from sqlalchemy import ColumnElement, Connection, Table, select
 
 from lepton_fed.errors import ConfigError
 from lepton_fed.policies.engine import (
@@ -99,31 +99,45 @@ class Rights:
         key = (person.standing, action, of)
         known = self._known.get(key)
         if known is None:
-            known = any(self._decided(person, action, one) for one in of)
-            with self._lock:
-                if len(self._known) >= _MOST_KEPT:
-                    self._known.clear()
-                self._known[key] = known
+            known = any(self._decided(person, action, of))
+            self._keep({key: known})
         return known
 
-    def permitted(self, connection: Connection, person: Person, action: Action) -> list[int]:
-        """The numbers of the shelves with entries with which the person may do that."""
-        return [number for number, shelf in used_shelves(connection).items() if self.may(person, action, shelf)]
+    def permitted(self, connection: Connection, person: Person, action: Action, *of: ColumnElement[bool]) -> list[int]:
+        """The numbers of the shelves with entries with which the person may do that; `of`: with such entries."""
+        if not person.active:
+            return []
+        used = used_shelves(connection, *of)
+        keys = {number: (person.standing, action, (shelf,)) for number, shelf in used.items()}
+        known = {number: self._known.get(key) for number, key in keys.items()}
+        new = [number for number, verdict in known.items() if verdict is None]
+        if new:
+            known |= dict(zip(new, self._decided(person, action, [used[one] for one in new]), strict=True))
+            self._keep({keys[number]: bool(known[number]) for number in new})
+        return [number for number, verdict in known.items() if verdict]
 
-    def _decided(self, person: Person, action: Action, what: Resource) -> bool:
+    def _keep(self, decided: Mapping[tuple[object, ...], bool]) -> None:
+        with self._lock:
+            if len(self._known) + len(decided) > _MOST_KEPT:
+                self._known.clear()
+            self._known |= decided
+
+    def _decided(self, person: Person, action: Action, whats: Sequence[Resource]) -> list[bool]:
         # Who it is policies do not see: what is remembered is said of everybody with the same roles.
-        who, asked = uid("Person", "asked"), uid(what.KIND, "asked")
+        who, asked = uid("Person", "asked"), [uid(what.KIND, f"asked {k}") for k, what in enumerate(whats)]
         roles = {role: _set(person.where_at_least(role)) for role in ROLES}
-        about: list[Entity] = [
-            {"uid": who, "attrs": {"department": reference("Department", person.department), **roles}, "parents": []},
-            {"uid": asked, "attrs": what.attributes(), "parents": []},
-        ]
-        return self._engine.verdict(who, uid("Action", action), asked, about, {}).permitted
+        attributes = {"department": reference("Department", person.department), **roles}
+        about: list[Entity] = [{"uid": who, "attrs": attributes, "parents": []}]
+        about += [{"uid": u, "attrs": w.attributes(), "parents": []} for u, w in zip(asked, whats, strict=True)]
+        return [one.permitted for one in self._engine.verdicts(who, uid("Action", action), asked, about, {})]
 
 
-def used_shelves(connection: Connection) -> dict[int, Shelf]:
-    """Those on which an entry stands, by number: drafts and their authors may think of ever new ones."""
-    wanted = select(*_COLUMNS).where(select(ENTRY.c.id).where(ENTRY.c.shelf == SHELF.c.id).exists())
+def used_shelves(connection: Connection, *of: ColumnElement[bool]) -> dict[int, Shelf]:
+    """Those on which an entry stands, by number: drafts and their authors may think of ever new ones.
+
+    `of`: only those on which such an entry stands.
+    """
+    wanted = select(*_COLUMNS).where(select(ENTRY.c.id).where(ENTRY.c.shelf == SHELF.c.id, *of).exists())
     return {number: _shelf(*rest) for number, *rest in connection.execute(wanted)}
 
 

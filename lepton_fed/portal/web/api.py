@@ -76,8 +76,7 @@ def read(portal: ThePortal, person: Calling, number: int, newest: bool = False) 
         comments, decisions = reading.comments(acting, number), reading.moves(acting, opened.access)
         news = reading.is_to_be_noted(acting, opened)
     if news:
-        with portal.writing(person) as acting:
-            reading.note_opening(acting, number)
+        portal.note(acting, lambda then: reading.note_opening(then, number))
     return shapes.OpenedGiven.of(opened, comments, decisions)
 
 
@@ -165,6 +164,7 @@ def rewards(
 ) -> shapes.StandingGiven:
     """Who helped most in a quarter, and which departments read whose entries."""
     asked = Quarter.parse(quarter) if quarter else Quarter.of(portal.clock())
+    portal.afterwards.done()  # What was read until now counts.
     with portal.reading(person) as acting:
         return shapes.StandingGiven.of(standing(acting, asked))
 

@@ -61,8 +61,7 @@ def read(request: Request, portal: ThePortal, visit: Visiting, number: int, newe
         comments, moves = reading.comments(acting, number), reading.moves(acting, opened.access)
         news = reading.is_to_be_noted(acting, opened)
     if news:
-        with portal.writing(visit.person) as acting:
-            reading.note_opening(acting, number)
+        portal.note(acting, lambda then: reading.note_opening(then, number))
     html = rendered(opened.revision.body)
     return page(request, "entry.html.j2", opened=opened, html=html, comments=comments, moves=moves)
 

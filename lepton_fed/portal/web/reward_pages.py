@@ -40,6 +40,7 @@ def rewards(
     """Points and readings of a quarter."""
     now = Quarter.of(portal.clock())
     asked = Quarter.parse(quarter) if quarter else now
+    portal.afterwards.done()  # What was read until now counts.
     with portal.reading(visit.person) as acting:
         found = standing(acting, asked)
     shown = found.efficiency.most(SHOWN)

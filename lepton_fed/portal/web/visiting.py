@@ -59,8 +59,17 @@ def limits_of(request: Request) -> Limits:
     return limits
 
 
-ThePortal = Annotated[Portal, Depends(portal_of)]
-TheLimits = Annotated[Limits, Depends(limits_of)]
+async def _portal(request: Request) -> Portal:
+    # What is no coroutine FastAPI calls in another thread, which takes longer than looking it up.
+    return portal_of(request)
+
+
+async def _limits(request: Request) -> Limits:
+    return limits_of(request)
+
+
+ThePortal = Annotated[Portal, Depends(_portal)]
+TheLimits = Annotated[Limits, Depends(_limits)]
 
 
 def visit_of(request: Request) -> Visit | None:
@@ -73,8 +82,8 @@ def visit_of(request: Request) -> Visit | None:
     with portal.database.reading() as connection:
         visit, due = sessions.visitor(connection, secret, now)
     if visit is not None and due:
-        with portal.database.writing() as connection:
-            sessions.alive(connection, visit.session, now)
+        number = visit.session
+        portal.afterwards.do(lambda connection: sessions.alive(connection, number, now))
     return visit
 
 
