@@ -17,13 +17,20 @@ with warnings.catch_warnings():
 
 from lepton_fed.portal.portal import Portal
 from lepton_fed.portal.web.app import application
-from lepton_fed.portal.web.visiting import COOKIE
+from lepton_fed.portal.web.visiting import COOKIE, Limits
 from tests.portal.world import PASSWORD
 
 _served: WeakKeyDictionary[Portal, FastAPI] = WeakKeyDictionary()
 """Making an application takes longer than most requests."""
 
 HERE = "https://portal.example"
+
+
+class Unlimited(Limits):
+    """For whoever asks more often than people do."""
+
+    def count(self, person: object, *, changes: bool) -> None:
+        """Never too often."""
 
 
 class Browser(TestClient):

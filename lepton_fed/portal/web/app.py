@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from fastapi import FastAPI, Request
@@ -29,6 +30,7 @@ from lepton_fed.portal.web import (
 )
 from lepton_fed.portal.web.guard import API, Guard
 from lepton_fed.portal.web.page import own_path, refused, to
+from lepton_fed.portal.web.refusals import REFUSALS
 from lepton_fed.portal.web.visiting import Limits, NotSignedIn, visit_of
 
 STATIC = Path(__file__).parent / "static"
@@ -48,8 +50,8 @@ def application(portal: Portal, *, strict_transport: bool = False, watched: Watc
     for part in (sign_in_pages, finding_pages, entry_pages, account_pages, people_pages, reward_pages):
         app.include_router(part.router, include_in_schema=False)
     app.include_router(federation_pages.router, include_in_schema=False)
-    app.include_router(api.router)
-    app.include_router(federation_api.router)
+    for calls in (api, federation_api):
+        app.include_router(calls.router, responses=REFUSALS)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     app.add_middleware(Guard, strict_transport=strict_transport)
     app.add_exception_handler(PortalError, _refused)
@@ -100,9 +102,18 @@ def _unknown(request: Request, error: Exception) -> Response:
         # Whoever is signed in keeps the page's frame; what is not there looks the same to everybody.
         request.state.visit = visit_of(request)
         return _refused(request, NotThere())
-    return PlainTextResponse(str(error.detail), error.status_code, headers=error.headers)
+    return _plain(request, "request", str(error.detail), error.status_code, error.headers)
 
 
 def _unavailable(request: Request, error: Exception) -> Response:
     """The database cannot be used; why is for the log and not for a browser."""
-    return PlainTextResponse("the portal cannot reach its database; try again in a moment", 503)
+    return _plain(request, "database", "the portal cannot reach its database; try again in a moment", 503)
+
+
+def _plain(
+    request: Request, key: str, sentence: str, status: int, headers: Mapping[str, str] | None = None
+) -> Response:
+    """A refusal in which no page's frame has a part."""
+    if request.url.path.startswith(API):
+        return JSONResponse({"error": key, "sentence": sentence}, status, headers=headers)
+    return PlainTextResponse(sentence, status, headers=headers)

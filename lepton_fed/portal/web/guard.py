@@ -11,7 +11,7 @@ from __future__ import annotations
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import PlainTextResponse
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 LARGEST = 1024 * 1024
@@ -58,12 +58,12 @@ class Guard:
         if not _own(scope, headers):
             await PlainTextResponse("this form was sent from another site", 403)(scope, receive, answer)
         elif _length(headers) > LARGEST:
-            await PlainTextResponse("the request is too large", 413)(scope, receive, answer)
+            await _too_large(scope)(scope, receive, answer)
         else:
             try:
                 await self._app(scope, _counted(receive), answer)
             except _TooLarge:
-                await PlainTextResponse("the request is too large", 413)(scope, receive, answer)
+                await _too_large(scope)(scope, receive, answer)
 
     def _with_headers(self, scope: Scope, send: Send) -> Send:
         async def answer(message: Message) -> None:
@@ -86,6 +86,13 @@ def _own(scope: Scope, headers: Headers) -> bool:
     if site is not None:
         return site in ("same-origin", "none")
     return origin is not None and urlsplit(origin).netloc == headers.get("host")
+
+
+def _too_large(scope: Scope) -> Response:
+    sentence = "the request is too large"
+    if scope["path"].startswith(API):
+        return JSONResponse({"error": "too_large", "sentence": sentence}, 413)
+    return PlainTextResponse(sentence, 413)
 
 
 def _length(headers: Headers) -> int:
