@@ -6,6 +6,7 @@ PortalError
 ├── NotThere         no such thing, or none that this person may know of: the same answer
 ├── Forbidden        the person may see it, and may not do that
 ├── Conflict         it has changed meanwhile, or is not in the state for that
+├── Unready          something has to be put right before that; says how much
 └── TooMany          too often in too short a time; says when to come back
 """
 
@@ -69,6 +70,15 @@ class Conflict(PortalError):
     """It has changed meanwhile, or is not in the state for that."""
 
     status = 409
+
+
+class Unready(PortalError):
+    """Something has to be put right before that."""
+
+    status = 409
+
+    def __init__(self, count: int) -> None:
+        super().__init__("unready", count=count)
 
 
 class TooMany(PortalError):

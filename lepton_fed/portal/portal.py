@@ -19,6 +19,7 @@ from sqlalchemy import make_url
 from lepton_fed.errors import StorageError
 from lepton_fed.portal.acting import Acting
 from lepton_fed.portal.afterwards import Afterwards
+from lepton_fed.portal.finding import sketch
 from lepton_fed.portal.finding.index import WordIndex, filled, index_of
 from lepton_fed.portal.finding.search import published
 from lepton_fed.portal.people.passwords import Passwords
@@ -78,9 +79,10 @@ class Portal:
         return portal
 
     def fill_index(self) -> None:
-        """Have an index of all that is published, if there is none."""
+        """Have an index of all that is published, if there is none, and a sketch of each."""
         with self.database.writing() as connection:
             filled(self.words, connection, lambda: published(connection))
+            sketch.fill(connection)
 
     @contextmanager
     def reading(self, person: Person) -> Iterator[Acting]:

@@ -8,7 +8,8 @@
     pipeline_run 1 --- n pipeline_step 1 --- n pipeline_link         (a step and what it comes after)
      \\------------ n pipeline_event
 
-The portal's tables are in `portal_tables`. Arrays stay in the run folder; a model's row holds the digest of its file.
+The portal's tables are in `portal_tables` and `portal_entry_tables`. Arrays stay in the run folder; a model's row holds
+the digest of its file.
 Every name of a constraint follows from `columns.NAMING`, so that a later migration can refer to it on any database.
 """
 
@@ -33,6 +34,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column
 
 # Base knows every table once this file is imported, the portal's too.
+from lepton_fed.storage import portal_entry_tables as portal_entry_tables
 from lepton_fed.storage import portal_tables as portal_tables
 from lepton_fed.storage.columns import Base as Base
 from lepton_fed.storage.columns import Measured, WholeNumber

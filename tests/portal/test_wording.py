@@ -11,6 +11,7 @@ import pytest
 import lepton_fed.portal
 from lepton_fed.audit.entries import KINDS as ENTRIES
 from lepton_fed.pipeline import State
+from lepton_fed.portal.entries.quality import KINDS as CHECKS
 from lepton_fed.portal.entries.sensitive import RULES
 from lepton_fed.portal.federation.audit_log import word_of
 from lepton_fed.portal.federation.policies import VERBS
@@ -60,6 +61,7 @@ def made() -> set[str]:
     """Keys that are put together from a word of the tables."""
     words = {"state": STATES, "kind": KINDS, "audience": AUDIENCES, "role": ROLES, "move": MOVES, "moved": NOTED}
     words |= {"sensitive": tuple(rule.kind for rule in RULES), "differences": ("same", "gone", "new")}
+    words |= {"check": CHECKS}
     words |= {"step_state": tuple(State), "fed_state": (*STATUSES, "cancelled"), "part": PARTS, "verb": VERBS}
     words |= {"part_in": ("source", "target", "none"), "ledger": ("none", "department", "not_yours")}
     words |= {"audit_kind": (*(word_of(one.KIND) for one in ENTRIES), "unreadable")}

@@ -11,9 +11,12 @@ import re
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from lepton_fed.portal.entries import anchors
+
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
     from markdown_it.rules_core import StateCore
+    from markdown_it.token import Token
 
 _TAGS = frozenset(
     [
@@ -58,7 +61,7 @@ _ATTRIBUTES = {
     "th": {"align"},
     "td": {"align"},
     "code": {"class"},
-}
+} | {f"h{level}": {"id"} for level in range(2, 7)}
 MOST_CELLS = 30_000
 """Of a text's tables; with more they are shown as they were written. A thousand columns need but a letter for a row."""
 
@@ -93,6 +96,11 @@ def _rendered(text: str) -> str:
     )
 
 
+def tokens(text: str) -> list[Token]:
+    """The text's parts, with links and headings as they were written."""
+    return _reader().parse(text)
+
+
 def cells(text: str) -> int:
     """As many as its tables can have at most: a row has as many as the first one, however little is written in it."""
     blocks = (block.split("\n") for block in text.split("\n\n"))
@@ -108,7 +116,16 @@ def _writer(*, tables: bool) -> MarkdownIt:
         made.enable("table")
     made.core.ruler.push("tasks", _tasks)
     made.core.ruler.push("below_the_title", _below_the_title)
+    made.core.ruler.push("place_headings", anchors.place_headings)
     return made
+
+
+@lru_cache(maxsize=1)
+def _reader() -> MarkdownIt:
+    """Reads what links there are and where they could lead to."""
+    from markdown_it import MarkdownIt
+
+    return MarkdownIt("commonmark", {"html": False}).disable("image")
 
 
 def _tasks(state: StateCore) -> None:

@@ -20,7 +20,7 @@ State = Literal["draft", "in_review", "changes_requested", "published", "retired
 Move = Literal["submit", "take_back", "request_changes", "publish", "retire", "confirm"]
 By = Literal["writer", "reviewer", "either"]
 
-_UNFINISHED: tuple[State, ...] = ("draft", "in_review", "changes_requested")
+UNFINISHED: tuple[State, ...] = ("draft", "in_review", "changes_requested")
 REVISABLE: frozenset[str] = frozenset({"draft", "changes_requested", "published", "retired"})
 """In review a text stands still, so that what is published is what was read."""
 
@@ -47,8 +47,8 @@ TABLE: dict[tuple[str, str], Rule] = {
     ("published", "retire"): Rule("retired", "either", reasoned=True, standing=True),
     ("published", "confirm"): Rule("published", "either", standing=True),
 }
-TABLE |= {(state, "retire"): Rule(state, "either", reasoned=True, standing=True) for state in _UNFINISHED}
-TABLE |= {(state, "confirm"): Rule(state, "either", standing=True) for state in _UNFINISHED}
+TABLE |= {(state, "retire"): Rule(state, "either", reasoned=True, standing=True) for state in UNFINISHED}
+TABLE |= {(state, "confirm"): Rule(state, "either", standing=True) for state in UNFINISHED}
 
 
 @dataclass(frozen=True)

@@ -13,11 +13,12 @@ from typing import Literal
 from sqlalchemy import delete, insert, update
 
 from lepton_fed.portal.acting import Acting
-from lepton_fed.portal.entries import access, states
+from lepton_fed.portal.entries import access, quality, states
 from lepton_fed.portal.entries.content import LONGEST_NOTE, Content
 from lepton_fed.portal.entries.sensitive import without
 from lepton_fed.portal.entries.tables import ENTRY, MOVE, REVISION, TAG, Revision
 from lepton_fed.portal.errors import Conflict, Forbidden, NotThere, Sensitive, Unacceptable
+from lepton_fed.portal.finding import sketch
 from lepton_fed.portal.people import accounts
 from lepton_fed.portal.people.accounts import departments
 from lepton_fed.portal.people.rights import shelf_number, shelf_of
@@ -101,14 +102,17 @@ def move(acting: Acting, number: int, move: str, *, revision: int, reason: str =
     if entry.newest != revision:
         raise Conflict("changed_meanwhile")
     state = states.after(entry.state, move, access.mover(acting, found), reason)
+    newest = access.revision(acting, found, revision)
+    if move in ("submit", "publish"):
+        quality.require_ready(acting, entry, newest)
     about = entry.published if entry.published is not None and move in ("retire", "confirm") else revision
     _note_move(acting, number, about, move, reason)
     changes: dict[str, object] = {"state": state, "changed": acting.now}
-    newest = access.revision(acting, found, revision)
     if move == "publish":
         changes |= _published(acting, number, newest)
     elif move == "retire":
         acting.words.remove(acting.connection, number)
+        sketch.remove(acting.connection, number)
         _set_tags(acting, number, newest.tags)
         kept = {"title": newest.title, "shelf": newest.shelf, "review_by": newest.review_by}
         changes |= {"published": None, **kept}
@@ -195,6 +199,7 @@ def _published(acting: Acting, number: int, revision: Revision) -> dict[str, obj
     """What readers see from now on, and find."""
     _set_tags(acting, number, revision.tags)
     acting.words.put(acting.connection, number, heading(revision.title, revision.tags), revision.body)
+    sketch.put(acting.connection, number, revision.title, revision.body)
     return {
         "published": revision.number,
         "title": revision.title,
