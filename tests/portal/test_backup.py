@@ -35,6 +35,8 @@ def filled(there: World) -> None:
     browser = Browser.before(there.portal).sign_in("shop")
     browser.fill(f"/entries/{number}/comments", text="谢谢")
     browser.fill(f"/entries/{number}/helped")
+    browser.fill(f"/entries/{number}/reports", text="有误")
+    browser.fill(f"/entries/{number}/comments/1/take-back")
 
 
 def test_what_is_restored_is_what_was_there(either: World, tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from lepton_fed.portal.federation.audit_log import word_of
 from lepton_fed.portal.federation.policies import VERBS
 from lepton_fed.portal.federation.runs import PARTS
 from lepton_fed.portal.wording import LANGUAGES, preferred, wording
+from lepton_fed.storage.portal_entry_tables import REPORT_STATES
 from lepton_fed.storage.portal_tables import AUDIENCES, KINDS, MOVES, NOTED, ROLES, STATES
 from lepton_fed.storage.run_record import STATUSES
 
@@ -61,7 +62,7 @@ def made() -> set[str]:
     """Keys that are put together from a word of the tables."""
     words = {"state": STATES, "kind": KINDS, "audience": AUDIENCES, "role": ROLES, "move": MOVES, "moved": NOTED}
     words |= {"sensitive": tuple(rule.kind for rule in RULES), "differences": ("same", "gone", "new")}
-    words |= {"check": CHECKS}
+    words |= {"check": CHECKS, "report_state": REPORT_STATES}
     words |= {"step_state": tuple(State), "fed_state": (*STATUSES, "cancelled"), "part": PARTS, "verb": VERBS}
     words |= {"part_in": ("source", "target", "none"), "ledger": ("none", "department", "not_yours")}
     words |= {"audit_kind": (*(word_of(one.KIND) for one in ENTRIES), "unreadable")}

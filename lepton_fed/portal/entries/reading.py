@@ -6,13 +6,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, insert, or_, select, update
+from sqlalchemy import ColumnElement, RowMapping, insert, or_, select, update
 
 from lepton_fed.portal.acting import Acting
 from lepton_fed.portal.entries import access, states
 from lepton_fed.portal.entries.access import Access
 from lepton_fed.portal.entries.sensitive import without
-from lepton_fed.portal.entries.tables import COMMENT, ENTRY, MOVE, USE, Entry, Revision, entry_of
+from lepton_fed.portal.entries.tables import COMMENT, ENTRY, MOVE, REPORT, USE, WITHDRAWAL, Entry, Revision, entry_of
 from lepton_fed.portal.errors import Forbidden, Unacceptable
 from lepton_fed.portal.once import added_once
 from lepton_fed.portal.people.accounts import PERSON
@@ -40,6 +40,14 @@ class Opened:
 
 
 @dataclass(frozen=True)
+class TakenBack:
+    """By whom a comment was taken back, and why where somebody else did."""
+
+    person: str
+    reason: str
+
+
+@dataclass(frozen=True)
 class Said:
     """A comment, or the reason of a move (`move`), by the name to show."""
 
@@ -49,15 +57,20 @@ class Said:
     text: str
     move: str = ""
     revision: int = 0
+    mine: bool = False
+    taken_back: TakenBack | None = None
 
 
 @dataclass(frozen=True)
 class ToDo:
-    """What waits for somebody: their own drafts, reviews that they may decide, and entries that may be out of date."""
+    """What waits for somebody: their own drafts, reviews that they may decide, and entries that may be out of date, or
+    in which an error was reported.
+    """
 
     drafts: Sequence[Entry]
     reviews: Sequence[Entry]
     stale: Sequence[Entry]
+    reported: Sequence[Entry]
 
 
 def opened(acting: Acting, number: int, *, newest: bool = False) -> Opened:
@@ -125,14 +138,16 @@ def comment(acting: Acting, number: int, text: str) -> None:
 def comments(acting: Acting, number: int) -> list[Said]:
     """What was said about it, in order: the newest so many."""
     wanted = (
-        select(COMMENT, PERSON.c.shown)
+        select(COMMENT, PERSON.c.shown, WITHDRAWAL.c.person.label("taker"), WITHDRAWAL.c.reason)
         .join(PERSON, PERSON.c.id == COMMENT.c.person)
+        .outerjoin(WITHDRAWAL, WITHDRAWAL.c.comment == COMMENT.c.id)
         .where(COMMENT.c.entry == number)
         .order_by(COMMENT.c.id.desc())
         .limit(MOST_LISTED)
     )
     rows = acting.connection.execute(wanted).mappings().all()
-    return [Said(r["id"], r["shown"], r["time"], r["text"]) for r in reversed(rows)]
+    takers = names(acting, {row["taker"] for row in rows} - {None})
+    return [_comment(acting, row, takers) for row in reversed(rows)]
 
 
 def moves(acting: Acting, found: Access) -> list[Said]:
@@ -156,17 +171,21 @@ def to_do(acting: Acting) -> ToDo:
     drafts = [own, ENTRY.c.state.in_(("draft", "changes_requested"))]
     waiting = [ENTRY.c.state == "in_review"]
     stale = [ENTRY.c.published.is_not(None), ENTRY.c.review_by < today]
-    reviewed = _permitted(acting, "review", stale)
-    theirs = [
-        or_(own, ENTRY.c.shelf.in_(reviewed)),
-        ENTRY.c.shelf.in_([*reviewed, *_permitted(acting, "write", stale)]),
-    ]
+    reported = [ENTRY.c.id.in_(select(REPORT.c.entry).where(REPORT.c.state == "open"))]
     to_review = _listed(acting, [*waiting, ENTRY.c.shelf.in_(_permitted(acting, "review", waiting))])
     return ToDo(
         drafts=_listed(acting, [*drafts, ENTRY.c.shelf.in_(_permitted(acting, "write", drafts))]),
         reviews=[one for one in to_review if _may_decide(acting, one)],
-        stale=_listed(acting, [*stale, *theirs]),
+        stale=_to_answer(acting, stale),
+        reported=_to_answer(acting, reported),
     )
+
+
+def _to_answer(acting: Acting, of: Sequence[ColumnElement[bool]]) -> list[Listed]:
+    """Such entries that this person owns and may write, or may review."""
+    reviewed, written = _permitted(acting, "review", of), _permitted(acting, "write", of)
+    answering = [or_(ENTRY.c.owner == acting.person.id, ENTRY.c.shelf.in_(reviewed))]
+    return _listed(acting, [*of, *answering, ENTRY.c.shelf.in_([*reviewed, *written])])
 
 
 def _permitted(acting: Acting, action: Action, of: Sequence[ColumnElement[bool]]) -> list[int]:
@@ -178,6 +197,12 @@ def names(acting: Acting, people: Iterable[int]) -> dict[int, str]:
     """The names to show of people by their numbers."""
     wanted = select(PERSON.c.id, PERSON.c.shown).where(PERSON.c.id.in_(set(people)))
     return {row.id: row.shown for row in acting.connection.execute(wanted)}
+
+
+def _comment(acting: Acting, row: RowMapping, takers: dict[int, str]) -> Said:
+    taken = None if row["taker"] is None else TakenBack(takers[row["taker"]], row["reason"])
+    mine = row["person"] == acting.person.id
+    return Said(row["id"], row["shown"], row["time"], row["text"], mine=mine, taken_back=taken)
 
 
 def _listed(acting: Acting, where: Sequence[ColumnElement[bool]]) -> list[Entry]:

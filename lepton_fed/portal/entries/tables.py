@@ -9,6 +9,7 @@ from typing import Any, cast
 
 from sqlalchemy import RowMapping, Table
 
+from lepton_fed.storage.portal_entry_tables import ReportRow, WithdrawalRow
 from lepton_fed.storage.portal_tables import CommentRow, EntryRow, MoveRow, RevisionRow, TagRow, UseRow
 
 ENTRY = cast(Table, EntryRow.__table__)
@@ -17,6 +18,8 @@ MOVE = cast(Table, MoveRow.__table__)
 TAG = cast(Table, TagRow.__table__)
 COMMENT = cast(Table, CommentRow.__table__)
 USE = cast(Table, UseRow.__table__)
+REPORT = cast(Table, ReportRow.__table__)
+WITHDRAWAL = cast(Table, WithdrawalRow.__table__)
 
 
 @dataclass(frozen=True)

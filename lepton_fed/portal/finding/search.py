@@ -1,6 +1,7 @@
 """Finding: published entries that hold every part of a query, those first that are about it, new, and helped others.
 
     score = 2 · (share of the query's parts in the title or a tag) + freshness + usefulness
+            - 0.5 while a reported error is not answered
     freshness = 1 / (1 + days since publication / 180)        usefulness = helped / (helped + 5)
 
 The database filters, counts, orders and cuts; what somebody may see is among the filters, as the shelves that policies
@@ -18,7 +19,7 @@ from datetime import date
 from sqlalchemy import ColumnElement, Connection, Select, case, func, select
 
 from lepton_fed.portal.acting import Acting
-from lepton_fed.portal.entries.tables import ENTRY, REVISION, TAG
+from lepton_fed.portal.entries.tables import ENTRY, REPORT, REVISION, TAG
 from lepton_fed.portal.entries.writing import heading
 from lepton_fed.portal.finding.index import Headed
 from lepton_fed.portal.finding.words import Term, spans, terms
@@ -32,7 +33,7 @@ LONGEST = 200
 AROUND = 60
 """Characters of a snippet before what was found, and twice as many after it."""
 
-ABOUT, FADES, HELPS = 2.0, 180.0, 5.0
+ABOUT, FADES, HELPS, REPORTED = 2.0, 180.0, 5.0, 0.5
 
 _SIGNS = re.compile(r"(?<!\*)\*\*(?!\*)|`+|\||^ {0,3}(?:#{1,6} +|> ?)", re.MULTILINE)
 """Of Markdown, which say nothing in a snippet. Four stars are a mask, and stay."""
@@ -139,7 +140,8 @@ def _best(acting: Acting, where: Sequence[ColumnElement[bool]], wanted: Sequence
         case((ENTRY.c.id.in_(acting.words.holding(term, heading=True)), ABOUT / len(wanted)), else_=0.0)
         for term in wanted
     ]
-    score = sum(about, freshness + usefulness)
+    reported = case((ENTRY.c.id.in_(select(REPORT.c.entry).where(REPORT.c.state == "open")), REPORTED), else_=0.0)
+    score = sum(about, freshness + usefulness - reported)
     return select(ENTRY.c.id, func.count().over()).where(*where).order_by(score.desc(), ENTRY.c.id.desc())
 
 

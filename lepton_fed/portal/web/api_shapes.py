@@ -202,18 +202,27 @@ class RevisionGiven(SavedGiven):
     body: str
 
 
+class TakenBackGiven(BaseModel):
+    """By whom a comment was taken back, and why where somebody else did."""
+
+    person: str
+    reason: str
+
+
 class SaidGiven(BaseModel):
     """A comment, or a decision with its reason."""
 
+    id: int
     person: str
     time: datetime
     text: str
     move: str
     revision: int
+    taken_back: TakenBackGiven | None
 
     @classmethod
     def of(cls, said: Said) -> SaidGiven:
-        return cls.model_validate({name: getattr(said, name) for name in cls.model_fields})
+        return cls.model_validate({name: getattr(said, name) for name in cls.model_fields}, from_attributes=True)
 
 
 class OpenedGiven(BaseModel):
@@ -350,3 +359,4 @@ class ToDoGiven(BaseModel):
     drafts: list[EntryGiven]
     reviews: list[EntryGiven]
     stale: list[EntryGiven]
+    reported: list[EntryGiven]

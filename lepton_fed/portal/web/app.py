@@ -28,6 +28,7 @@ from lepton_fed.portal.web import (
     reward_pages,
     sign_in_pages,
     trust_api,
+    trust_pages,
 )
 from lepton_fed.portal.web.guard import API, Guard
 from lepton_fed.portal.web.page import own_path, refused, to
@@ -50,6 +51,7 @@ def application(portal: Portal, *, strict_transport: bool = False, watched: Watc
     app.state.watched = watched
     for part in (sign_in_pages, finding_pages, entry_pages, account_pages, people_pages, reward_pages):
         app.include_router(part.router, include_in_schema=False)
+    app.include_router(trust_pages.router, include_in_schema=False)
     app.include_router(federation_pages.router, include_in_schema=False)
     for calls in (api, federation_api, trust_api):
         app.include_router(calls.router, responses=REFUSALS)

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Form, Query, Request, Response
 from starlette.responses import HTMLResponse
 
 from lepton_fed.portal.acting import Acting
-from lepton_fed.portal.entries import access, quality, reading, writing
+from lepton_fed.portal.entries import access, quality, reading, reports, writing
 from lepton_fed.portal.entries.content import LONGEST_BODY
 from lepton_fed.portal.entries.differences import differences
 from lepton_fed.portal.entries.markdown import rendered
@@ -60,11 +60,23 @@ def read(request: Request, portal: ThePortal, visit: Visiting, number: int, newe
         opened = reading.opened(acting, number, newest=newest)
         comments, moves = reading.comments(acting, number), reading.moves(acting, opened.access)
         news = reading.is_to_be_noted(acting, opened)
+        reported = reports.reports(acting, opened.access)
+        answers = reports.may_answer(acting, opened.access)
         checks = quality.while_unpublished(acting, opened.access, opened.revision)
     if news:
         portal.note(acting, lambda then: reading.note_opening(then, number))
     html = rendered(opened.revision.body)
-    return page(request, "entry.html.j2", opened=opened, html=html, comments=comments, moves=moves, checks=checks)
+    return page(
+        request,
+        "entry.html.j2",
+        opened=opened,
+        html=html,
+        comments=comments,
+        moves=moves,
+        checks=checks,
+        reports=reported,
+        answers=answers,
+    )
 
 
 @router.get("/{number}/edit")

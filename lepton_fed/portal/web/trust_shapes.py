@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from datetime import datetime
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
+from lepton_fed.portal.entries.content import LONGEST_NOTE
 from lepton_fed.portal.entries.quality import Check
+from lepton_fed.portal.entries.reports import LONGEST_REPORT
+from lepton_fed.portal.web.api_shapes import Taken
 
 
 class Given(BaseModel):
@@ -27,3 +31,36 @@ class CheckGiven(Given):
     @classmethod
     def of(cls, check: Check) -> CheckGiven:
         return cls.model_validate(check)
+
+
+class ReportTaken(Taken):
+    """What is wrong, in a sentence."""
+
+    text: Annotated[str, Field(max_length=LONGEST_REPORT)]
+
+
+class AnswerTaken(Taken):
+    """How a report is answered, and why."""
+
+    verdict: Literal["fixed", "no_error"]
+    reason: Annotated[str, Field(max_length=LONGEST_NOTE)]
+
+
+class WithdrawalTaken(Taken):
+    """Why a comment is taken back; needed where it is somebody else's."""
+
+    reason: Annotated[str, Field(max_length=LONGEST_NOTE)] = ""
+
+
+class ReportGiven(Given):
+    """An error that somebody reported. `answerer`, `answered`, `answer`: empty while it is open."""
+
+    id: int
+    revision: int
+    person: str
+    time: datetime
+    text: str
+    state: Literal["open", "fixed", "no_error"]
+    answerer: str
+    answered: datetime | None
+    answer: str
