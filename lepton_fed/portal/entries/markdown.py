@@ -11,7 +11,7 @@ import re
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from lepton_fed.portal.entries import anchors
+from lepton_fed.portal.entries import anchors, references
 
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
@@ -73,21 +73,24 @@ LONGEST_KEPT = 20_000
 """Characters of a text whose HTML is kept for the next reader; 256 of them may be."""
 
 
-def rendered(text: str) -> str:
-    """The text as HTML."""
-    return _rendered_once(text) if len(text) <= LONGEST_KEPT else _rendered(text)
+def rendered(text: str, naming: references.Naming = references.plainly) -> str:
+    """The text as HTML. `naming`: what runs, models and entities that it speaks of are called for whoever looks."""
+    if len(text) <= LONGEST_KEPT and "[[" not in text:
+        return _rendered_once(text)
+    return _rendered(text, naming)
 
 
 @lru_cache(maxsize=256)
 def _rendered_once(text: str) -> str:
-    return _rendered(text)
+    """Of a text that speaks of nothing whose name depends on who looks."""
+    return _rendered(text, references.plainly)
 
 
-def _rendered(text: str) -> str:
+def _rendered(text: str, naming: references.Naming) -> str:
     import nh3
 
     return nh3.clean(
-        _writer(tables=cells(text) <= MOST_CELLS).render(text),
+        _writer(tables=cells(text) <= MOST_CELLS).render(text, {"naming": naming}),
         tags=set(_TAGS),
         attributes=_ATTRIBUTES,
         attribute_filter=_filtered,
@@ -117,6 +120,7 @@ def _writer(*, tables: bool) -> MarkdownIt:
     made.core.ruler.push("tasks", _tasks)
     made.core.ruler.push("below_the_title", _below_the_title)
     made.core.ruler.push("place_headings", anchors.place_headings)
+    made.inline.ruler.before("link", "reference", references.write_reference)
     return made
 
 
@@ -125,7 +129,9 @@ def _reader() -> MarkdownIt:
     """Reads what links there are and where they could lead to."""
     from markdown_it import MarkdownIt
 
-    return MarkdownIt("commonmark", {"html": False}).disable("image")
+    made = MarkdownIt("commonmark", {"html": False}).disable("image")
+    made.inline.ruler.before("link", "reference", references.write_reference)
+    return made
 
 
 def _tasks(state: StateCore) -> None:

@@ -181,7 +181,7 @@ def to_do(acting: Acting) -> ToDo:
     )
 
 
-def _to_answer(acting: Acting, of: Sequence[ColumnElement[bool]]) -> list[Listed]:
+def _to_answer(acting: Acting, of: Sequence[ColumnElement[bool]]) -> list[Entry]:
     """Such entries that this person owns and may write, or may review."""
     reviewed, written = _permitted(acting, "review", of), _permitted(acting, "write", of)
     answering = [or_(ENTRY.c.owner == acting.person.id, ENTRY.c.shelf.in_(reviewed))]

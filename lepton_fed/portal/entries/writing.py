@@ -13,8 +13,9 @@ from typing import Literal
 from sqlalchemy import delete, insert, update
 
 from lepton_fed.portal.acting import Acting
-from lepton_fed.portal.entries import access, quality, states
+from lepton_fed.portal.entries import access, quality, references, states
 from lepton_fed.portal.entries.content import LONGEST_NOTE, Content
+from lepton_fed.portal.entries.markdown import tokens
 from lepton_fed.portal.entries.sensitive import without
 from lepton_fed.portal.entries.tables import ENTRY, MOVE, REVISION, TAG, Revision
 from lepton_fed.portal.errors import Conflict, Forbidden, NotThere, Sensitive, Unacceptable
@@ -113,6 +114,7 @@ def move(acting: Acting, number: int, move: str, *, revision: int, reason: str =
     elif move == "retire":
         acting.words.remove(acting.connection, number)
         sketch.remove(acting.connection, number)
+        references.remove(acting, number)
         _set_tags(acting, number, newest.tags)
         kept = {"title": newest.title, "shelf": newest.shelf, "review_by": newest.review_by}
         changes |= {"published": None, **kept}
@@ -200,6 +202,7 @@ def _published(acting: Acting, number: int, revision: Revision) -> dict[str, obj
     _set_tags(acting, number, revision.tags)
     acting.words.put(acting.connection, number, heading(revision.title, revision.tags), revision.body)
     sketch.put(acting.connection, number, revision.title, revision.body)
+    references.put(acting, number, _spoken_of(revision.body))
     return {
         "published": revision.number,
         "title": revision.title,
@@ -207,6 +210,10 @@ def _published(acting: Acting, number: int, revision: Revision) -> dict[str, obj
         "review_by": revision.review_by or (acting.now + HOLDS).date(),
         "day": _day(acting.now),
     }
+
+
+def _spoken_of(body: str) -> tuple[references.Reference, ...]:
+    return references.spoken_of(tokens(body)) if references.MARK in body else ()
 
 
 def heading(title: str, tags: tuple[str, ...]) -> str:

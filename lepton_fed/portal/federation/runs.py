@@ -67,13 +67,13 @@ class RunSeen:
 def runs(watched: Watched) -> tuple[StoredRun, ...]:
     """Those of this federation, the newest first."""
     with told(), opened(watched) as store:
-        return () if store is None else _of_this(watched, store)
+        return () if store is None else of_this(watched, store)
 
 
 def run(watched: Watched, number: str) -> RunSeen:
     """One of them by its id; NotThere."""
     with told(), opened(watched) as store:
-        found = [] if store is None else [one for one in _of_this(watched, store) if one.id == number]
+        found = [] if store is None else [one for one in of_this(watched, store) if one.id == number]
         if store is None or not found:
             raise NotThere
         return _seen(store, found[0])
@@ -82,7 +82,7 @@ def run(watched: Watched, number: str) -> RunSeen:
 def newest(watched: Watched) -> RunSeen | None:
     """The newest run, None without any."""
     with told(), opened(watched) as store:
-        found = () if store is None else _of_this(watched, store)
+        found = () if store is None else of_this(watched, store)
         return _seen(store, found[0]) if store is not None and found else None
 
 
@@ -97,7 +97,8 @@ def opened(watched: Watched) -> Iterator[RunStore | None]:
         yield store
 
 
-def _of_this(watched: Watched, store: RunStore) -> tuple[StoredRun, ...]:
+def of_this(watched: Watched, store: RunStore) -> tuple[StoredRun, ...]:
+    """Those of this federation, the newest first: so many as a list shows."""
     name = watched.federation().settings.federation.name
     return tuple(one for one in store.runs() if one.name == name)[:MOST]
 

@@ -11,11 +11,11 @@ from lepton_fed.portal.acting import Acting
 from lepton_fed.portal.entries import access, quality, reading, reports, writing
 from lepton_fed.portal.entries.content import LONGEST_BODY
 from lepton_fed.portal.entries.differences import differences
-from lepton_fed.portal.entries.markdown import rendered
 from lepton_fed.portal.errors import PortalError, Sensitive
 from lepton_fed.portal.people.accounts import departments
 from lepton_fed.portal.people.rights import shelf_of
 from lepton_fed.portal.web.entry_form import EntryForm
+from lepton_fed.portal.web.naming import shown
 from lepton_fed.portal.web.page import page, said, to
 from lepton_fed.portal.web.visiting import Changing, ThePortal, Visiting
 
@@ -48,9 +48,11 @@ def begin(request: Request, portal: ThePortal, visit: Changing, typed: Typed) ->
 
 
 @router.post("/preview")
-def preview(visit: Changing, body: Annotated[str, Form(max_length=LONGEST_BODY)] = "") -> HTMLResponse:
+def preview(
+    request: Request, visit: Changing, body: Annotated[str, Form(max_length=LONGEST_BODY)] = ""
+) -> HTMLResponse:
     """A text as readers would see it."""
-    return HTMLResponse(rendered(body))
+    return HTMLResponse(shown(request, visit.person, body))
 
 
 @router.get("/{number}")
@@ -65,7 +67,7 @@ def read(request: Request, portal: ThePortal, visit: Visiting, number: int, newe
         checks = quality.while_unpublished(acting, opened.access, opened.revision)
     if news:
         portal.note(acting, lambda then: reading.note_opening(then, number))
-    html = rendered(opened.revision.body)
+    html = shown(request, visit.person, opened.revision.body)
     return page(
         request,
         "entry.html.j2",

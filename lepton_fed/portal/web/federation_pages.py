@@ -7,10 +7,12 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Query, Request, Response
 
 from lepton_fed.explaining import Explained, Question
+from lepton_fed.portal.entries import references
+from lepton_fed.portal.entries.references import Reference
 from lepton_fed.portal.errors import PortalError
 from lepton_fed.portal.federation import audit_log, departments, graph, ledgers, pipeline, plans, policies, runs
 from lepton_fed.portal.web.page import page, said, to
-from lepton_fed.portal.web.visiting import Changing
+from lepton_fed.portal.web.visiting import Changing, ThePortal
 from lepton_fed.portal.web.watching import Look, Looking
 
 router = APIRouter(prefix="/federation")
@@ -39,9 +41,12 @@ def runs_page(request: Request, looking: Looking) -> Response:
 
 
 @router.get("/runs/{run}")
-def run_page(request: Request, looking: Looking, run: str) -> Response:
-    """A run with its curves; for a script that asks again, these alone."""
-    return page(request, _part(request, "federation_run"), seen=runs.run(looking.watched, run))
+def run_page(request: Request, portal: ThePortal, looking: Looking, run: str) -> Response:
+    """A run with its curves, and entries about it; for a script that asks again, the curves alone."""
+    seen = runs.run(looking.watched, run)
+    with portal.reading(looking.onlooker.person) as acting:
+        about = references.about(acting, [Reference("run", run), *(Reference("model", m.digest) for m in seen.models)])
+    return page(request, _part(request, "federation_run"), seen=seen, about=about)
 
 
 @router.get("/pipeline")

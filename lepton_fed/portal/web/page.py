@@ -74,7 +74,8 @@ def language_of(request: Request, visit: Visit | None) -> str:
     return chosen if chosen in LANGUAGES else preferred(request.headers.get("accept-language", ""))
 
 
-def _moment(time: datetime) -> str:
+def moment(time: datetime) -> str:
+    """A time as pages say it."""
     return f"{time.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
@@ -99,7 +100,7 @@ def _environment() -> Environment:
         own_script=_version("portal.js"),
         federation_style=_version("federation.css"),
     )
-    made.filters["moment"] = _moment
+    made.filters["moment"] = moment
     made.filters["number"] = number
     made.filters["drawing"] = _drawing
     return made

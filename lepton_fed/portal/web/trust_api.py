@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from typing import Annotated
 
-from lepton_fed.portal.entries import access, quality, reports, withdrawals
+from fastapi import APIRouter, Query
+
+from lepton_fed.portal.entries import access, quality, references, reports, withdrawals
 from lepton_fed.portal.web import trust_shapes as shapes
 from lepton_fed.portal.web.api_shapes import Made
 from lepton_fed.portal.web.visiting import Calling, ThePortal
 
 router = APIRouter(prefix="/api")
+
+References = Annotated[references.Kind, Query()]
+Target = Annotated[str, Query(max_length=references.LONGEST)]
 
 
 @router.get("/entries/{number}/checks")
@@ -17,6 +22,15 @@ def check(portal: ThePortal, person: Calling, number: int) -> list[shapes.CheckG
     """What was found by itself in the newest revision; nothing for whoever only reads."""
     with portal.reading(person) as acting:
         return [shapes.CheckGiven.of(one) for one in quality.of_newest(acting, number)]
+
+
+@router.get("/references")
+def list_about(portal: ThePortal, person: Calling, kind: References, target: Target) -> list[shapes.AboutGiven]:
+    """Entries that speak of a run (its id), a model (the SHA-256 of its file) or an entity (its name or IRI)."""
+    wanted = references.read(kind, target)
+    with portal.reading(person) as acting:
+        found = references.about(acting, [] if wanted is None else [wanted])
+    return [shapes.AboutGiven.model_validate(one) for one in found]
 
 
 @router.get("/entries/{number}/reports")

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from lepton_fed.portal.entries.content import LONGEST_NOTE
 from lepton_fed.portal.entries.quality import Check
 from lepton_fed.portal.entries.reports import LONGEST_REPORT
-from lepton_fed.portal.web.api_shapes import Taken
+from lepton_fed.portal.web.api_shapes import Kind, Taken
 
 
 class Given(BaseModel):
@@ -50,6 +50,15 @@ class WithdrawalTaken(Taken):
     """Why a comment is taken back; needed where it is somebody else's."""
 
     reason: Annotated[str, Field(max_length=LONGEST_NOTE)] = ""
+
+
+class AboutGiven(Given):
+    """A published entry that speaks of something."""
+
+    entry: int
+    title: str
+    kind: Kind
+    department: str
 
 
 class ReportGiven(Given):

@@ -29,7 +29,7 @@ class Look:
 
 def watches(request: Request, person: Person | None) -> bool:
     """Whether there is a federation for this person to see."""
-    return person is not None and _look(request, person) is not None
+    return person is not None and look_of(request, person) is not None
 
 
 def looking(request: Request, visit: Visiting) -> Look:
@@ -47,13 +47,14 @@ LookingByCall = Annotated[Look, Depends(looking_by_call)]
 
 
 def _required(request: Request, person: Person) -> Look:
-    found = _look(request, person)
+    found = look_of(request, person)
     if found is None:
         raise NotThere
     return found
 
 
-def _look(request: Request, person: Person) -> Look | None:
+def look_of(request: Request, person: Person) -> Look | None:
+    """Somebody's look; None where there is nothing for them to see."""
     watched: Watched | None = request.app.state.watched
     onlooker = Onlooker(person, portal_of(request).rights)
     if watched is None or not onlooker.may_watch(watched.members):

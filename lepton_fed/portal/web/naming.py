@@ -1,0 +1,74 @@
+"""What an entry speaks of, as the person who looks may know it: a name, and a page where there is one for them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from urllib.parse import urlencode
+
+from fastapi import FastAPI, Request
+
+from lepton_fed.knowledge.iris import name
+from lepton_fed.portal.entries.markdown import rendered, tokens
+from lepton_fed.portal.entries.references import MARK, Named, Naming, Reference, spoken_of
+from lepton_fed.portal.federation.naming import Known, known
+from lepton_fed.portal.people.person import Person
+from lepton_fed.portal.web.page import moment, said
+from lepton_fed.portal.web.watching import look_of
+from lepton_fed.portal.wording import Wording
+
+ENTITY = "/knowledge/entity"
+"""The page of an entity, if the application has one."""
+
+SHORT = 12
+"""Characters of what has no name."""
+
+
+def shown(request: Request, person: Person, text: str) -> str:
+    """A text as HTML, with what it speaks of as that person may know it."""
+    wanted = spoken_of(tokens(text)) if MARK in text else ()
+    return rendered(text, naming(request, person, wanted))
+
+
+def naming(request: Request, person: Person, wanted: Iterable[Reference]) -> Naming:
+    """Of these, for a person; nothing of the federation is read where there is nothing of it among them."""
+    asked = [one for one in wanted if one.kind != "entity"]
+    look = look_of(request, person) if asked else None
+    there = known(look.watched, asked) if look is not None else {}
+    t, entities = said(request), ENTITY in _paths(request.app)
+
+    def named(reference: Reference) -> Named:
+        if reference.kind == "entity":
+            page = f"{ENTITY}?{urlencode({'id': reference.target})}" if entities else ""
+            return Named(name(reference.target), page)
+        found = there.get(reference)
+        return _unknown(t, reference) if found is None else _known(t, reference, found)
+
+    return named
+
+
+def _known(t: Wording, reference: Reference, found: Known) -> Named:
+    page = f"/federation/runs/{found.run}"
+    if reference.kind == "run":
+        return Named(t("fed.run_of", time=moment(found.time)), page)
+    return Named(t("fed.model_of", department=found.department, time=moment(found.time)), page)
+
+
+def _unknown(t: Wording, reference: Reference) -> Named:
+    key = "fed.some_run" if reference.kind == "run" else "fed.some_model"
+    return Named(t(key, id=reference.target[:SHORT]))
+
+
+def _paths(app: FastAPI) -> frozenset[str]:
+    """All paths that the application answers."""
+    kept: frozenset[str] | None = getattr(app.state, "paths", None)
+    if kept is None:
+        kept = app.state.paths = frozenset(_of(app.routes))
+    return kept
+
+
+def _of(routes: Iterable[object]) -> Iterator[str]:
+    for route in routes:
+        inner = getattr(route, "routes", None) or getattr(getattr(route, "original_router", None), "routes", None)
+        if inner:
+            yield from _of(inner)
+        yield str(getattr(route, "path", ""))
