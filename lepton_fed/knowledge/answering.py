@@ -18,6 +18,7 @@ from typing import Any
 
 from lepton_fed.knowledge.iris import PREFIXES, XSD
 from lepton_fed.knowledge.library import oxigraph
+from lepton_fed.knowledge.values import LARGEST, Ordered, naming_values
 
 NOWHERE = "urn:lepton:graph:"
 """A graph in which nothing is, for an asker who may read nothing."""
@@ -44,23 +45,39 @@ def _opened(path: str, state: str) -> Any:
 
 
 def _answered(asked: dict[str, Any]) -> dict[str, Any]:
-    library = oxigraph()
-    graphs = [library.NamedNode(one) for one in asked["graphs"]]
+    held = asked["store"], asked["state"], tuple(asked["graphs"])
     try:
-        # Both lists are what there is: the default graph is their union, and GRAPH finds no other.
-        result = _opened(asked["store"], asked["state"]).query(
-            asked["question"],
-            prefixes=PREFIXES,
-            default_graph=graphs or [library.NamedNode(NOWHERE)],
-            named_graphs=graphs,
-        )
-        return _within(result, asked["rows"], asked["characters"])
+        question = naming_values(asked["question"], lambda before, relation: _values(*held, before, relation))
+        return _within(_result(*held, question), asked["rows"], asked["characters"])
     except SyntaxError as error:
         return {"wrong": str(error.msg)}
     except (OSError, RuntimeError, ValueError) as error:
         return {"wrong": str(error)}
     except MemoryError:
         return {"large": True}
+
+
+def _result(store: str, state: str, graphs: tuple[str, ...], question: str) -> Any:
+    library = oxigraph()
+    nodes = [library.NamedNode(one) for one in graphs]
+    # Both lists are what there is: the default graph is their union, and GRAPH finds no other.
+    return _opened(store, state).query(
+        question,
+        prefixes=PREFIXES,
+        default_graph=nodes or [library.NamedNode(NOWHERE)],
+        named_graphs=nodes,
+    )
+
+
+@lru_cache(maxsize=8)
+def _values(store: str, state: str, graphs: tuple[str, ...], before: str, relation: str) -> Ordered | None:
+    """A relation's values, read when the first question about them comes; None where there are too many."""
+    every = f"{before} SELECT DISTINCT ?v {{ ?x {relation} ?v FILTER(isLiteral(?v)) }} LIMIT {LARGEST + 1}"
+    try:
+        found = [row[0] for row in _result(store, state, graphs, every)]
+    except SyntaxError:  # The question itself will say what is wrong.
+        return None
+    return Ordered.of(found) if len(found) <= LARGEST else None
 
 
 def _within(result: Any, most: int, characters: int) -> dict[str, Any]:
