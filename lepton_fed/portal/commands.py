@@ -1,4 +1,4 @@
-"""Commands for a portal: `portal serve | user | backup | restore | export | import`.
+"""Commands for a portal: `portal serve | user | backup | restore | export | import | draft`.
 
 Each is a plain function that typer reads; `COMMANDS` names them with their examples. They are for whoever has the
 portal's folder or its database. A password is asked for, or is the first line of the input; never an argument, which
@@ -39,6 +39,13 @@ class Sensitive(StrEnum):
     ask = "ask"
     mask = "mask"
     keep = "keep"
+
+
+class Language(StrEnum):
+    """Of what is written."""
+
+    zh = "zh"
+    en = "en"
 
 
 Folder = Annotated[Path, typer.Argument(help=ARGUMENTS["portal_folder"])]
@@ -209,6 +216,45 @@ def import_(
         typer.echo(f"{len(made):,} drafts made of {markdown}")
 
 
+def draft(
+    portal_folder: Folder,
+    watch: Annotated[Path, typer.Option(help="The federation: its federation file, or the coordinator's kit.")],
+    as_: As,
+    department: Annotated[str, typer.Option(help="The department whose draft it becomes.")],
+    run: Annotated[str, typer.Option(help="The run, by its id; default: the newest that has finished.")] = "",
+    data_of: Annotated[
+        str, typer.Option(help="A department of the federation: a card of its data instead of one of a run.")
+    ] = "",
+    language: Annotated[Language, typer.Option(help="The language of the card.")] = Language.en,
+    runs: Annotated[Path, typer.Option(help="Folder in which that federation's runs are kept.")] = Path("runs"),
+    runs_database: Annotated[
+        str | None,
+        typer.Option(
+            envvar="LEPTON_FED_DATABASE",
+            help="URL of its database of runs and pipelines; default: lepton-fed.sqlite in the folder of runs.",
+        ),
+    ] = None,
+    database: Database = None,
+) -> None:
+    """Make a draft of a model card from a finished run, or of a data set card from a department's file."""
+    with closing(_opened(portal_folder, database, new=False)) as portal:
+        from lepton_fed.portal.errors import NotThere
+        from lepton_fed.portal.federation import drafts
+        from lepton_fed.portal.federation.rights import Onlooker
+        from lepton_fed.portal.federation.watched import Watched
+
+        person, watched = _person(portal, as_), Watched(watch, runs=runs, database=runs_database)
+        if not Onlooker(person, portal.rights).may_watch(watched.members):
+            raise NotThere
+        with portal.writing(person) as acting:
+            if data_of:
+                number = drafts.draft_of_data(acting, watched, data_of, department, language.value)
+            else:
+                one = run or drafts.newest_finished(watched)
+                number = drafts.draft_of_run(acting, watched, one, department, language.value)
+        typer.echo(f"draft {number} made in {department}")
+
+
 COMMANDS: dict[Callable[..., None], str] = {
     serve: "lepton-fed portal serve portal --host 0.0.0.0 --name portal.example.com",
     user: "lepton-fed portal user portal wangfang --department 研发部门 --role administrator --operator",
@@ -216,6 +262,7 @@ COMMANDS: dict[Callable[..., None], str] = {
     restore: "lepton-fed portal restore new-portal portal-backup.zip",
     export: "lepton-fed portal export portal markdown --as wangfang",
     import_: "lepton-fed portal import portal markdown --as wangfang --department 研发部门",
+    draft: "lepton-fed portal draft portal --watch federation.toml --as wangfang --department 研发部门 --language zh",
 }
 """Each command with an example of its use."""
 

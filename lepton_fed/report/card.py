@@ -99,14 +99,14 @@ def _what(content: ReportContent, department: str) -> str:
     counted = f" {sizes.shared:,} of its parameters are shared, {sizes.private:,} are private." if sizes else ""
     description = s.department(department).description
     return _lines(
-        f"# {_text(_name(content, department))}",
+        f"# {escaped(_name(content, department))}",
         "",
-        f"A model `{_code(own.name)}`{' with ' + _text(arguments) if arguments else ''} that predicts "
-        f"{_text(s.data.label.meaning)} for {_text(department)}, trained together with other departments "
+        f"A model `{_code(own.name)}`{' with ' + escaped(arguments) if arguments else ''} that predicts "
+        f"{escaped(s.data.label.meaning)} for {escaped(department)}, trained together with other departments "
         f"that showed each other no rows.{counted}",
-        *(["", _text(description)] if description else []),
+        *(["", escaped(description)] if description else []),
         "",
-        f"- Run: `{_code(content.run)}`, {_text(content.status)}, "
+        f"- Run: `{_code(content.run)}`, {escaped(content.status)}, "
         f"started {content.started.isoformat(timespec='seconds')}",
         f"- Federation's sha256: `{_code(content.fingerprint or 'not recorded')}`",
         f"- Coupling: {s.coupling.kind}, λ {weight(content.lambda_)}; rounds: {s.rounds.count}; "
@@ -118,7 +118,7 @@ def _use(content: ReportContent) -> str:
     return _lines(
         "## Intended use",
         "",
-        f"{_text(content.purpose)}",
+        f"{escaped(content.purpose)}",
         "",
         "The departments gave their part for this purpose; another purpose needs their consent.",
     )
@@ -131,7 +131,7 @@ def _results(content: ReportContent, department: str, metrics: Mapping[str, floa
         return _lines("## Results", "", "Not measured.")
     rows = [_result(name, metrics.get(name), mine.get(name)) for name in names]
     primary = mine.get(content.metric)
-    said = ["", f"Taking part: {_text(department)} {_text(sentence(gain(primary)))}"] if primary else []
+    said = ["", f"Taking part: {escaped(department)} {escaped(sentence(gain(primary)))}"] if primary else []
     return _lines(
         "## Results",
         "",
@@ -150,7 +150,7 @@ def _result(metric: str, value: float | None, compared: Comparison | None) -> st
     pooled = number(compared.pooled) if compared else number(None)
     own = value if value is not None else compared.federated if compared else None
     better = "↓" if lower_is_better(metric) else "↑"
-    return f"| {_text(metric_name(metric))} {better} | {number(own)} | {alone} | {pooled} |"
+    return f"| {escaped(metric_name(metric))} {better} | {number(own)} | {alone} | {pooled} |"
 
 
 def _teachers(content: ReportContent, department: str) -> str:
@@ -160,7 +160,7 @@ def _teachers(content: ReportContent, department: str) -> str:
     )
     if not sources:
         return _lines("## Who taught it", "", "Nobody else: it is the department's own work.")
-    rows = [f"| {_text(s)} | {_text(_alpha(content, s))} |" for s in sources[:_MOST_NAMED]]
+    rows = [f"| {escaped(s)} | {escaped(_alpha(content, s))} |" for s in sources[:_MOST_NAMED]]
     more = [f"| and {len(sources) - _MOST_NAMED:,} more | |"] if len(sources) > _MOST_NAMED else []
     return _lines(
         "## Who taught it",
@@ -189,7 +189,7 @@ def _data(content: ReportContent) -> str:
         if len(data.columns) > _MOST_NAMED:
             inputs.append(f"- and {len(data.columns) - _MOST_NAMED:,} more columns")
     classes = (
-        f", one of {', '.join(_text(c) for c in data.label.classes[:_MOST_NAMED])}"
+        f", one of {', '.join(escaped(c) for c in data.label.classes[:_MOST_NAMED])}"
         if data.label.classes
         else ", a number"
     )
@@ -205,7 +205,7 @@ def _data(content: ReportContent) -> str:
         "",
         *inputs,
         "",
-        f"Label: `{_code(data.label.column)}`, {_text(data.label.meaning)}{classes}. Features are {scaling}. "
+        f"Label: `{_code(data.label.column)}`, {escaped(data.label.meaning)}{classes}. Features are {scaling}. "
         f"{data.split.test:.0%} of each department's rows were held out as its test part.",
     )
 
@@ -215,7 +215,7 @@ def _column(column: Column) -> str:
     if column.range is not None:
         said += f" from {column.range[0]:g} to {column.range[1]:g}"
     if column.codes:
-        codes = ", ".join(_text(code) for code in column.codes[:_MOST_NAMED])
+        codes = ", ".join(escaped(code) for code in column.codes[:_MOST_NAMED])
         said += f", {len(column.codes)} codes: {codes}{', …' if len(column.codes) > _MOST_NAMED else ''}"
     return said + (f"; missing values: {column.missing}" if column.missing != "refuse" else "")
 
@@ -225,10 +225,10 @@ def _limits(content: ReportContent, department: str) -> str:
     return _lines(
         "## Limits",
         "",
-        f"- The results hold for {_text(department)} and rows like its test part, and for no others.",
-        f"- {_text(summed)}",
+        f"- The results hold for {escaped(department)} and rows like its test part, and for no others.",
+        f"- {escaped(summed)}",
         "- A trained model can reveal something of its training rows; hand it on as carefully as those.",
-        *(f"- {_text(warning)}" for warning in content.warnings[:_MOST_NAMED]),
+        *(f"- {escaped(warning)}" for warning in content.warnings[:_MOST_NAMED]),
     )
 
 
@@ -261,7 +261,7 @@ def _code(text: str) -> str:
     return visible(text).replace("`", "ˋ")
 
 
-def _text(text: str) -> str:
+def escaped(text: str) -> str:
     """Text of a person, with everything that Markdown or HTML would read as a sign escaped."""
     text = re.sub(r"([\\`*_{}\[\]<>#|~$])", r"\\\1", visible(text)).replace("&", "&amp;")
     # Signs of lists and rules count at a line's beginning, where a name may stand; 0.5 is no list.

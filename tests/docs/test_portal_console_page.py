@@ -17,19 +17,21 @@ from lepton_fed.cli import app
 from lepton_fed.portal.federation.rights import Member
 from lepton_fed.portal.people.person import Person
 from lepton_fed.portal.people.rights import Rights
+from lepton_fed.portal.web import draft_api
 from lepton_fed.portal.web.federation_api import router
 from lepton_fed.portal.web.federation_shapes import DecisionTaken
 
 PAGE = (Path(__file__).parents[2] / "docs" / "portal-console.md").read_text(encoding="utf-8")
-BLOCKS = dict(re.findall(r"```(\w+)\n(.*?)```", PAGE, flags=re.DOTALL))
+FOUND = re.findall(r"```(\w+)\n(.*?)```", PAGE, flags=re.DOTALL)
+BLOCKS = {kind: "".join(text for other, text in FOUND if other == kind) for kind, _ in FOUND}
 
 
 def test_the_commands_have_these_options() -> None:
-    serve = get_command(app).commands["portal"].commands["serve"]  # type: ignore[attr-defined]
-    lines = re.findall(r"^\$ lepton-fed portal serve (.*)$", BLOCKS["console"], flags=re.MULTILINE)
-    assert len(lines) == 2
-    for line in lines:
-        context = serve.make_context("serve", shlex.split(line))
+    commands = get_command(app).commands["portal"].commands  # type: ignore[attr-defined]
+    lines = re.findall(r"^\$ lepton-fed portal (\w+) (.*)$", BLOCKS["console"], flags=re.MULTILINE)
+    assert [name for name, _ in lines] == ["serve", "serve", "draft", "draft"]
+    for name, line in lines:
+        context = commands[name].make_context(name, shlex.split(line))
         assert context.params["watch"] is not None
     assert all(option in PAGE for option in ("--watch", "--runs", "--runs-database"))
 
@@ -61,8 +63,9 @@ def test_the_policies_do_what_the_page_says() -> None:
 
 
 def test_the_calls_are_those_that_there_are() -> None:
-    there = {route.path.removeprefix("/api/federation") for route in router.routes}  # type: ignore[attr-defined]
+    calls = [*router.routes, *draft_api.router.routes]
+    there = {route.path.removeprefix("/api/federation") for route in calls}  # type: ignore[attr-defined]
     told = PAGE[PAGE.index("## By calls") :]
-    named = {path for path in re.findall(r'`(?:POST )?(""|/[\w/{}]+)`', told) if path != "/api/federation"}
+    named = {path for path in re.findall(r'`(?:POST )?(""|/[\w/{}-]+)`', told) if path != "/api/federation"}
     assert {"" if path == '""' else path for path in named} == there
     DecisionTaken.model_validate(json.loads(BLOCKS["json"]))

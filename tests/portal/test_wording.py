@@ -52,7 +52,7 @@ def asked() -> set[str]:
         found |= set(re.findall(r'\bt\("([\w.]+)"[,)]', template.read_text("utf-8")))
     for source in HOME.rglob("*.py"):
         text = source.read_text("utf-8")
-        found |= set(re.findall(r'\b(?:said\(request\)|t)\("([\w.]+)"', text))
+        found |= set(re.findall(r'\b(?:said\(request\)|t)\(\s*"([\w.]+)"', text))
         errors = r'(?:Unacceptable|Forbidden|Conflict|super\(\)\.__init__)\(\s*"([\w.]+)"'
         found |= {f"error.{key}" for key in re.findall(errors, text)}
     return found
@@ -62,7 +62,8 @@ def made() -> set[str]:
     """Keys that are put together from a word of the tables."""
     words = {"state": STATES, "kind": KINDS, "audience": AUDIENCES, "role": ROLES, "move": MOVES, "moved": NOTED}
     words |= {"sensitive": tuple(rule.kind for rule in RULES), "differences": ("same", "gone", "new")}
-    words |= {"fed": ("some_run", "some_model")}
+    words |= {"fed": ("some_run", "some_model"), "card": ("metric", "part", "value", "set", "spent", "total", "delta")}
+    words["card"] += ("version", "column", "type", "missing", "table", "columns", "what", "taker", "permitted")
     words |= {"check": CHECKS, "report_state": REPORT_STATES}
     words |= {"step_state": tuple(State), "fed_state": (*STATUSES, "cancelled"), "part": PARTS, "verb": VERBS}
     words |= {"part_in": ("source", "target", "none"), "ledger": ("none", "department", "not_yours")}

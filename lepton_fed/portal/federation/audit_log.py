@@ -7,7 +7,7 @@ export, keys ──► files for an auditor     proof   ──► what made this
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -21,7 +21,7 @@ from lepton_fed.audit.key_file import write_keys
 from lepton_fed.audit.key_folder import KeyFolder
 from lepton_fed.audit.log import last_head, size_of
 from lepton_fed.audit.places import Found, logs_at
-from lepton_fed.audit.provenance import names, prove
+from lepton_fed.audit.provenance import Provenance, names, prove
 from lepton_fed.deploy.kit import CoordinatorKit
 from lepton_fed.portal.errors import NotThere
 from lepton_fed.portal.federation.trouble import Unreadable, told
@@ -119,6 +119,18 @@ def proof(watched: Watched, model: str) -> str:
         if not checked.sound:
             raise Unreadable(" ".join(checked.text.splitlines()))
         return "\n".join((checked.text, *(one.text for one in prove(found.written.records, digest)))) + "\n"
+
+
+def provenances(watched: Watched, run: str, models: Iterable[str]) -> Iterator[Provenance]:
+    """How each of a run's models came to be, from a log that was verified first; NotThere, Unreadable."""
+    with told():
+        found = _log(watched)
+        checked = found.verdict()
+        if not checked.sound:
+            raise Unreadable(" ".join(checked.text.splitlines()))
+        for model in map(_digest, models):
+            if names(found.written.records, model):
+                yield from (one for one in prove(found.written.records, model) if one.run == run)
 
 
 def word_of(kind: str) -> str:

@@ -29,6 +29,8 @@ class PoliciesSeen:
     own_shown: bool
     """Whether they are in the text: they are the department's to show."""
     problems: tuple[str, ...]
+    file_here: bool
+    """Whether the department's own file is on this machine."""
 
 
 def owners(watched: Watched) -> tuple[str, ...]:
@@ -52,6 +54,7 @@ def policies(watched: Watched, onlooker: Onlooker, owner: str) -> PoliciesSeen:
             own=tuple(file.name for file in own.files) if own is not None else (),
             own_shown=readable,
             problems=tuple(own.problems) if own is not None and readable else (),
+            file_here=federation.department_file(owner).exists(),
         )
 
 

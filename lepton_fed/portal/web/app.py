@@ -20,6 +20,8 @@ from lepton_fed.portal.portal import Portal
 from lepton_fed.portal.web import (
     account_pages,
     api,
+    draft_api,
+    draft_pages,
     entry_pages,
     federation_api,
     federation_pages,
@@ -51,9 +53,10 @@ def application(portal: Portal, *, strict_transport: bool = False, watched: Watc
     app.state.watched = watched
     for part in (sign_in_pages, finding_pages, entry_pages, account_pages, people_pages, reward_pages):
         app.include_router(part.router, include_in_schema=False)
-    app.include_router(trust_pages.router, include_in_schema=False)
+    for part in (trust_pages, draft_pages):
+        app.include_router(part.router, include_in_schema=False)
     app.include_router(federation_pages.router, include_in_schema=False)
-    for calls in (api, federation_api, trust_api):
+    for calls in (api, federation_api, trust_api, draft_api):
         app.include_router(calls.router, responses=REFUSALS)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     app.add_middleware(Guard, strict_transport=strict_transport)

@@ -230,6 +230,7 @@ class PoliciesGiven(Given):
     own: list[str]
     own_shown: bool
     problems: list[str]
+    file_here: bool
 
 
 class ExplainedGiven(Given):
