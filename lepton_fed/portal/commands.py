@@ -118,13 +118,18 @@ def user(
     ] = None,
     shown: Annotated[str, typer.Option(help="The name that others read; default: the one to sign in with.")] = "",
     operator: Annotated[
-        bool, typer.Option("--operator", help="May make departments and administer all; reads nothing by that.")
-    ] = False,
+        bool | None,
+        typer.Option(
+            "--operator/--no-operator",
+            help="May make departments and administer all, and reads nothing by that; or may no longer.",
+        ),
+    ] = None,
     reset: Annotated[bool, typer.Option("--reset", help="A new password for an account that is there.")] = False,
     database: Database = None,
 ) -> None:
     """Make an account, or give one that is there a role or, with --reset, a new password."""
     from lepton_fed.portal.people import accounts
+    from lepton_fed.portal.people.by_command import Wanted, by_command
     from lepton_fed.portal.people.person import sign_in_name
 
     key = sign_in_name(person)
@@ -133,25 +138,14 @@ def user(
     with closing(_opened(portal_folder, database)) as portal:
         with portal.database.reading() as connection:
             known = accounts.exists(connection, key)
-        if known and role is None and not (reset or operator):
-            raise ConfigError(f"{key} has an account; say what changes: --role, --operator or --reset")
+        if known and role is None and operator is None and not reset:
+            raise ConfigError(f"{key} has an account; say what changes: --role, --operator, --no-operator or --reset")
         hashed = portal.passwords.hashed(_password(), key) if reset or not known else ""
         with portal.database.writing() as connection:
-            where = accounts.add_department(connection, department, portal.clock())
-            if known:
-                found = accounts.named(connection, key)
-            else:
-                found = accounts.add_person(
-                    connection, name=key, shown=shown or person, department=where, password=hashed,
-                    now=portal.clock(), operator=operator,
-                )  # fmt: skip
-            if role is not None or not known:
-                accounts.set_role(connection, found.id, where, role or "reader")
-            if operator:
-                accounts.make_operator(connection, found.id)
-            if known and reset:
-                accounts.set_password(connection, found.id, hashed)
-            held = accounts.named(connection, key).roles.get(where)
+            wanted = Wanted(
+                name=key, shown=shown or person, department=department, role=role, operator=operator, password=hashed
+            )
+            held, where = by_command(connection, wanted, portal.clock())
     typer.echo(f"{key}: {held or 'no role'} in {where}")
 
 

@@ -41,7 +41,8 @@ KINDS = ("note", "document", "faq", "model_card", "data_card")
 AUDIENCES = ("department", "named", "everyone")
 
 
-def _among(column: str, values: tuple[str, ...]) -> CheckConstraint:
+def among(column: str, values: tuple[str, ...]) -> CheckConstraint:
+    """A check that a column holds one of these; named for the column."""
     return CheckConstraint(f"{column} IN ({', '.join(repr(v) for v in values)})", name=column)
 
 
@@ -77,7 +78,7 @@ class MembershipRow(Base):
     """What a person is in a department; each role may do what those before it in ROLES may."""
 
     __tablename__ = "portal_membership"
-    __table_args__ = (_among("role", ROLES),)
+    __table_args__ = (among("role", ROLES),)
 
     person: Mapped[int] = mapped_column(ForeignKey("portal_person.id", ondelete="CASCADE"), primary_key=True)
     department: Mapped[str] = mapped_column(ForeignKey("portal_department.name"), primary_key=True)
@@ -118,7 +119,7 @@ class ShelfRow(Base):
 
     __tablename__ = "portal_shelf"
     __table_args__ = (
-        _among("audience", AUDIENCES),
+        among("audience", AUDIENCES),
         UniqueConstraint("department", "audience", "named"),
         {"sqlite_autoincrement": True},
     )
@@ -137,7 +138,7 @@ class EntryRow(Base):
     """
 
     __tablename__ = "portal_entry"
-    __table_args__ = (_among("kind", KINDS), _among("state", STATES), {"sqlite_autoincrement": True})
+    __table_args__ = (among("kind", KINDS), among("state", STATES), {"sqlite_autoincrement": True})
 
     id: Mapped[int] = mapped_column(NUMBER, primary_key=True)
     department: Mapped[str] = mapped_column(ForeignKey("portal_department.name"), index=True)
@@ -181,7 +182,7 @@ class MoveRow(Base):
     __tablename__ = "portal_move"
     __table_args__ = (
         ForeignKeyConstraint(["entry", "revision"], ["portal_revision.entry", "portal_revision.number"]),
-        _among("move", NOTED),
+        among("move", NOTED),
         {"sqlite_autoincrement": True},
     )
 

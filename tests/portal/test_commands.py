@@ -94,7 +94,7 @@ def test_a_new_password_leaves_a_role_as_it_is(cli: Said) -> None:
     code, _, said = cli("user", "p", "wang", "--department", "甲")
     assert (code, said) == (
         2,
-        "lepton-fed: wang has an account; say what changes: --role, --operator or --reset\n",
+        "lepton-fed: wang has an account; say what changes: --role, --operator, --no-operator or --reset\n",
     )
 
 

@@ -72,7 +72,7 @@ def fields(route: APIRoute, kind: str) -> set[str]:
 def eager(there: World) -> Browser:
     """Somebody who may do nearly everything, as often as they like."""
     with there.portal.database.writing() as connection:
-        accounts.make_operator(connection, there.person("admin").id)
+        accounts.set_operator(connection, there.person("admin").id, True)
     browser = Browser.before(there.portal)
     browser.app.state.limits = Unlimited()  # type: ignore[attr-defined]
     return browser.sign_in("admin")

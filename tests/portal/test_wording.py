@@ -18,6 +18,7 @@ from lepton_fed.portal.federation.policies import VERBS
 from lepton_fed.portal.federation.runs import PARTS
 from lepton_fed.portal.wording import LANGUAGES, preferred, wording
 from lepton_fed.storage.portal_entry_tables import REPORT_STATES
+from lepton_fed.storage.portal_account_tables import EVENTS
 from lepton_fed.storage.portal_tables import AUDIENCES, KINDS, MOVES, NOTED, ROLES, STATES
 from lepton_fed.storage.run_record import STATUSES
 
@@ -67,6 +68,7 @@ def made() -> set[str]:
     words |= {"check": CHECKS, "report_state": REPORT_STATES}
     words |= {"step_state": tuple(State), "fed_state": (*STATUSES, "cancelled"), "part": PARTS, "verb": VERBS}
     words |= {"part_in": ("source", "target", "none"), "ledger": ("none", "department", "not_yours")}
+    words |= {"account_event": EVENTS}
     words |= {"audit_kind": (*(word_of(one.KIND) for one in ENTRIES), "unreadable")}
     words |= {"plan_kind": ("training", "evaluation", "statistics", "reading", "publishing", "pipeline")}
     return {f"{group}.{word}" for group, of in words.items() for word in of}

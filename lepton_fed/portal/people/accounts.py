@@ -108,9 +108,9 @@ def set_active(connection: Connection, of: int, active: bool) -> None:
             connection.execute(delete(table).where(table.c.person == of))
 
 
-def make_operator(connection: Connection, of: int) -> None:
-    """Somebody operates the portal from now on."""
-    connection.execute(update(PERSON).where(PERSON.c.id == of).values(operator=True))
+def set_operator(connection: Connection, of: int, operator: bool) -> None:
+    """Whether somebody operates the portal from now on."""
+    connection.execute(update(PERSON).where(PERSON.c.id == of).values(operator=operator))
 
 
 def set_language(connection: Connection, of: int, language: str) -> None:

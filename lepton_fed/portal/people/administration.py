@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from lepton_fed.portal.acting import Acting
 from lepton_fed.portal.errors import Forbidden
-from lepton_fed.portal.people import accounts
+from lepton_fed.portal.people import account_log, accounts
 from lepton_fed.portal.people.person import Person, sign_in_name
 
 if TYPE_CHECKING:
@@ -27,6 +27,10 @@ def add(portal: Portal, actor: Person, *, name: str, shown: str, department: str
             connection, name=name, shown=shown, department=department, password=hashed, now=portal.clock()
         )
         accounts.set_role(connection, made.id, department, role)
+        for kind, detail in (("made", ""), ("role", role)):
+            account_log.note(
+                connection, portal.clock(), kind, by=actor.id, person=made.id, department=department, detail=detail
+            )
         return accounts.person(connection, made.id)
 
 
@@ -34,7 +38,9 @@ def add_department(acting: Acting, name: str) -> str:
     """A new department; operators make them."""
     if not acting.person.operator:
         raise Forbidden("operate")
-    return accounts.add_department(acting.connection, name, acting.now)
+    added = accounts.add_department(acting.connection, name, acting.now)
+    account_log.note(acting.connection, acting.now, "department", by=acting.person.id, person=None, department=added)
+    return added
 
 
 def set_role(acting: Acting, number: int, department: str, role: str | None) -> None:
@@ -42,6 +48,7 @@ def set_role(acting: Acting, number: int, department: str, role: str | None) -> 
     accounts.require_administers(acting.person, department)
     _require_other(acting.person, accounts.person(acting.connection, number))
     accounts.set_role(acting.connection, number, department, role)
+    _note(acting, "role" if role else "no_role", number, department, role or "")
 
 
 def set_role_of(acting: Acting, name: str, department: str, role: str) -> None:
@@ -57,16 +64,18 @@ def set_active(acting: Acting, number: int, active: bool) -> None:
     if not may_close(acting.person, other):
         raise Forbidden("administer", department=other.department)
     accounts.set_active(acting.connection, number, active)
+    _note(acting, "opened" if active else "closed", number)
 
 
 def reset(portal: Portal, actor: Person, number: int, password: str) -> None:
     """Give somebody a new password."""
     with portal.database.reading() as connection:
         other = accounts.person(connection, number)
-    _require_answers_for(actor, other)
+    require_answers_for(actor, other)
     hashed = portal.passwords.hashed(password, other.name)
     with portal.database.writing() as connection:
         accounts.set_password(connection, number, hashed)
+        account_log.note(connection, portal.clock(), "password", by=actor.id, person=number)
 
 
 def administered(acting: Acting) -> list[Person]:
@@ -95,10 +104,16 @@ def answers_for(actor: Person, other: Person) -> bool:
     return not other.operator and {other.department, *other.roles} <= administered
 
 
-def _require_answers_for(actor: Person, other: Person) -> None:
+def require_answers_for(actor: Person, other: Person) -> None:
+    """Forbidden unless the actor may give the other a way to sign in."""
     _require_other(actor, other)
     if not answers_for(actor, other):
         raise Forbidden("administer", department=other.department)
+
+
+def _note(acting: Acting, kind: str, person: int, department: str = "", detail: str = "") -> None:
+    by = acting.person.id
+    account_log.note(acting.connection, acting.now, kind, by=by, person=person, department=department, detail=detail)
 
 
 def _require_other(actor: Person, other: Person) -> None:

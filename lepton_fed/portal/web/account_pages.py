@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Request, Response
 
 from lepton_fed.portal.errors import PortalError, Unacceptable
-from lepton_fed.portal.people import accounts, sessions, tokens
+from lepton_fed.portal.people import account_log, accounts, sessions, tokens
 from lepton_fed.portal.people.sessions import Visit
 from lepton_fed.portal.people.signing_in import guess_of
 from lepton_fed.portal.portal import Portal
@@ -44,6 +44,7 @@ def password(
         hashed = portal.passwords.hashed(chosen, person.name)
         with portal.database.writing() as connection:
             accounts.set_password(connection, person.id, hashed, instead_of=kept)
+            account_log.note(connection, now, "password", by=person.id, person=person.id)
             secret = sessions.begin(connection, person.id, now, address=place_of(request), agent=agent_of(request))
     except PortalError as error:
         return _shown(request, portal, visit, problem=error)
@@ -58,6 +59,7 @@ def end_session(portal: ThePortal, visit: Changing, number: int) -> Response:
     """Sign out somewhere else."""
     with portal.database.writing() as connection:
         sessions.end(connection, visit.person.id, number)
+        account_log.note(connection, portal.clock(), "signed_out", by=visit.person.id, person=visit.person.id)
     return to("/account")
 
 

@@ -18,6 +18,7 @@ from lepton_fed.portal.errors import NotThere, PortalError, Sensitive, TooMany, 
 from lepton_fed.portal.federation.watched import Watched
 from lepton_fed.portal.portal import Portal
 from lepton_fed.portal.web import (
+    account_log_pages,
     account_pages,
     api,
     draft_api,
@@ -37,6 +38,20 @@ from lepton_fed.portal.web.page import own_path, refused, to
 from lepton_fed.portal.web.refusals import REFUSALS
 from lepton_fed.portal.web.visiting import Limits, NotSignedIn, visit_of
 
+_PAGES = (
+    sign_in_pages,
+    finding_pages,
+    entry_pages,
+    trust_pages,
+    draft_pages,
+    account_pages,
+    people_pages,
+    account_log_pages,
+    reward_pages,
+    federation_pages,
+)
+_CALLS = (api.router, trust_api.router, draft_api.router, account_log_pages.calls, federation_api.router)
+
 STATIC = Path(__file__).parent / "static"
 
 
@@ -51,13 +66,10 @@ def application(portal: Portal, *, strict_transport: bool = False, watched: Watc
     )
     app.state.portal, app.state.limits = portal, Limits()
     app.state.watched = watched
-    for part in (sign_in_pages, finding_pages, entry_pages, account_pages, people_pages, reward_pages):
+    for part in _PAGES:
         app.include_router(part.router, include_in_schema=False)
-    for part in (trust_pages, draft_pages):
-        app.include_router(part.router, include_in_schema=False)
-    app.include_router(federation_pages.router, include_in_schema=False)
-    for calls in (api, federation_api, trust_api, draft_api):
-        app.include_router(calls.router, responses=REFUSALS)
+    for calls in _CALLS:
+        app.include_router(calls, responses=REFUSALS)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     app.add_middleware(Guard, strict_transport=strict_transport)
     app.add_exception_handler(PortalError, _refused)
