@@ -30,7 +30,7 @@ ARGUMENTS = {
 }
 """What the commands' arguments mean, for their help."""
 
-NEEDED = ("argon2", "markdown_it", "multipart", "nh3")
+NEEDED = ("argon2", "authlib", "httpx", "markdown_it", "multipart", "nh3")
 
 
 class Sensitive(StrEnum):
@@ -89,6 +89,8 @@ def serve(
         raise ConfigError("--certificate and --key go together; give both or neither")
     with closing(_opened(portal_folder, database)) as portal:
         from lepton_fed.portal.federation.watched import Watched
+        from lepton_fed.portal.identity.connection import ProviderConnection
+        from lepton_fed.portal.identity.provider import provider_of
         from lepton_fed.portal.serving import given_certificate, own_certificate
         from lepton_fed.portal.serving import serve as answer
 
@@ -96,13 +98,15 @@ def serve(
             used = given_certificate(certificate, key)
         else:
             used = own_certificate(portal_folder, name, portal.clock())
+        provider = provider_of(portal_folder)
+        identity = None if provider is None else ProviderConnection(provider)
         watched = None if watch is None else Watched(watch, runs=runs, database=runs_database)
         trust = "" if used.authority is None else f"; browsers know it by {used.authority}"
 
         def ready(bound: int) -> None:
             _tell(f"the portal is at https://{name}:{bound}{trust}")
 
-        answer(portal, host, port, used, ready, watched)
+        answer(portal, host, port, used, ready, watched, identity)
 
 
 def user(

@@ -20,6 +20,7 @@ from lepton_fed.deploy.folder import read_public, read_secret, whole_folder, wri
 from lepton_fed.deploy.keys import read_ec_key
 from lepton_fed.errors import ConfigError
 from lepton_fed.portal.federation.watched import Watched
+from lepton_fed.portal.identity.connection import ProviderConnection
 from lepton_fed.portal.portal import Portal
 from lepton_fed.storage.atomic import sync_folder
 
@@ -68,16 +69,17 @@ def serve(
     certificate: Certificate,
     ready: Callable[[int], None],
     watched: Watched | None = None,
+    identity: ProviderConnection | None = None,
 ) -> None:
     """Answer until the process is told to end; `ready` is called with the port, which may have been given as 0.
 
-    `watched`: the federation that it shows beside what people share.
+    `watched`: the federation that it shows beside what people share; `identity`: where they may sign in as well.
     """
     import uvicorn
 
     from lepton_fed.portal.web.app import application
 
-    app = application(portal, strict_transport=certificate.authority is None, watched=watched)
+    app = application(portal, strict_transport=certificate.authority is None, watched=watched, identity=identity)
     with closing(listening(host, port)) as listener:
         config = uvicorn.Config(
             app,

@@ -17,6 +17,7 @@ pytest.importorskip("argon2", reason="the extra `portal` is not installed")
 
 from lepton_fed.cli import main
 from lepton_fed.portal.entries import access, writing
+from lepton_fed.portal.identity.provider import provider_of
 from lepton_fed.portal.people import accounts, tokens
 from lepton_fed.portal.people.rights import Rights
 from lepton_fed.portal.portal import Portal
@@ -63,6 +64,14 @@ def test_the_commands_say_what_the_page_says(
 def test_the_policies_can_be_used() -> None:
     (policies,) = of("cedar")
     Rights({"page.cedar": policies})
+
+
+def test_the_identity_provider_can_be_used(workplace: Path) -> None:
+    (workplace / "identity.secret").write_text("x")
+    (workplace / "identity.secret").chmod(0o600)
+    found = provider_of(workplace)
+    assert found is not None
+    assert found.roles is not None
 
 
 @pytest.mark.long

@@ -19,7 +19,14 @@ from lepton_fed.portal.web.visiting import COOKIE
 from tests.portal.browser import Browser
 from tests.portal.world import PASSWORD, World
 
-PUBLIC = {("GET", "/health"), ("GET", "/sign-in"), ("POST", "/sign-in"), ("POST", "/language")}
+PUBLIC = {
+    ("GET", "/health"),
+    ("GET", "/sign-in"),
+    ("POST", "/sign-in"),
+    ("POST", "/language"),
+    ("GET", "/sign-in/provider"),
+    ("GET", "/sign-in/provider/back"),
+}
 """What answers whoever comes."""
 
 

@@ -16,6 +16,8 @@ from lepton_fed.errors import StorageError
 from lepton_fed.portal.entries.sensitive import Finding
 from lepton_fed.portal.errors import NotThere, PortalError, Sensitive, TooMany, Unacceptable
 from lepton_fed.portal.federation.watched import Watched
+from lepton_fed.portal.identity.connection import ProviderConnection
+from lepton_fed.portal.identity.pending import Pending
 from lepton_fed.portal.portal import Portal
 from lepton_fed.portal.web import (
     account_log_pages,
@@ -27,6 +29,7 @@ from lepton_fed.portal.web import (
     federation_api,
     federation_pages,
     finding_pages,
+    identity_pages,
     people_pages,
     reward_pages,
     sign_in_pages,
@@ -47,16 +50,33 @@ _PAGES = (
     account_pages,
     people_pages,
     account_log_pages,
+    identity_pages,
     reward_pages,
     federation_pages,
 )
-_CALLS = (api.router, trust_api.router, draft_api.router, account_log_pages.calls, federation_api.router)
+_CALLS = (
+    api.router,
+    trust_api.router,
+    draft_api.router,
+    account_log_pages.calls,
+    identity_pages.calls,
+    federation_api.router,
+)
 
 STATIC = Path(__file__).parent / "static"
 
 
-def application(portal: Portal, *, strict_transport: bool = False, watched: Watched | None = None) -> FastAPI:
-    """What a server serves; the portal stays the caller's to close. `watched`: the federation that it shows."""
+def application(
+    portal: Portal,
+    *,
+    strict_transport: bool = False,
+    watched: Watched | None = None,
+    identity: ProviderConnection | None = None,
+) -> FastAPI:
+    """What a server serves; the portal stays the caller's to close.
+
+    `watched`: the federation that it shows; `identity`: where people may sign in as well.
+    """
     app = FastAPI(
         title="lepton-fed portal",
         version=lepton_fed.__version__,
@@ -66,6 +86,7 @@ def application(portal: Portal, *, strict_transport: bool = False, watched: Watc
     )
     app.state.portal, app.state.limits = portal, Limits()
     app.state.watched = watched
+    app.state.identity, app.state.pending = identity, Pending()
     for part in _PAGES:
         app.include_router(part.router, include_in_schema=False)
     for calls in _CALLS:

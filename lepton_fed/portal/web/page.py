@@ -40,6 +40,7 @@ def page(request: Request, template: str, status: int = 200, **values: object) -
             form=visit.form if visit is not None else "",
             federation=watches(request, visit.person if visit is not None else None),
             path=request.url.path,
+            provider=request.app.state.identity,
             **values,
         )
     )

@@ -10,6 +10,7 @@ from lepton_fed.portal.errors import PortalError
 from lepton_fed.portal.people import accounts, administration
 from lepton_fed.portal.people.sessions import Visit
 from lepton_fed.portal.portal import Portal
+from lepton_fed.portal.web.identity_pages import shown_on_people
 from lepton_fed.portal.web.page import page, said, to
 from lepton_fed.portal.web.visiting import Changing, ThePortal, Visiting
 
@@ -106,6 +107,7 @@ def _shown(request: Request, portal: Portal, visit: Visit, *, problem: PortalErr
         200 if problem is None else problem.status,
         people=listed,
         closing={one.id for one in listed if administration.may_close(person, one)},
+        identities=shown_on_people(request, portal),
         mine={one.id for one in listed if administration.answers_for(person, one)},
         departments=known or sorted(person.where_at_least("administrator")),
         problem="" if problem is None else problem.said(said(request).language),
