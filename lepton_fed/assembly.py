@@ -75,7 +75,7 @@ def build_department(
 
     `code`: modules whose callables may be run; default: those that its own file allows. `party`: its keys and
     terms for secure sums; without, it takes part in none. `guard`: its policies; default: the federation file's and
-    those of its own files. `letters`: what it reads of others, and gives them to read.
+    those of its own files. `letters`: what it says to others.
     """
     own = own if own is not None else read_own(federation, name)
     device = device_of(own.file, name)
@@ -102,6 +102,7 @@ def build_department(
         respondent=guarded.respondent,
         giver=letters.giver,
         reader=letters.reader,
+        common_ground=letters.common_ground,
     )
 
 

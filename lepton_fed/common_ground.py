@@ -17,7 +17,10 @@ from lepton_fed.messages import Meet, Message, Met, Refused, Reply
 
 
 class CommonGround(Protocol):
-    """A department's side."""
+    """A department's side. `asks`: whom it asks of its own accord; None: whomever it is told to."""
+
+    @property
+    def asks(self) -> tuple[str, ...] | None: ...
 
     def meet(self, other: str, body: bytes) -> bytes:
         """What `other` said, answered; without a body, the beginning. PolicyError, PeerError or Malformed: a no."""

@@ -264,7 +264,9 @@ class Department:
                 return self._evaluated(message)
             case Attest():
                 return self.log.answer(message) if self.log is not None else Refused(NO_LOG)
-            case Wish() | Read() | Take():
+            case Wish():
+                return self._wished()
+            case Read() | Take():
                 return self._read(message)
             case Meet():
                 return met(self.common_ground, message)
@@ -288,14 +290,17 @@ class Department:
         reply = self._work(message)
         return replace(reply, scores={}) if self.secure and isinstance(reply, Done) else reply
 
-    def _read(self, message: Wish | Read | Take) -> Reply:
-        """A read of a shared table: what it wants itself, what it gives, what it gets."""
+    def _wished(self) -> Wished:
+        """What it wants itself: tables of others, and to find out what others know as well."""
+        asks = self.common_ground.asks if self.common_ground is not None else ()
+        return Wished(self.reader.ask() if self.reader is not None else (), asks or ())
+
+    def _read(self, message: Read | Take) -> Reply:
+        """A read of a shared table: what it gives, what it gets."""
         if self.reader is None or self.giver is None:
-            return Wished() if isinstance(message, Wish) else Refused("it has no keys for reads of shared tables")
+            return Refused("it has no keys for reads of shared tables")
         try:
             match message:
-                case Wish():
-                    return Wished(self.reader.ask())
                 case Read(request):
                     return Sent(self.giver.answer(request))
                 case Take(parcel):

@@ -1,8 +1,9 @@
-"""The coordinator's side of reads: it asks who wants what, and carries requests and sealed tables to and fro.
+"""What the coordinator carries between two departments: it asks who wants what, and takes messages to and fro.
 
     run_errands(names):   Wish -> Wished      of every department
                           Read -> Sent        of each owner that is asked
                           Take -> Taken       of each reader
+                          Meet -> Met         of two by turns, who find out what both know (`common_ground`)
 
 It can read nothing of what it carries, and nothing is believed of it: whatever it changes, swaps or says twice is
 refused at the department that it comes to.
@@ -11,8 +12,9 @@ refused at the department that it comes to.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from lepton_fed.common_ground import introduce
 from lepton_fed.messages import Read, Refused, Sent, Take, Taken, Wish, Wished
 from lepton_fed.reads import ReadRequest
 from lepton_fed.transport import Flow
@@ -29,20 +31,34 @@ class Errand:
     reason: str = ""
 
 
-def run_errands(names: Iterable[str]) -> Flow[tuple[Errand, ...]]:
-    """Every read that departments want, one table at a time, so that one table is in memory."""
+@dataclass(frozen=True)
+class Meeting:
+    """Two departments that were to find out what both know; `reason` as for a read."""
+
+    asker: str
+    owner: str
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Done:
+    """All that departments wanted of each other."""
+
+    reads: tuple[Errand, ...] = ()
+    meetings: tuple[Meeting, ...] = ()
+
+
+def run_errands(names: Iterable[str]) -> Flow[Done]:
+    """Everything that departments want, one thing after the other, so that one table is in memory."""
     asked = tuple(names)
-    wishes = dict((yield {name: Wish() for name in asked}))
-    requests = [
-        request
-        for name in asked
-        if isinstance(wish := wishes.get(name), Wished)
-        for request in wish.requests
-        if request.reader == name
-    ]
-    done: tuple[Errand, ...] = ()
-    for request in requests:
-        done += ((yield from _carried(request)),)
+    replies = dict((yield {name: Wish() for name in asked}))
+    wishes = {name: wish for name in asked if isinstance(wish := replies.get(name), Wished)}
+    done = Done()
+    for request in [one for name, wish in wishes.items() for one in wish.requests if one.reader == name]:
+        done = replace(done, reads=(*done.reads, (yield from _carried(request))))
+    for asker, owner in [(name, other) for name, wish in wishes.items() for other in wish.meetings if other != name]:
+        reason = yield from introduce(asker, owner)
+        done = replace(done, meetings=(*done.meetings, Meeting(asker, owner, reason)))
     return done
 
 

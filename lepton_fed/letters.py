@@ -1,6 +1,6 @@
-"""A department's part in reads, from its own file: the tables that it shares, those that it wants, and the log of both.
+"""What a department says to others, from its own file: tables that it shares and wants, what both may know of both.
 
-letters_of(federation, own file, identity, roster, consent, base, state) -> Letters(giver, reader)
+letters_of(federation, own file, identity, roster, consent, base, state) -> Letters(giver, reader, common ground)
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from lepton_fed.common_ground import CommonGround
 from lepton_fed.config import Federation
 from lepton_fed.consent import Consent
 from lepton_fed.data import DepartmentFile
@@ -27,10 +28,11 @@ LOG, MASK_KEY = "{}.reads.jsonl", "{}.mask.key"
 
 @dataclass(frozen=True)
 class Letters:
-    """What a department reads of others, and gives them to read; neither, where it has no keys."""
+    """What a department reads of others, gives them to read, finds out with them; nothing, where it has no keys."""
 
     giver: Giver | None = None
     reader: Reader | None = None
+    common_ground: CommonGround | None = None
 
 
 NO_LETTERS = Letters()
@@ -67,7 +69,18 @@ def letters_of(
             wishes if wanted is None else wanted,
             partial(_kept, file, base, identity.name) if keep is None else keep,
         ),
+        _ground(file, identity, roster, consent, base),
     )
+
+
+def _ground(
+    file: DepartmentFile, identity: Identity, roster: Roster, consent: Consent, base: Path
+) -> CommonGround | None:
+    if file.common_ground is None:
+        return None
+    from lepton_fed.knowledge.grounds import ground_of
+
+    return ground_of(file.common_ground, identity, roster, consent, base)
 
 
 def _kept(file: DepartmentFile, base: Path, name: str, wanted: Wanted, table: bytes) -> None:

@@ -16,11 +16,11 @@ and at any time:
     Attest   -> Attested | Refused      does this head of the audit log continue the one that you saw last?
 and for reads of what departments share (`reads`):
 
-    Wish -> Wished | Refused            which tables do you want to read?
+    Wish -> Wished | Refused            which tables do you want to read, and whom would you meet?
     Read -> Sent   | Refused            will you let this be read?
     Take -> Taken  | Refused            here is what you asked for
 
-and for entities that two departments both know (`common_ground`; in process only, Flower does not carry it yet):
+and for entities that two departments both know (`common_ground`):
 
     Meet -> Met    | Refused            ask another one, or: this is what the other one said
 
@@ -169,7 +169,7 @@ class Evaluate:
 
 @dataclass(frozen=True)
 class Wish:
-    """Which tables of others do you want to read?"""
+    """Which tables of others do you want to read, and with whom would you find out what both know?"""
 
 
 @dataclass(frozen=True)
@@ -303,9 +303,10 @@ class Evaluated:
 
 @dataclass(frozen=True)
 class Wished:
-    """These, of those."""
+    """These, of those; `meetings`: with these, whom it asks."""
 
     requests: tuple[ReadRequest, ...] = ()
+    meetings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

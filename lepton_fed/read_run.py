@@ -51,7 +51,7 @@ def read(
         return build_department(federation, one, own=own, guard=guard, letters=letters)
 
     places = {owner: department(owner, ()), reader: department(reader, wanted)}
-    (errand,) = drive(run_errands((reader, owner)), InProcess(places))
+    (errand,) = drive(run_errands((reader, owner)), InProcess(places)).reads
     if errand.reason:
         raise PolicyError(errand.owner, errand.reason.removeprefix(f"{errand.owner}: "))
     return errand

@@ -197,15 +197,21 @@ class DeployedRun:
         return replace(state, threads=self.threads)
 
     def _errands(self, state: State) -> None:
-        """Carries the tables that departments want to read, once, before the first round; a run goes on without."""
-        readable = any(action(grant.action) == "read" for grant in self.settings.access)
-        if not readable or state.round or self.journal.known.membership:
+        """Carries what departments want of each other, once, before the first round; a run goes on without."""
+        between = any(action(grant.action) in ("read", "publish") for grant in self.settings.access)
+        if not between or state.round or self.journal.known.membership:
             return
-        for errand in drive(run_errands(sorted(self.transport.nodes)), self.transport):
+        done = drive(run_errands(sorted(self.transport.nodes)), self.transport)
+        for errand in done.reads:
             if errand.reason:
                 self._say_once(f"{errand.reader} has not read {errand.what} of {errand.owner}: {errand.reason}")
             else:
                 self.watcher.said(f"{errand.reader} has read {errand.what} of {errand.owner}")
+        for meeting in done.meetings:
+            if meeting.reason:
+                self._say_once(f"{meeting.asker} has not met {meeting.owner}: {meeting.reason}")
+            else:
+                self.watcher.said(f"{meeting.asker} has met {meeting.owner}: both know now what they have in common")
 
     def _count(self, state: State) -> None:
         """Statistics before the first round, where the file asks for them; a run goes on where there are none.

@@ -206,6 +206,26 @@ class OwnRead(_Strict):
 
 
 @dataclass(frozen=True, kw_only=True)
+class OwnGround(_Strict):
+    """`[common_ground]`: where its facts are, when others and it find out which entities both know."""
+
+    database: str = field(repr=False)
+    """File of its knowledge graph, relative to this one, or the URL of a database."""
+    ask: tuple[str, ...] = ()
+    """The departments that it asks, before a run's first round; it is asked by whomever its policies let know."""
+    to: str | None = None
+    """Folder, relative to this file, for what it has in common with each that it asks: `<department>.csv`."""
+
+    def __post_init__(self) -> None:
+        if not self.database.strip():
+            raise ValueError("common_ground: database must name a file or a database")
+
+    @property
+    def holds_password(self) -> bool:
+        return "://" in self.database and _has_password(self.database)
+
+
+@dataclass(frozen=True, kw_only=True)
 class DepartmentFile(_Strict):
     """A whole department file."""
 
@@ -228,6 +248,8 @@ class DepartmentFile(_Strict):
     """Tables of others that it wants, by that name."""
     knowledge: tuple[FactSource, ...] = ()
     """Where its facts come from; `lepton-fed knowledge import --own` reads them."""
+    common_ground: OwnGround | None = None
+    """Absent: it finds out nothing with others, and lets nobody."""
     vectors: str | None = None
     """File of its entity vectors (.safetensors), relative to this one, for [knowledge] of the federation file."""
 
@@ -247,7 +269,7 @@ def load_department_file(path: str | Path, name: str) -> DepartmentFile:
     except ConfigError as error:
         raise ConfigError(f"{name}: {error}") from None
     sources: list[DataSource] = [one for one in (read.data, *read.shared.values()) if one is not None]
-    if any(map(_holds_password, sources)):
+    if any(map(_holds_password, sources)) or (read.common_ground is not None and read.common_ground.holds_password):
         require_private(path, name)
     return read
 
@@ -270,13 +292,16 @@ def _format_of(path: str) -> Format:
 def _holds_password(source: DataSource) -> bool:
     if source.password is not None:
         return True
-    if source.url is None:
-        return False
+    return source.url is not None and _has_password(source.url)
+
+
+def _has_password(address: str) -> bool:
+    """Whether a database's URL holds a password, or may."""
     from sqlalchemy.engine import make_url
     from sqlalchemy.exc import ArgumentError
 
     try:
-        url = make_url(source.url)
+        url = make_url(address)
     except (ArgumentError, ValueError):
         return True  # Unreadable, so perhaps with a password; reading the data will say what is wrong.
     return url.password is not None or not SECRET_QUERY_KEYS.isdisjoint(key.lower() for key in url.query)

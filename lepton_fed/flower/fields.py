@@ -100,6 +100,10 @@ class Reader:
     def raw(self, key: str) -> bytes:
         return self._take(key, bytes)
 
+    def long(self, key: str) -> bytes:
+        """Bytes that may have come in parts."""
+        return bytes(self._bytes(key))
+
     def raws(self, key: str) -> tuple[bytes, ...]:
         return tuple(self._list(key, bytes))
 

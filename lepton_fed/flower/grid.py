@@ -32,7 +32,9 @@ from lepton_fed.messages import (
     Evaluated,
     Join,
     Joined,
+    Meet,
     Message,
+    Met,
     Read,
     Refused,
     Reply,
@@ -51,7 +53,7 @@ WHO, JOIN, DECLARE, ADVERTISE = "query.who", "query.join", "query.declare", "que
 ATTEST = "query.attest"
 CONSULT, EVALUATE = "query.consult", "query.evaluate"
 WORK, SUM = "train.work", "train.sum"
-WISH, READ, TAKE = "query.wish", "query.read", "query.take"
+WISH, READ, TAKE, MEET = "query.wish", "query.read", "query.take", "query.meet"
 UPDATE = "query.update"
 """Flower's types of our messages."""
 
@@ -67,6 +69,7 @@ TYPES: dict[type[Message], str] = {
     Wish: WISH,
     Read: READ,
     Take: TAKE,
+    Meet: MEET,
 }
 FITTING: dict[type[Message], type[Reply]] = {
     Join: Joined,
@@ -80,6 +83,7 @@ FITTING: dict[type[Message], type[Reply]] = {
     Wish: Wished,
     Read: Sent,
     Take: Taken,
+    Meet: Met,
 }
 INTRODUCTIONS: tuple[type[Here | Refused], ...] = (Here, Refused)
 

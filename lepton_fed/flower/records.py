@@ -53,7 +53,9 @@ from lepton_fed.messages import (
     HubState,
     Join,
     Joined,
+    Meet,
     Message,
+    Met,
     Read,
     Refused,
     Release,
@@ -408,11 +410,11 @@ def _read_evaluate(reader: Reader) -> Evaluate:
 
 
 def _write_wished(wished: Wished) -> Fields:
-    return {"requests": [one.to_bytes() for one in wished.requests]}
+    return {"requests": [one.to_bytes() for one in wished.requests], "meetings": list(wished.meetings)}
 
 
 def _read_wished(reader: Reader) -> Wished:
-    return Wished(reader.wires("requests", ReadRequest))
+    return Wished(reader.wires("requests", ReadRequest), reader.names("meetings"))
 
 
 _KINDS: dict[type, tuple[str, Callable[[Any], Fields], Callable[[Reader], Any]]] = {
@@ -478,6 +480,12 @@ _KINDS: dict[type, tuple[str, Callable[[Any], Fields], Callable[[Reader], Any]]]
     Sent: ("sent", lambda s: {"parcel": spelt(s.parcel)}, lambda r: Sent(r.wire("parcel", (Parcel,)))),
     Take: ("take", lambda s: {"parcel": spelt(s.parcel)}, lambda r: Take(r.wire("parcel", (Parcel,)))),
     Taken: ("taken", lambda s: {"size": s.size}, lambda r: Taken(r.whole("size"))),
+    Meet: (
+        "meet",
+        lambda s: {"other": s.other, "body": s.body},
+        lambda r: Meet(r.text("other"), r.long("body")),
+    ),
+    Met: ("met", lambda s: {"body": s.body}, lambda r: Met(r.long("body"))),
     Refused: ("refused", lambda s: {"reason": one_line(s.reason)}, lambda r: Refused(r.text("reason"))),
 }
 """By type: its name on the wire, its fields, and how it is read back."""

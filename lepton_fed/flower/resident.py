@@ -60,7 +60,7 @@ from lepton_fed.flower.heap import give_large_blocks_back
 from lepton_fed.flower.records import Here, Update, Updated, Who, record_of, said_in
 from lepton_fed.flower.signed import DepartmentSide, Members, digest, unstamped
 from lepton_fed.letters import letters_of
-from lepton_fed.messages import Consult, Join, Message, Refused
+from lepton_fed.messages import Consult, Join, Meet, Message, Refused
 from lepton_fed.own_policies import guard_of
 from lepton_fed.secagg.client import Party
 from lepton_fed.secagg.review import Terms
@@ -78,9 +78,10 @@ STEPS = {
     "train.work": "its work of the round",
     "train.sum": "an exchange of a secure sum",
     "query.attest": "countersigning the audit log",
-    "query.wish": "asking for tables that it wants to read",
+    "query.wish": "saying what it wants of others",
     "query.read": "reading a table that it shares",
     "query.take": "taking a table that it asked for",
+    "query.meet": "finding out what another department knows as well",
 }
 """What a department was asked for, in words, by Flower's type."""
 
@@ -185,7 +186,8 @@ class Desk:
             self.home.worked(self.department, said)
         answer = record_of(reply)
         # Its policies may be others when it is asked again what it would do, or whether it joins after all.
-        if not (isinstance(said, Consult) or (isinstance(said, Join) and isinstance(reply, Refused))):
+        refused = isinstance(reply, Refused) and isinstance(said, Join | Meet)
+        if not (isinstance(said, Consult) or refused):
             self.answers.keep(question, answer)
         return answer
 

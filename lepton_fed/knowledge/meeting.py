@@ -87,13 +87,19 @@ class Session:
 
 @dataclass(eq=False)
 class MeetingPlace:
-    """One department that may ask, and be asked. `proposed` is told with whom, how many are common, how many new."""
+    """One department that may ask, and be asked. `proposed` is told with whom, how many are common, how many new.
+
+    `asks`: whom it asks of its own accord; None: whomever it is told to. `found`: told what it has in common with
+    whom it asked.
+    """
 
     identity: Identity
     roster: Roster
     graph: KnowledgeGraph
     consent: Consent
     proposed: Callable[[str, int, int], None] = lambda other, common, new: None
+    asks: tuple[str, ...] | None = None
+    found: Callable[[str, tuple[str, ...]], None] | None = None
     _asking: dict[str, Asking] = field(default_factory=dict, init=False, repr=False)
     _answered: dict[str, Session] = field(default_factory=dict, init=False, repr=False)
 
@@ -114,6 +120,8 @@ class MeetingPlace:
     # ------------------------------------------------------------ the asker
 
     def _ask(self, other: str) -> bytes:
+        if self.asks is not None and other not in self.asks:
+            raise PolicyError(self.identity.name, f"its own file does not say that it asks {other}")
         asking, asked = self.graph.ask_privately(self.identity.name, other)
         self._asking[other] = asking
         return self._signed(other, asked)
@@ -123,6 +131,8 @@ class MeetingPlace:
         asking = self._asking.pop(other, None)
         if asking is None:
             raise PeerError(other, "it answers what it was not asked")
+        if self.found is not None:
+            self.found(other, self.graph.find_privately(asking, replied.answered).names)
         found = self.graph.find_privately(asking, replied.answered, Consented(self.consent, other))
         pair = KeyPair.generate(secrets.token_bytes)
         key = self._key(agree(pair.secret, replied.public), self.identity.name, other, digest(PROTOCOL, replied))

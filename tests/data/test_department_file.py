@@ -173,6 +173,15 @@ def test_a_file_with_a_password_that_others_may_read_is_refused(tmp_path: Path, 
     assert SECRET not in repr(load_department_file(written(tmp_path, text), "心内科"))
 
 
+def test_a_password_of_the_common_grounds_database_is_kept_as_well(tmp_path: Path) -> None:
+    text = f'[common_ground]\ndatabase = "postgresql://me:{SECRET}@db/a"'
+    assert "chmod 600" in refused(tmp_path, text, mode=0o640)
+    assert SECRET not in repr(load_department_file(written(tmp_path, text), "心内科"))
+    assert "must name a file" in refused(tmp_path, '[common_ground]\ndatabase = " "')
+    plain = written(tmp_path, '[common_ground]\ndatabase = "knowledge.sqlite"', mode=0o644)
+    assert load_department_file(plain, "心内科").common_ground is not None
+
+
 def test_a_file_without_a_password_may_be_read_by_others(tmp_path: Path) -> None:
     text = '[data]\nurl = "postgresql://me@db/a"\nquery = "select 1"\npassword_env = "DB"'
     assert load_department_file(written(tmp_path, text, mode=0o644), "心内科").data is not None

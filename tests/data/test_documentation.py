@@ -12,20 +12,20 @@ from pathlib import Path
 import pytest
 
 from lepton_fed.data import DataSource, DepartmentFile, load_department_file
-from lepton_fed.data.department_file import OwnPrivacy, OwnRead, OwnTerms, SharedTable
+from lepton_fed.data.department_file import OwnGround, OwnPrivacy, OwnRead, OwnTerms, SharedTable
 
 PAGE = (Path(__file__).parents[2] / "docs" / "data.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"```toml department\n(.*?)```", PAGE, flags=re.DOTALL)
 
 
-KINDS = (DepartmentFile, DataSource, OwnTerms, OwnPrivacy, SharedTable, OwnRead)
+KINDS = (DepartmentFile, DataSource, OwnTerms, OwnPrivacy, SharedTable, OwnRead, OwnGround)
 KEYS = sorted({f.name.rstrip("_") for kind in KINDS for f in fields(kind)})
 
 
 @pytest.mark.parametrize("key", KEYS)
 def test_every_key_is_described_with_an_example(key: str) -> None:
     assert re.search(rf"^\| `{re.escape(key)}` \|", PAGE, flags=re.MULTILINE)
-    assert key in ("data", "terms", "privacy", "shared", "reads", "knowledge") or any(
+    assert key in ("data", "terms", "privacy", "shared", "reads", "knowledge", "common_ground") or any(
         re.search(rf"^{key} = ", example, flags=re.MULTILINE) for example in EXAMPLES
     )
 

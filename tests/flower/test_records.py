@@ -48,6 +48,8 @@ from lepton_fed.messages import (
     HubState,
     Join,
     Joined,
+    Meet,
+    Met,
     Read,
     Refused,
     Release,
@@ -72,7 +74,7 @@ from tests.flower import small
 
 EVERYTHING = (
     *(Who, Here, Join, Joined, Declare, Declared, Work, Done, Advertise, Advertised, Sum, Summed),
-    *(Consult, Consulted, Evaluate, Evaluated, Wish, Wished, Read, Sent, Take, Taken, Refused),
+    *(Consult, Consulted, Evaluate, Evaluated, Wish, Wished, Read, Sent, Take, Taken, Meet, Met, Refused),
     *(Attest, Attested, Update, Updated),
 )
 
@@ -131,11 +133,15 @@ everything_said = st.one_of(
     st.builds(Evaluate, hubs, words, words, words, counts, words),
     st.builds(Evaluated, tables, counts),
     st.just(Wish()),
-    st.lists(st.just(ASKED), max_size=3).map(lambda requests: Wished(tuple(requests))),
+    st.builds(
+        Wished, st.lists(st.just(ASKED), max_size=3).map(tuple), st.lists(words, unique=True, max_size=3).map(tuple)
+    ),
     st.just(Read(ASKED)),
     parcels.map(Sent),
     parcels.map(Take),
     st.builds(Taken, counts),
+    st.builds(Meet, words, st.binary(max_size=9)),
+    st.builds(Met, st.binary(max_size=9)),
     st.just(Advertise()),
     st.just(Advertised(KEYS)),
     st.builds(Sum, st.just(Survivors(bytes(32), ("a", "生产"))), st.none() | works, digests),
@@ -345,6 +351,60 @@ def test_a_record_of_anything_is_a_peer_error(fields: dict[str, Any]) -> None:
 def test_a_reason_always_travels(reason: str) -> None:
     read = said_in(travelled(record_of(Refused(reason))), "them", (Refused,))
     assert read.reason == one_line(reason)
+
+
+# ---------------------------------------------------------------- what two departments both know
+
+MEETING = {"version": VERSION, "kind": "meet", "other": "供应链部门", "body": b"\x01\x02"}
+"""As it travels: whoever changes this changes the version."""
+
+
+def test_messages_of_a_meeting_are_written_as_they_were() -> None:
+    assert dict(record_of(Meet("供应链部门", b"\x01\x02"))[RECORD]) == MEETING
+    assert dict(record_of(Met(b"\x03"))[RECORD]) == {"version": VERSION, "kind": "met", "body": b"\x03"}
+    assert dict(record_of(Wished((), ("研发部门",)))[RECORD]) == {
+        "version": VERSION,
+        "kind": "wished",
+        "requests": [],
+        "meetings": ["研发部门"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"other": b"a"}, "is a bytes, not a str"),
+        ({"other": "a\nb"}, "no line that could be shown"),
+        ({"other": "a" * (LONGEST + 1)}, "no line that could be shown"),
+        ({"other": None}, "lacks the field 'other'"),
+        ({"body": "text"}, "is a str, not a bytes"),
+        ({"body": [b"a"]}, "is a list, not a bytes"),
+        ({"body": None}, "lacks the field 'body'"),
+        ({"names": ["南方轴承"]}, "unknown field 'names'"),
+        ({"kind": "met"}, "said 'met' where only meet fits"),
+    ],
+)
+def test_a_message_of_a_meeting_that_breaks_one_rule_is_refused(changes: dict[str, Any], complaint: str) -> None:
+    record = {key: value for key, value in (MEETING | changes).items() if value is not None}
+    with pytest.raises(PeerError, match=complaint):
+        said_in(RecordDict({RECORD: ConfigRecord(record)}), "them", (Meet,))
+
+
+def test_points_of_many_entities_travel_in_parts() -> None:
+    body = np.random.default_rng(5).bytes(5 << 20)
+    content = record_of(Meet("供应链部门", body))
+    assert len(content) == 4
+    assert alike(said_in(travelled(content), "them", (Meet,)), Meet("供应链部门", body))
+
+
+@pytest.mark.parametrize(
+    ("meetings", "complaint"),
+    [(["a", "a"], "says a name twice"), ("a", "is a str, not a list"), ([b"a"], "list of str")],
+)
+def test_a_wish_to_meet_that_breaks_one_rule_is_refused(meetings: Any, complaint: str) -> None:
+    record = dict(record_of(Wished())[RECORD]) | {"meetings": meetings}
+    with pytest.raises(PeerError, match=complaint):
+        said_in(RecordDict({RECORD: ConfigRecord(record)}), "them", (Wished,))
 
 
 # ---------------------------------------------------------------- secure sums

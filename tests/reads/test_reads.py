@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lepton_fed.enforcement import Guard
-from lepton_fed.errands import Errand, run_errands
+from lepton_fed.errands import Done, Errand, run_errands
 from lepton_fed.messages import Message, Read, Refused, Reply, Sent, Take, Taken, Wish, Wished
 from lepton_fed.policies import Policies
 from lepton_fed.policies.request import Kind
@@ -109,8 +109,8 @@ class Federation:
             while True:
                 messages = flow.send(self.exchange(messages))
         except StopIteration as stop:
-            done: tuple[Errand, ...] = stop.value
-            return done
+            done: Done = stop.value
+            return done.reads
 
     def request(self, **changes: Any) -> ReadRequest:
         (request,) = self.places[READER].reader.ask()

@@ -1,0 +1,97 @@
+"""Departments of a deployed federation meet before the first round, and find out which entities both know."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lepton_fed.audit.entries import Decided, Entry
+from lepton_fed.audit.kits import docket_of
+from lepton_fed.config import Federation
+from lepton_fed.deploy.kit import DepartmentKit
+from lepton_fed.knowledge import Fact, KnowledgeGraph, Provenance
+from tests.federations import FOUR, SECURE, TARGET, quick, write, write_own
+from tests.server.together import Killing, together
+
+pytestmark = [pytest.mark.flower, pytest.mark.long]
+
+OWNER, THIRD, NOBODY = FOUR[:3]
+
+FACTS = {
+    OWNER: [("南方轴承集团", "供应商"), ("东海钢铁", "供应商"), ("机密项目甲", "项目")],
+    TARGET: [("南方轴承（集团）", "供应商"), ("西部铸造", "供应商"), ("机密项目甲", "项目")],
+    THIRD: [("南方轴承集团", "供应商")],
+}
+
+
+def federation(folder: Path) -> Federation:
+    """R&D asks the first line, which lets it know of suppliers, the second, which does not, the third without facts."""
+    grants: list[dict[str, Any]] = [
+        {"kind": "type", "what": "供应商", "who": [TARGET], "action": "发布", "owner": [OWNER]},
+        {"kind": "type", "what": "供应商", "who": [OWNER], "action": "发布", "owner": [TARGET]},
+    ]
+    path = write(folder, quick({**SECURE, "access": [*SECURE_ACCESS, *grants]}, 1))
+    own = path.parent / path.stem
+    for name, facts in FACTS.items():
+        with KnowledgeGraph(own / f"{name}.sqlite") as graph:
+            said = [Fact(entity, "rdf:type", kind) for entity, kind in facts]
+            graph.add(said, Provenance(department=name, source="测试", by="王芳"))
+    for name in (OWNER, THIRD):
+        write_own(path, name, {"path": f"{name}.csv"}, common_ground={"database": f"{name}.sqlite"})
+    asked = ", ".join(f'"{name}"' for name in (OWNER, THIRD, NOBODY))
+    ground = f'[common_ground]\ndatabase = "{TARGET}.sqlite"\nask = [{asked}]\nto = "共同"\n'
+    (own / f"{TARGET}.toml").write_text(ground, encoding="utf-8")
+    return Federation.load(path)
+
+
+SECURE_ACCESS = [{"what": "updates", "who": ["*"], "action": "训练"}]
+
+
+def decisions(kit: Path) -> set[tuple[str, str, bool]]:
+    """Who asked to know of which type, and whether the department's policies let it, by its docket."""
+    noted = [Entry.read(one.entry) for one in docket_of(DepartmentKit.load(kit)).noted()]
+    published = [one for one in noted if isinstance(one, Decided) and "publish" in one.action]
+    return {(one.principal, one.resource, one.allowed) for one in published}
+
+
+def test_departments_meet_before_the_first_round_and_each_learns_what_it_may(tmp_path: Path) -> None:
+    with together(tmp_path / "there", federation(tmp_path / "file")) as there:
+        watcher = Killing()
+        there.play(watcher)
+        own = there.federation.department_file(TARGET).parent
+        assert f"{TARGET} has met {OWNER}: both know now what they have in common" in watcher.lines
+        refused = f"{THIRD}: it has no entity of which its policies let {TARGET} know"
+        assert f"{TARGET} has not met {THIRD}: {refused}" in watcher.lines
+        nothing = f"{NOBODY}: it has no knowledge graph to look for common entities in"
+        assert f"{TARGET} has not met {NOBODY}: {nothing}" in watcher.lines
+        # The asker keeps what is common of what it may know; who is asked has it proposed.
+        (kept,) = (own / "共同").iterdir()
+        assert kept.name == f"{OWNER}.csv"
+        assert kept.read_text(encoding="utf-8") == "entity\n南方轴承(集团)\n"
+        assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+        with KnowledgeGraph(own / f"{OWNER}.sqlite") as graph:
+            (match,) = graph.matches()
+            assert (match.state, match.method) == ("proposed", "private")
+            assert {match.pair.entity, match.pair.other_entity} == {"南方轴承(集团)", "南方轴承集团"}
+        with KnowledgeGraph(own / f"{THIRD}.sqlite") as graph:
+            assert graph.matches() == []
+        decided = {name: decisions(there.made.departments[name]) for name in (OWNER, TARGET, THIRD)}
+        assert decided[OWNER] == {(TARGET, "供应商", True), (TARGET, "项目", False)}
+        assert decided[TARGET] == {(OWNER, "供应商", True), (OWNER, "项目", False)}
+        assert decided[THIRD] == {(TARGET, "供应商", False)}
+        # The coordinator has none of these names, in no file of its kit, nor has a department that was not met.
+        places = [there.made.coordinator, there.made.departments[NOBODY], there.made.departments[FOUR[3]]]
+        for file in (one for place in places for one in place.rglob("*") if one.is_file()):
+            content = file.read_bytes()
+            assert not any(name.encode() in content for name in ("南方轴承", "东海钢铁", "西部铸造", "机密项目"))
+
+
+def test_a_department_whose_facts_are_not_there_does_not_start(tmp_path: Path) -> None:
+    found = federation(tmp_path / "file")
+    (found.department_file(OWNER).parent / f"{OWNER}.sqlite").unlink()
+    with together(tmp_path / "there", found) as there:
+        there.residents[OWNER].thread.join(60)
+        assert "which does not exist; import them first" in str(there.residents[OWNER].failure)
