@@ -33,9 +33,10 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
+from lepton_fed.storage import portal_account_tables as portal_account_tables
+
 # Base knows every table once this file is imported, the portal's too.
 from lepton_fed.storage import portal_entry_tables as portal_entry_tables
-from lepton_fed.storage import portal_account_tables as portal_account_tables
 from lepton_fed.storage import portal_tables as portal_tables
 from lepton_fed.storage.columns import Base as Base
 from lepton_fed.storage.columns import Measured, WholeNumber

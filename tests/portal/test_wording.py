@@ -17,8 +17,8 @@ from lepton_fed.portal.federation.audit_log import word_of
 from lepton_fed.portal.federation.policies import VERBS
 from lepton_fed.portal.federation.runs import PARTS
 from lepton_fed.portal.wording import LANGUAGES, preferred, wording
-from lepton_fed.storage.portal_entry_tables import REPORT_STATES
 from lepton_fed.storage.portal_account_tables import EVENTS
+from lepton_fed.storage.portal_entry_tables import REPORT_STATES
 from lepton_fed.storage.portal_tables import AUDIENCES, KINDS, MOVES, NOTED, ROLES, STATES
 from lepton_fed.storage.run_record import STATUSES
 
