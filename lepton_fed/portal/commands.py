@@ -1,4 +1,4 @@
-"""Commands for a portal: `portal serve | user | backup | restore | export | import | draft`.
+"""Commands for a portal: `portal serve | user | backup | restore | export | import | import-reviews | draft`.
 
 Each is a plain function that typer reads; `COMMANDS` names them with their examples. They are for whoever has the
 portal's folder or its database. A password is asked for, or is the first line of the input; never an argument, which
@@ -27,6 +27,7 @@ ARGUMENTS = {
     "person": "The name to sign in with.",
     "backup_file": "The backup: `backup` writes a new file, `restore` reads one.",
     "markdown": "The folder of Markdown files.",
+    "reviews_file": "The file of review comments, as JSON.",
 }
 """What the commands' arguments mean, for their help."""
 
@@ -253,6 +254,30 @@ def draft(
         typer.echo(f"draft {number} made in {department}")
 
 
+def import_reviews(
+    portal_folder: Folder,
+    reviews_file: Annotated[Path, typer.Argument(help=ARGUMENTS["reviews_file"])],
+    as_: As,
+    department: Annotated[str, typer.Option(help="The department whose drafts they become.")],
+    names: Annotated[bool, typer.Option("--names", help="With the names of those who commented.")] = False,
+    language: Annotated[Language, typer.Option(help="The language of what is around the comments.")] = Language.en,
+    database: Database = None,
+) -> None:
+    """Make drafts of review comments, one for each topic or file; what looks sensitive is masked."""
+    from lepton_fed.portal.entries import code_reviews
+
+    try:
+        with reviews_file.open("rb") as file:
+            content = file.read(code_reviews.LARGEST + 1)
+    except OSError as error:
+        raise ConfigError(f"{reviews_file} cannot be read: {error.strerror}") from None
+    found = code_reviews.read(content)
+    with closing(_opened(portal_folder, database, new=False)) as portal:
+        with portal.writing(_person(portal, as_)) as acting:
+            made = code_reviews.imported(acting, found, department, names=names, language=language.value)
+        typer.echo(f"{len(made):,} drafts made of {len(found):,} comments")
+
+
 COMMANDS: dict[Callable[..., None], str] = {
     serve: "lepton-fed portal serve portal --host 0.0.0.0 --name portal.example.com",
     user: "lepton-fed portal user portal wangfang --department 研发部门 --role administrator --operator",
@@ -260,6 +285,7 @@ COMMANDS: dict[Callable[..., None], str] = {
     restore: "lepton-fed portal restore new-portal portal-backup.zip",
     export: "lepton-fed portal export portal markdown --as wangfang",
     import_: "lepton-fed portal import portal markdown --as wangfang --department 研发部门",
+    import_reviews: "lepton-fed portal import-reviews portal reviews.json --as wangfang --department 研发部门",
     draft: "lepton-fed portal draft portal --watch federation.toml --as wangfang --department 研发部门 --language zh",
 }
 """Each command with an example of its use."""
@@ -269,7 +295,8 @@ def register(app: typer.Typer, cls: type | None = None) -> None:
     """Add the commands to a command line as `portal …`; `cls`: the class that writes their help."""
     group = typer.Typer(no_args_is_help=True, rich_markup_mode=None, suggest_commands=False)
     for command, example in COMMANDS.items():
-        group.command(command.__name__.strip("_"), cls=cls, epilog=f"Example: {example}")(command)
+        name = command.__name__.strip("_").replace("_", "-")
+        group.command(name, cls=cls, epilog=f"Example: {example}")(command)
     app.add_typer(
         group,
         name="portal",
