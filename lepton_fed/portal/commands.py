@@ -1,4 +1,4 @@
-"""Commands for a portal: `portal serve | user | backup | restore | export | import | import-reviews | draft`.
+"""Commands for a portal: `portal serve | user | backup | restore | export | import | import-reviews | draft ...`.
 
 Each is a plain function that typer reads; `COMMANDS` names them with their examples. They are for whoever has the
 portal's folder or its database. A password is asked for, or is the first line of the input; never an argument, which
@@ -27,6 +27,7 @@ ARGUMENTS = {
     "person": "The name to sign in with.",
     "backup_file": "The backup: `backup` writes a new file, `restore` reads one.",
     "markdown": "The folder of Markdown files.",
+    "table_file": "The CSV file to write.",
     "reviews_file": "The file of review comments, as JSON.",
 }
 """What the commands' arguments mean, for their help."""
@@ -278,6 +279,30 @@ def import_reviews(
         typer.echo(f"{len(made):,} drafts made of {len(found):,} comments")
 
 
+def contributions(
+    portal_folder: Folder,
+    person: Annotated[str, typer.Argument(help=ARGUMENTS["person"])],
+    table_file: Annotated[Path, typer.Argument(help=ARGUMENTS["table_file"])],
+    as_: As,
+    since: Annotated[str, typer.Option(help="The first quarter, as 2026-1.")],
+    until: Annotated[str, typer.Option(help="The last quarter, as 2026-4.")],
+    language: Annotated[Language, typer.Option(help="The language of the headings.")] = Language.en,
+    database: Database = None,
+) -> None:
+    """Write what somebody contributed, by quarter and entry, as CSV for a yearly review."""
+    from lepton_fed.portal.reward import yearly
+    from lepton_fed.portal.reward.period import Quarter
+    from lepton_fed.portal.wording import wording
+    from lepton_fed.storage.atomic import write_atomically
+
+    quarters = Quarter.parse(since), Quarter.parse(until)
+    with closing(_opened(portal_folder, database, new=False)) as portal:
+        with portal.reading(_person(portal, as_)) as acting:
+            found = yearly.contributions(acting, _person(portal, person).name, *quarters)
+        write_atomically(table_file, yearly.as_csv(found, wording(language.value)), private=True)
+        typer.echo(f"{len(found.rows):,} rows written to {table_file}")
+
+
 COMMANDS: dict[Callable[..., None], str] = {
     serve: "lepton-fed portal serve portal --host 0.0.0.0 --name portal.example.com",
     user: "lepton-fed portal user portal wangfang --department 研发部门 --role administrator --operator",
@@ -286,6 +311,9 @@ COMMANDS: dict[Callable[..., None], str] = {
     export: "lepton-fed portal export portal markdown --as wangfang",
     import_: "lepton-fed portal import portal markdown --as wangfang --department 研发部门",
     import_reviews: "lepton-fed portal import-reviews portal reviews.json --as wangfang --department 研发部门",
+    contributions: (
+        "lepton-fed portal contributions portal lilei lilei.csv --as wangfang --since 2026-1 --until 2026-4"
+    ),
     draft: "lepton-fed portal draft portal --watch federation.toml --as wangfang --department 研发部门 --language zh",
 }
 """Each command with an example of its use."""

@@ -57,7 +57,7 @@ def test_the_commands_say_what_the_page_says(
             said = capsys.readouterr()
             assert (said.err, said.out) == ("", says), arguments
             asked += 1
-    assert asked == 8
+    assert asked == 9
     assert (workplace / "portal-backup.zip").stat().st_mode & 0o777 == 0o600
 
 

@@ -63,6 +63,7 @@ def made() -> set[str]:
     """Keys that are put together from a word of the tables."""
     words = {"state": STATES, "kind": KINDS, "audience": AUDIENCES, "role": ROLES, "move": MOVES, "moved": NOTED}
     words |= {"sensitive": tuple(rule.kind for rule in RULES), "differences": ("same", "gone", "new")}
+    words |= {"yearly": ("quarter", "entry", "kind", "department", "published", "opened", "thanks", "points")}
     words |= {"fed": ("some_run", "some_model"), "card": ("metric", "part", "value", "set", "spent", "total", "delta")}
     words["card"] += ("version", "column", "type", "missing", "table", "columns", "what", "taker", "permitted")
     words |= {"check": CHECKS, "report_state": REPORT_STATES}

@@ -45,14 +45,29 @@ class Score:
 
 def scores(helps: Iterable[Help]) -> list[Score]:
     """What each owner has, the most first; of a tie, who was there first."""
-    persons: dict[tuple[int, int, bool, str], int] = defaultdict(int)
-    for one in _counted(helps):
-        persons[one.owner, one.entry, one.department == one.of, one.department] += 1
+    persons = _persons(helps)
     points: dict[int, int] = defaultdict(int)
     for (owner, _, home, _), count in persons.items():
         points[owner] += _points(count, home=home)
     made = [Score(owner, total, *_spread(owner, persons)) for owner, total in points.items()]
     return sorted(made, key=lambda score: (-score.points, score.owner))
+
+
+def points_by_entry(helps: Iterable[Help], owner: int) -> dict[int, int]:
+    """The same of one owner, by the entries that they come of."""
+    points: dict[int, int] = defaultdict(int)
+    for (whose, entry, home, _), count in _persons(helps).items():
+        if whose == owner:
+            points[entry] += _points(count, home=home)
+    return dict(points)
+
+
+def _persons(helps: Iterable[Help]) -> dict[tuple[int, int, bool, str], int]:
+    """How many people each entry helped: by owner, entry, whether they are of its department, and department."""
+    persons: dict[tuple[int, int, bool, str], int] = defaultdict(int)
+    for one in _counted(helps):
+        persons[one.owner, one.entry, one.department == one.of, one.department] += 1
+    return persons
 
 
 def _points(count: int, *, home: bool) -> int:

@@ -29,7 +29,7 @@ class Standing:
 
 def standing(acting: Acting, quarter: Quarter) -> Standing:
     """Everybody's, for everybody to see: that is what a published rule is for."""
-    found = scores(_helps(acting, quarter))[:LISTED]
+    found = scores(helps(acting, quarter))[:LISTED]
     known = names(acting, [score.owner for score in found])
     last = [quarter]
     while len(last) < QUARTERS:
@@ -38,7 +38,8 @@ def standing(acting: Acting, quarter: Quarter) -> Standing:
     return Standing(quarter, tuple((known[one.owner], one) for one in found), past[-1][1], past)
 
 
-def _helps(acting: Acting, quarter: Quarter) -> list[Help]:
+def helps(acting: Acting, quarter: Quarter) -> list[Help]:
+    """Every mark of a quarter."""
     wanted = (
         select(ENTRY.c.id, USE.c.owner, ENTRY.c.department, USE.c.person, USE.c.department, USE.c.helped)
         .join(USE, USE.c.entry == ENTRY.c.id)

@@ -37,6 +37,8 @@ from lepton_fed.portal.web import (
     sign_in_pages,
     trust_api,
     trust_pages,
+    yearly_api,
+    yearly_pages,
 )
 from lepton_fed.portal.web.guard import API, Guard
 from lepton_fed.portal.web.page import own_path, refused, to
@@ -50,6 +52,7 @@ _PAGES = (
     trust_pages,
     draft_pages,
     lesson_pages,
+    yearly_pages,
     account_pages,
     people_pages,
     account_log_pages,
@@ -62,6 +65,7 @@ _CALLS = (
     trust_api.router,
     draft_api.router,
     lesson_api.router,
+    yearly_api.router,
     account_log_pages.calls,
     identity_pages.calls,
     federation_api.router,

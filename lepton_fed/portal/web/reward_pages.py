@@ -10,6 +10,7 @@ from fastapi import APIRouter, Query, Request, Response
 from lepton_fed.portal.reward.efficiency import Efficiency
 from lepton_fed.portal.reward.period import Quarter
 from lepton_fed.portal.reward.standing import standing
+from lepton_fed.portal.reward.yearly import subjects
 from lepton_fed.portal.web.page import page
 from lepton_fed.portal.web.visiting import ThePortal, Visiting
 
@@ -42,12 +43,13 @@ def rewards(
     asked = Quarter.parse(quarter) if quarter else now
     portal.afterwards.done()  # What was read until now counts.
     with portal.reading(visit.person) as acting:
-        found = standing(acting, asked)
+        found, people = standing(acting, asked), subjects(acting)
     shown = found.efficiency.most(SHOWN)
     return page(
         request,
         "rewards.html.j2",
         standing=found,
+        subjects=people,
         now=now,
         shown=shown,
         cells=cells(found.efficiency, shown),
