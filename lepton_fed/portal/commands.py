@@ -82,6 +82,14 @@ def serve(
             help="URL of its database of runs and pipelines; default: lepton-fed.sqlite in the folder of runs.",
         ),
     ] = None,
+    knowledge: Annotated[
+        str | None,
+        typer.Option(
+            envvar="LEPTON_FED_KNOWLEDGE",
+            help="A knowledge graph to ask, under the policies of the federation that --watch names: "
+            "a file of SQLite, or the URL of a database.",
+        ),
+    ] = None,
 ) -> None:
     """Serve the portal over HTTPS until it is ended.
 
@@ -89,10 +97,13 @@ def serve(
     """
     if (certificate is None) != (key is None):
         raise ConfigError("--certificate and --key go together; give both or neither")
+    if knowledge is not None:
+        _require_knowledge(knowledge, watch)
     with closing(_opened(portal_folder, database)) as portal:
         from lepton_fed.portal.federation.watched import Watched
         from lepton_fed.portal.identity.connection import ProviderConnection
         from lepton_fed.portal.identity.provider import provider_of
+        from lepton_fed.portal.knowledge.shown import ShownKnowledge
         from lepton_fed.portal.serving import given_certificate, own_certificate
         from lepton_fed.portal.serving import serve as answer
 
@@ -103,12 +114,13 @@ def serve(
         provider = provider_of(portal_folder)
         identity = None if provider is None else ProviderConnection(provider)
         watched = None if watch is None else Watched(watch, runs=runs, database=runs_database)
+        graph = None if knowledge is None or watched is None else ShownKnowledge(knowledge, watched)
         trust = "" if used.authority is None else f"; browsers know it by {used.authority}"
 
         def ready(bound: int) -> None:
             _tell(f"the portal is at https://{name}:{bound}{trust}")
 
-        answer(portal, host, port, used, ready, watched, identity)
+        answer(portal, host, port, used, ready, watched, identity, graph)
 
 
 def user(
@@ -344,6 +356,17 @@ def _opened(folder: Path, database: str | None, *, new: bool = True) -> Portal:
     if not new and database is None and not (folder / DATABASE).is_file():
         raise ConfigError(f"there is no portal in {folder}; name its folder, or its database with --database")
     return Portal.opened(folder, database)
+
+
+def _require_knowledge(database: str, watch: Path | None) -> None:
+    from importlib.util import find_spec
+
+    if watch is None:
+        raise ConfigError("a graph is asked under a federation's policies; name the federation with --watch")
+    if find_spec("pyoxigraph") is None:
+        raise ConfigError("asking a graph needs pyoxigraph; install the extra: pip install 'lepton-fed[knowledge]'")
+    if "://" not in database and not Path(database).is_file():
+        raise ConfigError(f"{database} does not exist; name a database with --knowledge, or import facts first")
 
 
 def _person(portal: Portal, name: str) -> Person:

@@ -12,6 +12,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cryptography import x509
 
@@ -23,6 +24,9 @@ from lepton_fed.portal.federation.watched import Watched
 from lepton_fed.portal.identity.connection import ProviderConnection
 from lepton_fed.portal.portal import Portal
 from lepton_fed.storage.atomic import sync_folder
+
+if TYPE_CHECKING:
+    from lepton_fed.portal.knowledge.shown import ShownKnowledge
 
 TLS = "tls"
 DAYS = 397
@@ -70,16 +74,20 @@ def serve(
     ready: Callable[[int], None],
     watched: Watched | None = None,
     identity: ProviderConnection | None = None,
+    knowledge: ShownKnowledge | None = None,
 ) -> None:
     """Answer until the process is told to end; `ready` is called with the port, which may have been given as 0.
 
-    `watched`: the federation that it shows beside what people share; `identity`: where they may sign in as well.
+    `watched`: the federation that it shows beside what people share; `identity`: where they may sign in as well;
+    `knowledge`: the graph that departments ask.
     """
     import uvicorn
 
     from lepton_fed.portal.web.app import application
 
-    app = application(portal, strict_transport=certificate.authority is None, watched=watched, identity=identity)
+    app = application(
+        portal, strict_transport=certificate.authority is None, watched=watched, identity=identity, knowledge=knowledge
+    )
     with closing(listening(host, port)) as listener:
         config = uvicorn.Config(
             app,

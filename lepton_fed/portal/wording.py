@@ -13,7 +13,12 @@ from importlib.resources import files
 
 LANGUAGES = {"zh": "中文", "en": "English"}
 DEFAULT = "en"
-HOMES = ("lepton_fed.portal", "lepton_fed.portal.federation", "lepton_fed.portal.people")
+HOMES = (
+    "lepton_fed.portal",
+    "lepton_fed.portal.federation",
+    "lepton_fed.portal.knowledge",
+    "lepton_fed.portal.people",
+)
 """Where there are folders of sentences; no two have one key."""
 
 

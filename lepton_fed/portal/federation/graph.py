@@ -46,6 +46,13 @@ class GraphSeen:
     of_flows: int
     report: str
 
+    @property
+    def network(self) -> dict[str, list[dict[str, str]]]:
+        """For a script to draw: departments, and who depends on whom for what."""
+        names = sorted({name for one in self.needs for name in (one.dependent, one.on)})
+        edges = [{"from": one.dependent, "to": one.on, "name": one.what} for one in self.needs]
+        return {"nodes": [{"id": name, "name": name} for name in names], "edges": edges}
+
 
 def graph(watched: Watched) -> GraphSeen:
     """As the federation file is now; Unreadable."""

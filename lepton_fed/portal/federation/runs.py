@@ -41,6 +41,13 @@ class Curves:
         return _drawn(self)
 
     @property
+    def plotted(self) -> dict[str, list[object]]:
+        """For a script to draw: rounds, and of each department a value for each, or none."""
+        rounds = sorted({round for _, points in self.lines for round, _ in points})
+        lines = [{"name": name, "values": [dict(points).get(one) for one in rounds]} for name, points in self.lines]
+        return {"rounds": list(rounds), "lines": list(lines)}
+
+    @property
     def last(self) -> tuple[tuple[str, int, float], ...]:
         """Of each department the last round with its value."""
         return tuple((name, *points[-1]) for name, points in self.lines)

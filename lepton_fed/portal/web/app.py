@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -30,6 +31,7 @@ from lepton_fed.portal.web import (
     federation_pages,
     finding_pages,
     identity_pages,
+    knowledge_pages,
     lesson_api,
     lesson_pages,
     people_pages,
@@ -45,6 +47,9 @@ from lepton_fed.portal.web.page import own_path, refused, to
 from lepton_fed.portal.web.refusals import REFUSALS
 from lepton_fed.portal.web.visiting import Limits, NotSignedIn, visit_of
 
+if TYPE_CHECKING:
+    from lepton_fed.portal.knowledge.shown import ShownKnowledge
+
 _PAGES = (
     sign_in_pages,
     finding_pages,
@@ -59,6 +64,7 @@ _PAGES = (
     identity_pages,
     reward_pages,
     federation_pages,
+    knowledge_pages,
 )
 _CALLS = (
     api.router,
@@ -69,6 +75,7 @@ _CALLS = (
     account_log_pages.calls,
     identity_pages.calls,
     federation_api.router,
+    knowledge_pages.calls,
 )
 
 STATIC = Path(__file__).parent / "static"
@@ -80,10 +87,12 @@ def application(
     strict_transport: bool = False,
     watched: Watched | None = None,
     identity: ProviderConnection | None = None,
+    knowledge: ShownKnowledge | None = None,
 ) -> FastAPI:
     """What a server serves; the portal stays the caller's to close.
 
-    `watched`: the federation that it shows; `identity`: where people may sign in as well.
+    `watched`: the federation that it shows; `identity`: where people may sign in as well; `knowledge`: the graph that
+    departments ask.
     """
     app = FastAPI(
         title="lepton-fed portal",
@@ -95,6 +104,7 @@ def application(
     app.state.portal, app.state.limits = portal, Limits()
     app.state.watched = watched
     app.state.identity, app.state.pending = identity, Pending()
+    app.state.knowledge = knowledge
     for part in _PAGES:
         app.include_router(part.router, include_in_schema=False)
     for calls in _CALLS:

@@ -13,6 +13,7 @@ from starlette.responses import HTMLResponse, RedirectResponse
 
 from lepton_fed.portal.errors import PortalError
 from lepton_fed.portal.people.sessions import Visit
+from lepton_fed.portal.web.asking import asking_of
 from lepton_fed.portal.web.visiting import digest_of
 from lepton_fed.portal.web.watching import watches
 from lepton_fed.portal.wording import LANGUAGES, Wording, preferred, wording
@@ -39,6 +40,7 @@ def page(request: Request, template: str, status: int = 200, **values: object) -
             visit=visit,
             form=visit.form if visit is not None else "",
             federation=watches(request, visit.person if visit is not None else None),
+            knowledge=asking_of(request, visit.person if visit is not None else None) is not None,
             path=request.url.path,
             provider=request.app.state.identity,
             **values,
@@ -100,6 +102,11 @@ def _environment() -> Environment:
         script=_version("htmx.min.js"),
         own_script=_version("portal.js"),
         federation_style=_version("federation.css"),
+        cytoscape=_version("cytoscape.min.js"),
+        uplot=_version("uplot.min.js"),
+        uplot_style=_version("uplot.min.css"),
+        drawing_script=_version("drawing.js"),
+        drawing_style=_version("drawing.css"),
     )
     made.filters["moment"] = moment
     made.filters["number"] = number

@@ -74,6 +74,8 @@ def test_axe_finds_no_fault_and_drawings_have_the_pages_colours(
     subjects = ("graph", "runs", f"runs/{run.id}", "pipeline", "plan", "policies", "ledgers", "audit", "audit/verdict")
     for path in ("", *subjects, "explain?who=研发部门&verb=read&what=updates"):
         approver.page.goto(f"/federation/{path}".rstrip("/"))
+        if path == "graph" or run.id in path:
+            approver.page.locator(".network canvas, .plot canvas").first.wait_for()
         name = "federation-" + ("run" if run.id in path else path.partition("?")[0].replace("/", "-"))
         approver.faultless(name)
         approver.shown(name)

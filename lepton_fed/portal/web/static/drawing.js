@@ -1,0 +1,60 @@
+// Draws what a page has as a table or a picture already: networks by Cytoscape, curves by uPlot. Without it nothing is missing.
+"use strict";
+
+const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+
+// Where somebody put what, for a page that is brought again while it is looked at.
+const places = new Map();
+
+const network = (box) => {
+  const said = JSON.parse(box.dataset.network);
+  const ink = colour("--ink");
+  const paper = colour("--paper");
+  const accent = colour("--accent") || ink;
+  const drawn = cytoscape({
+    container: box,
+    elements: [
+      ...said.nodes.map((one) => ({ data: one })),
+      ...said.edges.map((one) => ({ data: { source: one.from, target: one.to, name: one.name } })),
+    ],
+    style: [
+      { selector: "node", style: { label: "data(name)", color: ink, "background-color": accent, "font-size": 13, "text-valign": "bottom", "text-margin-y": 5, "text-wrap": "ellipsis", "text-max-width": 140, "text-background-color": paper, "text-background-opacity": 0.8, width: 20, height: 20 } },
+      { selector: "node[here]", style: { width: 32, height: 32, "font-weight": "bold" } },
+      { selector: "edge", style: { label: "data(name)", color: ink, "font-size": 11, "text-rotation": "autorotate", "text-background-color": paper, "text-background-opacity": 0.9, "text-wrap": "ellipsis", "text-max-width": 120, width: 1.5, "line-color": accent, opacity: 0.85, "curve-style": "bezier", "target-arrow-shape": "triangle", "target-arrow-color": accent } },
+    ],
+    layout: {
+      name: "concentric", animate: false, padding: 40, minNodeSpacing: 60,
+      concentric: (node) => (node.data("here") ? 2 : 1), levelWidth: () => 1,
+    },
+    userZoomingEnabled: false,
+    autounselectify: true,
+  });
+  drawn.nodes().forEach((node) => { if (places.has(node.id())) node.position(places.get(node.id())); });
+  drawn.on("dragfree", "node", (event) => places.set(event.target.id(), { ...event.target.position() }));
+  drawn.on("tap", "node[to]", (event) => location.assign(`/knowledge/entity?id=${encodeURIComponent(event.target.data("to"))}`));
+};
+
+const curves = (box) => {
+  const said = JSON.parse(box.dataset.curves);
+  const axis = { stroke: colour("--ink"), grid: { stroke: colour("--rule"), width: 1 }, ticks: { stroke: colour("--rule"), width: 1 } };
+  const lines = said.lines.map((one, k) => ({ label: one.name, stroke: colour(`--line${k % 8}`), width: 2, spanGaps: true, points: { show: said.rounds.length < 30 } }));
+  return new uPlot(
+    { width: box.clientWidth, height: 280, scales: { x: { time: false } }, series: [{ label: box.dataset.round }, ...lines], axes: [axis, axis] },
+    [said.rounds, ...said.lines.map((one) => one.values)],
+    box,
+  );
+};
+
+const draw = (within) => {
+  for (const [selector, how] of [["[data-network]", network], ["[data-curves]", curves]]) {
+    for (const box of within.querySelectorAll(`${selector}[hidden]`)) {
+      box.hidden = false;
+      how(box);
+      const still = box.parentElement.querySelector("[data-still]");
+      if (still) still.hidden = true;
+    }
+  }
+};
+
+draw(document);
+document.addEventListener("htmx:load", (event) => draw(event.detail.elt.parentElement || document));
