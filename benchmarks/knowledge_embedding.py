@@ -3,6 +3,7 @@
     python -m benchmarks.knowledge_embedding umls                 six departments, k = 3: the headline
     python -m benchmarks.knowledge_embedding umls --departments 3 an insecure reproduction, k = 1
     python -m benchmarks.knowledge_embedding kinships --models rotate --departments 3
+    python -m benchmarks.knowledge_embedding umls --models transe --choose   its settings, by validation triples
     python -m benchmarks.knowledge_embedding speed                triples a second, beside PyKEEN's in the same run
     python -m benchmarks.knowledge_embedding --smoke              a few rounds, to see that it runs
 
@@ -147,6 +148,39 @@ def _own(learnt: Learnt) -> Ranking:
     return learnt.answers.own.ranking(learnt.department.test)
 
 
+# ---------------------------------------------------------------- how settings were chosen
+
+MARGINS, LEARNING_RATES, BETAS = (1.0, 3.0, 6.0), (0.003, 0.01, 0.02), (0.1, 0.3)
+
+
+def choice(job: Job, seed: int) -> list[dict[str, float]]:
+    """MRR on validation triples by margin and learning rate (at the file's β), and with the best two by β, in order."""
+    tried = [_tried(job, seed, margin, rate, 0.3) for margin in MARGINS for rate in LEARNING_RATES]
+    best = max(tried, key=_on_average)
+    others = [_tried(job, seed + 1, best["margin"], best["learning_rate"], beta) for beta in BETAS]
+    return [*sorted(tried, key=_on_average, reverse=True), *sorted(others, key=lambda one: one["ours"], reverse=True)]
+
+
+def _on_average(tried: dict[str, float]) -> float:
+    """Of training alone, plain averaging and ours, so that no row has settings that suit another."""
+    return fmean(tried[row] for row in ("alone", "averaged", "ours"))
+
+
+def _tried(job: Job, seed: int, margin: float, rate: float, beta: float) -> dict[str, float]:
+    settings = settings_of(job, seed)
+    embedding = replace(settings.embedding, margin=margin, learning_rate=rate)
+    settings = replace(settings, embedding=embedding, coupling=replace(settings.coupling, beta=beta))
+    departments = dealt(whole(job.graph), settings.names, seed)
+    ours, averaged = (train_in_clear(departments, one) for one in (settings, averaging(settings)))
+    found = {"seed": seed, "margin": margin, "learning_rate": rate, "beta": beta}
+    for row, learnt in (("ours", ours), ("averaged", averaged)):
+        found[row] = weighted([one.answers.ranking(one.department.validation) for one in learnt]).mrr
+    own = [(one.answers.own, one.department.validation) for one in ours]
+    found["alone"] = weighted([tables.ranking(validation) for tables, validation in own if tables is not None]).mrr
+    print(json.dumps(found), file=sys.stderr, flush=True)
+    return found
+
+
 # ---------------------------------------------------------------- all seeds
 
 
@@ -250,6 +284,7 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=0, help="the first of them (default 0)")
     parser.add_argument("--rounds", type=int, default=240, help="one epoch each (default 240)")
     parser.add_argument("--read", type=Path, nargs="+", metavar="FILE", help="print what was measured before")
+    parser.add_argument("--choose", action="store_true", help="settings by validation triples of two seeds")
     parser.add_argument("--secure", action="store_true", help="make the secure sums in earnest")
     parser.add_argument("--smoke", action="store_true", help="two rounds of one seed")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
@@ -267,6 +302,9 @@ def main() -> None:
         return
     for name in options.models:
         job = Job(options.what, options.departments, name, options.rounds, options.secure)
+        if options.choose:
+            print("\n".join(json.dumps(one) for one in choice(job, options.first)))
+            continue
         outcomes = []
         for seed in range(options.first, options.first + options.seeds):
             outcomes.append(outcome(job, seed))

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from flwr.app import RecordDict
 
 from lepton_fed.messages import Advertise as Question
-from lepton_fed.messages import Declare, Message, Sum, Work
+from lepton_fed.messages import Consult, Declare, Join, Meet, Message, Refused, Reply, Sum, Work
 from lepton_fed.secagg.messages import Call, GroupCall, GroupOffer
 
 MANY = 32
@@ -41,6 +41,21 @@ class Answers:
         self._given[question] = answer
         while len(self._given) > MANY:
             del self._given[next(iter(self._given))]
+
+
+def lasts(message: Message, reply: Reply) -> bool:
+    """Whether an answer is given again to the same question.
+
+    Its policies may be others when a department is asked again what it would do, or whether it joins or meets after
+    all. And a meeting that begins again begins anew: the other one may have been started anew meanwhile, and each
+    side's secrets serve one meeting.
+    """
+    match message:
+        case Consult() | Meet(body=b""):
+            return False
+        case Join() | Meet():
+            return not isinstance(reply, Refused)
+    return True
 
 
 def round_of(message: Message) -> int | None:

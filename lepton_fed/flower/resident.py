@@ -45,7 +45,7 @@ from lepton_fed.data.policy_files import PolicyFiles
 from lepton_fed.department import Department
 from lepton_fed.deploy.kit import COORDINATOR, DepartmentKit
 from lepton_fed.errors import ConfigError, LeptonError, PeerError, StorageError
-from lepton_fed.flower.answers import Answers
+from lepton_fed.flower.answers import Answers, lasts
 from lepton_fed.flower.fleet import (
     FORBIDDEN,
     UNAUTHORISED,
@@ -60,7 +60,7 @@ from lepton_fed.flower.heap import give_large_blocks_back
 from lepton_fed.flower.records import Here, Update, Updated, Who, record_of, said_in
 from lepton_fed.flower.signed import DepartmentSide, Members, digest, unstamped
 from lepton_fed.letters import letters_of
-from lepton_fed.messages import Consult, Join, Meet, Message, Refused
+from lepton_fed.messages import Message, Refused
 from lepton_fed.own_policies import guard_of
 from lepton_fed.secagg.client import Party
 from lepton_fed.secagg.review import Terms
@@ -185,9 +185,7 @@ class Desk:
         if self.home is not None:
             self.home.worked(self.department, said)
         answer = record_of(reply)
-        # Its policies may be others when it is asked again what it would do, or whether it joins after all.
-        refused = isinstance(reply, Refused) and isinstance(said, Join | Meet)
-        if not (isinstance(said, Consult) or refused):
+        if lasts(said, reply):
             self.answers.keep(question, answer)
         return answer
 

@@ -6,9 +6,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lepton_fed.flower.answers import MANY, Answers, round_of
+from lepton_fed.flower.answers import MANY, Answers, lasts, round_of
 from lepton_fed.flower.records import record_of
-from lepton_fed.messages import Advertise, Declare, Join, Message, Refused, Sum, Work
+from lepton_fed.messages import (
+    Advertise,
+    Consult,
+    Consulted,
+    Declare,
+    Join,
+    Joined,
+    Meet,
+    Message,
+    Met,
+    Refused,
+    Reply,
+    Sum,
+    Work,
+)
 from lepton_fed.secagg.messages import Survivors
 
 WORK = Work(3, {}, (), report=False, fingerprint="a file")
@@ -65,6 +79,22 @@ def test_the_newest_answers_are_kept_and_no_more_than_that(questions: list[bytes
 )
 def test_the_round_of_a_message_is_read_from_it(message: Message, number: int | None) -> None:
     assert round_of(message) == number
+
+
+@pytest.mark.parametrize(
+    ("message", "reply", "lasting"),
+    [
+        (WORK, Refused("no"), True),
+        (Consult((), False), Consulted(()), False),
+        (Join("a file"), Joined("a layout", 3), True),
+        (Join("a file"), Refused("no"), False),
+        (Meet("another", b"a question"), Met(b"an answer"), True),
+        (Meet("another", b"a question"), Refused("no"), False),
+        (Meet("another"), Met(b"a question"), False),
+    ],
+)
+def test_what_may_be_answered_otherwise_is_asked_again(message: Message, reply: Reply, lasting: bool) -> None:
+    assert lasts(message, reply) == lasting
 
 
 def test_what_is_kept_is_not_shown() -> None:

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import stat
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from lepton_fed import errands
 from lepton_fed.audit.entries import Decided, Entry
 from lepton_fed.audit.kits import docket_of
+from lepton_fed.common_ground import introduce
 from lepton_fed.config import Federation
 from lepton_fed.deploy.kit import DepartmentKit
 from lepton_fed.knowledge import Fact, KnowledgeGraph, Provenance
 from tests.federations import FOUR, SECURE, TARGET, quick, write, write_own
-from tests.server.together import Killing, together
+from tests.server.together import Killed, Killing, together
 
 pytestmark = [pytest.mark.flower, pytest.mark.long]
 
 OWNER, THIRD, NOBODY = FOUR[:3]
+SECRET = "秘密供应", "绝密合金"
+"""A private relation of the first line, and what it ends in."""
 
 FACTS = {
     OWNER: [("南方轴承集团", "供应商"), ("东海钢铁", "供应商"), ("机密项目甲", "项目")],
@@ -38,6 +43,7 @@ def federation(folder: Path) -> Federation:
     for name, facts in FACTS.items():
         with KnowledgeGraph(own / f"{name}.sqlite") as graph:
             said = [Fact(entity, "rdf:type", kind) for entity, kind in facts]
+            said += [Fact(facts[0][0], SECRET[0], SECRET[1])] if name == OWNER else []
             graph.add(said, Provenance(department=name, source="测试", by="王芳"))
     for name in (OWNER, THIRD):
         write_own(path, name, {"path": f"{name}.csv"}, common_ground={"database": f"{name}.sqlite"})
@@ -79,14 +85,47 @@ def test_departments_meet_before_the_first_round_and_each_learns_what_it_may(tmp
         with KnowledgeGraph(own / f"{THIRD}.sqlite") as graph:
             assert graph.matches() == []
         decided = {name: decisions(there.made.departments[name]) for name in (OWNER, TARGET, THIRD)}
-        assert decided[OWNER] == {(TARGET, "供应商", True), (TARGET, "项目", False)}
+        assert decided[OWNER] == {(TARGET, "供应商", True), (TARGET, "项目", False), (TARGET, "entity", False)}
         assert decided[TARGET] == {(OWNER, "供应商", True), (OWNER, "项目", False)}
         assert decided[THIRD] == {(TARGET, "供应商", False)}
-        # The coordinator has none of these names, in no file of its kit, nor has a department that was not met.
-        places = [there.made.coordinator, there.made.departments[NOBODY], there.made.departments[FOUR[3]]]
-        for file in (one for place in places for one in place.rglob("*") if one.is_file()):
+        # Nobody but its owner has anything of a private relation: no coordinator, no department that it met.
+        asked = [file for file in own.rglob("*") if not file.name.startswith(OWNER)]
+        others = [path for name, path in there.made.departments.items() if name != OWNER]
+        for file in [*files(there.made.coordinator, *others), *asked]:
+            assert not file.is_file() or not any(word.encode() in file.read_bytes() for word in SECRET), file
+        assert any(SECRET[1].encode() in file.read_bytes() for file in files(own))  # The search would find it.
+        # The coordinator, and who was not met, have no name of an entity either.
+        for file in files(there.made.coordinator, there.made.departments[NOBODY], there.made.departments[FOUR[3]]):
             content = file.read_bytes()
             assert not any(name.encode() in content for name in ("南方轴承", "东海钢铁", "西部铸造", "机密项目"))
+
+
+def files(*folders: Path) -> list[Path]:
+    return [one for folder in folders for one in folder.rglob("*") if one.is_file()]
+
+
+@pytest.mark.parametrize("restarted", [(), (OWNER,)], ids=["nobody else", "and the department that was asked"])
+def test_a_meeting_that_a_killed_coordinator_left_begins_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, restarted: tuple[str, ...]
+) -> None:
+    def killed(asker: str, owner: str) -> Generator[Any, Any, str]:
+        flow = introduce(asker, owner)
+        replies = list((yield next(flow)))
+        for _ in range(2):
+            replies = list((yield flow.send(replies)))
+        raise Killed
+
+    with together(tmp_path / "there", federation(tmp_path / "file")) as there:
+        with monkeypatch.context() as patch:
+            patch.setattr(errands, "introduce", killed)
+            with pytest.raises(Killed):
+                there.play()
+        for name in restarted:
+            there.end(name)
+            there.start(name)
+        watcher = Killing()
+        there.play(watcher)
+        assert f"{TARGET} has met {OWNER}: both know now what they have in common" in watcher.lines
 
 
 def test_a_department_whose_facts_are_not_there_does_not_start(tmp_path: Path) -> None:
