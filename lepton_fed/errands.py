@@ -30,6 +30,11 @@ class Errand:
     size: int = 0
     reason: str = ""
 
+    def __str__(self) -> str:
+        if self.reason:
+            return f"{self.reader} has not read {self.what} of {self.owner}: {self.reason}"
+        return f"{self.reader} has read {self.what} of {self.owner}"
+
 
 @dataclass(frozen=True)
 class Meeting:
@@ -39,6 +44,11 @@ class Meeting:
     owner: str
     reason: str = ""
 
+    def __str__(self) -> str:
+        if self.reason:
+            return f"{self.asker} has not met {self.owner}: {self.reason}"
+        return f"{self.asker} has met {self.owner}: both know now what they have in common"
+
 
 @dataclass(frozen=True)
 class Done:
@@ -47,11 +57,18 @@ class Done:
     reads: tuple[Errand, ...] = ()
     meetings: tuple[Meeting, ...] = ()
 
+    @property
+    def all(self) -> tuple[Errand | Meeting, ...]:
+        return *self.reads, *self.meetings
 
-def run_errands(names: Iterable[str]) -> Flow[Done]:
-    """Everything that departments want, one thing after the other, so that one table is in memory."""
+
+def run_errands(names: Iterable[str], occasion: str = "") -> Flow[Done]:
+    """Everything that departments want, one thing after the other, so that one table is in memory.
+
+    `occasion`: names what is done anew; without, errands of a run are those that an earlier coordinator began.
+    """
     asked = tuple(names)
-    replies = dict((yield {name: Wish() for name in asked}))
+    replies = dict((yield {name: Wish(occasion) for name in asked}))
     wishes = {name: wish for name in asked if isinstance(wish := replies.get(name), Wished)}
     done = Done()
     for request in [one for name, wish in wishes.items() for one in wish.requests if one.reader == name]:

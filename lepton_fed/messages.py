@@ -169,7 +169,12 @@ class Evaluate:
 
 @dataclass(frozen=True)
 class Wish:
-    """Which tables of others do you want to read, and with whom would you find out what both know?"""
+    """Which tables of others do you want to read, and with whom would you find out what both know?
+
+    `occasion`: asked twice for the same one, a department says the same; empty for that of a run.
+    """
+
+    occasion: str = ""
 
 
 @dataclass(frozen=True)

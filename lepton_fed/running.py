@@ -1,4 +1,4 @@
-"""Commands that run a deployed federation: `server | client | local | submit | status | stop | logs`.
+"""Commands that run a deployed federation: `server | client | local | submit | status | stop | logs | carry`.
 
 Each is a plain function that typer reads; `COMMANDS` names them with their examples, for whoever builds the command
 line. What they start is in server/ and clients/.
@@ -149,6 +149,16 @@ def logs(
             time.sleep(POLL)
 
 
+def carry(kit: KitFolder, address: Address = None) -> None:
+    """Carry what departments want of each other, as their own files say: tables, and which entities both know.
+
+    A run does so before its first round; this, before or after a run. `logs` says what came of it.
+    """
+    with _operator(kit, address) as operator:
+        operator.carry()
+        _tell("on its way; lepton-fed logs says what comes of it")
+
+
 def local(
     file: FederationFile = Path("federation.toml"),
     out: Annotated[
@@ -184,6 +194,7 @@ COMMANDS: dict[Callable[..., None], str] = {
     status: "lepton-fed status kits/coordinator",
     stop: "lepton-fed stop kits/coordinator",
     logs: "lepton-fed logs kits/coordinator --follow",
+    carry: "lepton-fed carry kits/coordinator",
 }
 """Each command with an example of its use."""
 

@@ -50,6 +50,8 @@ class RunningConductor(Watcher):
         self.link: Link | None = None
         self.wanted = threading.Event()
         """A run is to begin, or to go on."""
+        self.errands = threading.Event()
+        """What departments want of each other is to be carried."""
         self._lock = threading.Lock()
         self._stopping, self._since = "", 0.0
         self._lines: deque[tuple[int, str]] = deque(maxlen=LINES)
@@ -88,6 +90,13 @@ class RunningConductor(Watcher):
             if self._state != "running":
                 raise StorageError("no run is under way")
             self._end(STOPPED)
+        return self.status()
+
+    def carry(self) -> Json:
+        with self._lock:
+            if self._state == "running":
+                raise StorageError("a run is under way, which carries what departments want before its first round")
+            self.errands.set()
         return self.status()
 
     def shut_down(self) -> None:

@@ -202,16 +202,11 @@ class DeployedRun:
         if not between or state.round or self.journal.known.membership:
             return
         done = drive(run_errands(sorted(self.transport.nodes)), self.transport)
-        for errand in done.reads:
+        for errand in done.all:
             if errand.reason:
-                self._say_once(f"{errand.reader} has not read {errand.what} of {errand.owner}: {errand.reason}")
+                self._say_once(str(errand))
             else:
-                self.watcher.said(f"{errand.reader} has read {errand.what} of {errand.owner}")
-        for meeting in done.meetings:
-            if meeting.reason:
-                self._say_once(f"{meeting.asker} has not met {meeting.owner}: {meeting.reason}")
-            else:
-                self.watcher.said(f"{meeting.asker} has met {meeting.owner}: both know now what they have in common")
+                self.watcher.said(str(errand))
 
     def _count(self, state: State) -> None:
         """Statistics before the first round, where the file asks for them; a run goes on where there are none.

@@ -16,7 +16,7 @@ from lepton_fed.audit.kits import membership_entry, signers_of
 from lepton_fed.audit.run_log import RunLog
 from lepton_fed.deploy.claim import claimed
 from lepton_fed.deploy.kit import COORDINATOR, CoordinatorKit
-from lepton_fed.errors import LeptonError
+from lepton_fed.errors import LeptonError, StoppedError
 from lepton_fed.flower.heap import give_large_blocks_back
 from lepton_fed.flower.link_audit import AuditEvent, Outcome
 from lepton_fed.flower.link_control import control
@@ -29,7 +29,8 @@ from lepton_fed.result import RunResult
 from lepton_fed.signals import stopped_by_signals
 from lepton_fed.storage import AuditTable
 
-from .conductor import RUN, RunningConductor, goes_on, journal_in, recorded
+from .conductor import RUN, SHUT_DOWN, RunningConductor, goes_on, journal_in, recorded
+from .courier import carried
 from .deployed_run import NEWER, DeployedRun
 from .patience import Patience
 
@@ -92,6 +93,8 @@ class Coordinator:
             self.link.check()
             if self.conductor.wanted.is_set():
                 self._play()
+            elif self.conductor.errands.is_set():
+                self._carry()
             elif self.stop.wait(LOOK):
                 return
             idle += LOOK
@@ -122,6 +125,10 @@ class Coordinator:
             self.conductor.shut_down()
         self.conductor.require_going_on()
 
+    def _require_no_end(self) -> None:
+        if self.stop.is_set():
+            raise StoppedError(SHUT_DOWN)
+
     def _play(self) -> None:
         """One run, to whatever end; the coordinator goes on."""
         self._follow()
@@ -134,6 +141,17 @@ class Coordinator:
             self.conductor.ended(error)
         else:
             self.conductor.ended(None)
+
+    def _carry(self) -> None:
+        """What departments want of each other; whatever comes of it, the coordinator goes on."""
+        self._follow()
+        self.conductor.errands.clear()
+        try:
+            carried(self.conductor.kit, self.link, self._require_no_end, self.conductor.said, self.patience.grace)
+        except Exception as error:
+            if not isinstance(error, LeptonError):
+                _log.exception("errands failed")
+            self.conductor.said(str(error) if isinstance(error, LeptonError) else "errands failed; its log says why")
 
     def _played(self) -> None:
         kit = self.conductor.kit

@@ -1,8 +1,8 @@
-"""What an operator may ask of a coordinator: submit, stop, status, logs; behind the gate, which has compared the token.
+"""What an operator may ask of a coordinator: submit, stop, status, logs, carry; behind the gate, which knows the token.
 
     POST /v1/control/submit  {"federation": text}      POST /v1/control/status
     POST /v1/control/stop                              POST /v1/control/logs    {"after": number}
-    GET  /health             GET /metrics
+    POST /v1/control/carry                             GET  /health             GET /metrics
 
 Answers are JSON. What cannot be done is 409 with a sentence; a question that does not read is 422.
 """
@@ -31,6 +31,9 @@ class Conductor(Protocol):
 
     def stop(self) -> Json:
         """End the run after what is under way; it can go on later."""
+
+    def carry(self) -> Json:
+        """Carry what departments want of each other now, while no run is under way."""
 
     def status(self) -> Json:
         """Where the run is, and who is there."""
@@ -73,6 +76,9 @@ def control(conductor: Conductor) -> Starlette:
     async def stop(request: Request) -> Response:
         return await _answer(conductor.stop)
 
+    async def carry(request: Request) -> Response:
+        return await _answer(conductor.carry)
+
     async def status(request: Request) -> Response:
         return await _answer(conductor.status)
 
@@ -98,6 +104,7 @@ def control(conductor: Conductor) -> Starlette:
         routes=[
             Route("/v1/control/submit", submit, methods=["POST"]),
             Route("/v1/control/stop", stop, methods=["POST"]),
+            Route("/v1/control/carry", carry, methods=["POST"]),
             Route("/v1/control/status", status, methods=["POST"]),
             Route("/v1/control/logs", logs, methods=["POST"]),
             Route("/health", health),

@@ -43,7 +43,7 @@ FLEET = _names(
     "activate-node deactivate-node send-node-heartbeat pull-messages push-messages push-object pull-object "
     "confirm-message-received"
 )
-CONTROL = _names("submit stop status logs")
+CONTROL = _names("submit stop status logs carry")
 """Calls that a run needs. Flower has others, for tasks, applications, accounts and for registering nodes: 404."""
 
 OPEN = _names("/health /metrics")

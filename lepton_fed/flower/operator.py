@@ -1,4 +1,4 @@
-"""An operator's side of a coordinator's control interface: submit, stop, status, logs, with the kit's token."""
+"""An operator's side of a coordinator's control interface: submit, stop, status, logs, carry, with the kit's token."""
 
 from __future__ import annotations
 
@@ -35,6 +35,10 @@ class Operator:
 
     def stop(self) -> dict[str, Any]:
         return self._asked("stop")
+
+    def carry(self) -> dict[str, Any]:
+        """Carry what departments want of each other now."""
+        return self._asked("carry")
 
     def status(self) -> dict[str, Any]:
         return self._asked("status")

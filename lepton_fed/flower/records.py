@@ -470,7 +470,7 @@ _KINDS: dict[type, tuple[str, Callable[[Any], Fields], Callable[[Reader], Any]]]
         lambda s: {**write_table("metrics", s.metrics), "rows": s.rows},
         lambda r: Evaluated(r.table("metrics"), r.whole("rows")),
     ),
-    Wish: ("wish", lambda _: {}, lambda _: Wish()),
+    Wish: ("wish", lambda s: {"occasion": s.occasion}, lambda r: Wish(r.text("occasion"))),
     Wished: ("wished", _write_wished, _read_wished),
     Read: (
         "read",

@@ -75,6 +75,9 @@ class Conducting:
     def stop(self) -> Json:
         return self._said("stop")
 
+    def carry(self) -> Json:
+        return self._said("carry")
+
     def status(self) -> Json:
         return self._said("status")
 

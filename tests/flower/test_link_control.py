@@ -57,7 +57,7 @@ def test_every_question_reaches_the_conductor(client: Client, conductor: Conduct
     for name in sorted(CONTROL):
         answer = client.post(f"/v1/control/{name}", json=bodies.get(name, {}))
         assert (answer.status_code, answer.json()["state"]) == (200, "运行")
-    assert conductor.asked == [("logs", 7), ("status",), ("stop",), ("submit", "一个文件")]
+    assert conductor.asked == [("carry",), ("logs", 7), ("status",), ("stop",), ("submit", "一个文件")]
 
 
 def test_logs_begin_at_the_first_line_where_nothing_is_said(client: Client, conductor: Conducting) -> None:
@@ -135,7 +135,8 @@ def test_an_operator_asks_over_the_wire(place: Place, operator: Operator) -> Non
     assert operator.submit("一个文件")["state"] == "运行"
     assert operator.status()["state"] == operator.stop()["state"] == "运行"
     assert operator.logs(3) == [(1, "一行")]
-    assert place.conductor.asked == [("submit", "一个文件"), ("status",), ("stop",), ("logs", 3)]
+    assert operator.carry()["state"] == "运行"
+    assert place.conductor.asked == [("submit", "一个文件"), ("status",), ("stop",), ("logs", 3), ("carry",)]
 
 
 def test_an_operator_is_told_in_a_sentence_what_cannot_be_done(place: Place, operator: Operator) -> None:

@@ -132,7 +132,7 @@ everything_said = st.one_of(
     st.builds(Consulted, st.lists(st.builds(Expected, st.booleans(), lines, lines), max_size=3).map(tuple)),
     st.builds(Evaluate, hubs, words, words, words, counts, words),
     st.builds(Evaluated, tables, counts),
-    st.just(Wish()),
+    st.builds(Wish, words),
     st.builds(
         Wished, st.lists(st.just(ASKED), max_size=3).map(tuple), st.lists(words, unique=True, max_size=3).map(tuple)
     ),
@@ -368,6 +368,7 @@ def test_messages_of_a_meeting_are_written_as_they_were() -> None:
         "requests": [],
         "meetings": ["研发部门"],
     }
+    assert dict(record_of(Wish("a nonce"))[RECORD]) == {"version": VERSION, "kind": "wish", "occasion": "a nonce"}
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""People before the knowledge graph in Chromium: they search and go from neighbour to neighbour, also without a script."""
+"""People before the knowledge graph in Chromium: they search, and go from neighbour to neighbour."""
 
 from __future__ import annotations
 

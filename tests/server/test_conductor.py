@@ -128,6 +128,19 @@ def test_only_a_run_that_is_under_way_is_stopped(conductor: RunningConductor) ->
     conductor.require_going_on()
 
 
+def test_what_departments_want_is_carried_unless_a_run_is_under_way(conductor: RunningConductor) -> None:
+    assert conductor.carry()["state"] == "idle"
+    assert conductor.errands.is_set()
+    conductor.errands.clear()
+    submit(conductor)
+    with pytest.raises(StorageError, match="a run is under way, which carries what departments want"):
+        conductor.carry()
+    assert not conductor.errands.is_set()
+    conductor.ended(None)
+    assert conductor.carry()["state"] == "finished"
+    assert conductor.errands.is_set()
+
+
 def test_a_round_under_way_is_given_its_time_when_the_run_is_stopped(
     conductor: RunningConductor, monkeypatch: pytest.MonkeyPatch
 ) -> None:

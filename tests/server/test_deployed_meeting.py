@@ -16,7 +16,9 @@ from lepton_fed.common_ground import introduce
 from lepton_fed.config import Federation
 from lepton_fed.deploy.kit import DepartmentKit
 from lepton_fed.knowledge import Fact, KnowledgeGraph, Provenance
+from tests.deployed import Deployed, deployed
 from tests.federations import FOUR, SECURE, TARGET, quick, write, write_own
+from tests.server.test_process import asked
 from tests.server.together import Killed, Killing, together
 
 pytestmark = [pytest.mark.flower, pytest.mark.long]
@@ -126,6 +128,30 @@ def test_a_meeting_that_a_killed_coordinator_left_begins_anew(
         watcher = Killing()
         there.play(watcher)
         assert f"{TARGET} has met {OWNER}: both know now what they have in common" in watcher.lines
+
+
+def test_an_operator_has_it_carried_again_and_what_is_new_is_found(tmp_path: Path) -> None:
+    found = federation(tmp_path / "file")
+    own = found.department_file(TARGET).parent
+    met = f"{TARGET} has met {OWNER}: both know now what they have in common"
+    with deployed(tmp_path / "there", found) as there:
+        there.wait_online(OWNER, TARGET)
+        for common in (["南方轴承(集团)"], ["东海钢铁", "南方轴承(集团)"]):
+            told = len(lines(there))
+            done = asked(there, "carry", there.made.coordinator)
+            assert (done.returncode, done.stderr) == (0, "on its way; lepton-fed logs says what comes of it\n")
+            there.wait_for(lambda told=told: any(met in line for line in lines(there)[told:]))  # type: ignore[misc]
+            kept = (own / "共同" / f"{OWNER}.csv").read_text(encoding="utf-8")
+            assert kept.splitlines() == ["entity", *common]
+            with KnowledgeGraph(own / f"{TARGET}.sqlite") as graph:
+                provenance = Provenance(department=TARGET, source="测试", by="王芳")
+                graph.add([Fact("东海钢铁", "rdf:type", "供应商")], provenance)
+        assert there.status()["state"] == "idle"
+
+
+def lines(there: Deployed) -> list[str]:
+    with there.operator() as operator:
+        return [line for _, line in operator.logs()]
 
 
 def test_a_department_whose_facts_are_not_there_does_not_start(tmp_path: Path) -> None:
