@@ -7,6 +7,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
+from lepton_fed.portal.attachments.files import AttachmentFiles
 from lepton_fed.portal.finding.index import WordIndex
 from lepton_fed.portal.people.person import Person
 from lepton_fed.portal.people.rights import Rights
@@ -21,3 +22,4 @@ class Acting:
     now: datetime
     rights: Rights
     words: WordIndex
+    files: AttachmentFiles

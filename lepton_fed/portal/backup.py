@@ -1,6 +1,6 @@
 """A portal in one file and back again: a ZIP of one JSON line per row, the same for SQLite and PostgreSQL.
 
-    backup ──► portal.json (what it is), <table>.jsonl ...  ──► restore, into a portal that is new
+    backup ──► portal.json (what it is), <table>.jsonl, attachments/ ...  ──► restore, into a portal that is new
 
 So a backup is also the way from one database to the other. Sessions stay behind: who restores a backup signs in anew.
 """
@@ -19,6 +19,7 @@ from pathlib import Path
 from sqlalchemy import Column, Connection, Date, LargeBinary, Table, func, insert, select, text
 
 from lepton_fed.errors import StorageError
+from lepton_fed.portal.attachments import archive as attachments
 from lepton_fed.portal.finding.search import published
 from lepton_fed.portal.people.accounts import DEPARTMENT, SESSION
 from lepton_fed.portal.portal import Portal
@@ -56,6 +57,7 @@ def restore(portal: Portal, path: Path) -> int:
             _require_ours(archive, path)
             _require_new(connection)
             rows = sum(_read(connection, archive, table) for table in _tables())
+            attachments.unpacked(portal.files, connection, archive)
             for entry, heading, body in published(connection):
                 portal.words.put(connection, entry, heading, body)
             return rows
@@ -83,6 +85,7 @@ def _written(portal: Portal, file: io.BufferedIOBase) -> int:
                     line = {name: _plain(value) for name, value in row.items()}
                     inside.write(json.dumps(line, ensure_ascii=False).encode() + b"\n")
                     rows += 1
+        attachments.packed(portal.files, connection, archive)
     return rows
 
 

@@ -32,7 +32,7 @@ ARGUMENTS = {
 }
 """What the commands' arguments mean, for their help."""
 
-NEEDED = ("argon2", "authlib", "httpx", "markdown_it", "multipart", "nh3")
+NEEDED = ("PIL", "argon2", "authlib", "httpx", "markdown_it", "multipart", "nh3")
 
 
 class Sensitive(StrEnum):
@@ -223,7 +223,7 @@ def import_(
 
     with closing(_opened(portal_folder, database, new=False)) as portal:
         person = _person(portal, as_)
-        with portal.writing(person) as acting:
+        with portal.files.steady(), portal.writing(person) as acting:
             made = imported(acting, markdown, department, sensitive.value)
         typer.echo(f"{len(made):,} drafts made of {markdown}")
 

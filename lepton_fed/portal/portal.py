@@ -19,6 +19,8 @@ from sqlalchemy import make_url
 from lepton_fed.errors import StorageError
 from lepton_fed.portal.acting import Acting
 from lepton_fed.portal.afterwards import Afterwards
+from lepton_fed.portal.attachments.files import FOLDER as FILES
+from lepton_fed.portal.attachments.files import AttachmentFiles
 from lepton_fed.portal.finding import sketch
 from lepton_fed.portal.finding.index import WordIndex, filled, index_of
 from lepton_fed.portal.finding.search import published
@@ -46,11 +48,12 @@ class Portal:
         database: Database,
         rights: Rights,
         words: WordIndex,
+        files: AttachmentFiles,
         *,
         passwords: Passwords | None = None,
         clock: Callable[[], datetime] = _utc,
     ) -> None:
-        self.database, self.rights, self.words = database, rights, words
+        self.database, self.rights, self.words, self.files = database, rights, words, files
         self.passwords = passwords or Passwords()
         self.clock = clock
         self.afterwards = Afterwards(database)
@@ -71,7 +74,8 @@ class Portal:
         database = schema.opened(where, patience=PATIENCE, durable=True)
         try:
             words = index_of(make_url(where).get_backend_name())
-            portal = cls(database, rights, words, passwords=passwords, clock=clock)
+            files = AttachmentFiles(folder / FILES)
+            portal = cls(database, rights, words, files, passwords=passwords, clock=clock)
             portal.fill_index()
         except BaseException:
             database.close()
@@ -88,13 +92,13 @@ class Portal:
     def reading(self, person: Person) -> Iterator[Acting]:
         """Somebody looks: one state of the database."""
         with self.database.reading() as connection:
-            yield Acting(connection, person, self.clock(), self.rights, self.words)
+            yield Acting(connection, person, self.clock(), self.rights, self.words, self.files)
 
     @contextmanager
     def writing(self, person: Person) -> Iterator[Acting]:
         """Somebody changes something: all of it at the end of the block, or nothing."""
         with self.database.writing() as connection:
-            yield Acting(connection, person, self.clock(), self.rights, self.words)
+            yield Acting(connection, person, self.clock(), self.rights, self.words, self.files)
 
     def note(self, acting: Acting, change: Callable[[Acting], object]) -> None:
         """Write down soon what nobody waits for, as of the moment of `acting`."""

@@ -20,6 +20,7 @@ from lepton_fed.deploy.certificates import SOON, Authority, general_name, read_c
 from lepton_fed.deploy.folder import read_public, read_secret, whole_folder, write_public, write_secret
 from lepton_fed.deploy.keys import read_ec_key
 from lepton_fed.errors import ConfigError
+from lepton_fed.portal.attachments import attached
 from lepton_fed.portal.federation.watched import Watched
 from lepton_fed.portal.identity.connection import ProviderConnection
 from lepton_fed.portal.portal import Portal
@@ -85,6 +86,7 @@ def serve(
 
     from lepton_fed.portal.web.app import application
 
+    attached.swept(portal)
     app = application(
         portal, strict_transport=certificate.authority is None, watched=watched, identity=identity, knowledge=knowledge
     )

@@ -13,12 +13,15 @@ import pytest
 from sqlalchemy import select
 
 from lepton_fed.errors import StorageError
+from lepton_fed.portal.attachments import attached
 from lepton_fed.portal.backup import backup, restore
 from lepton_fed.portal.entries import reading
 from lepton_fed.portal.finding.search import Asked, find
 from lepton_fed.portal.portal import Portal
 from lepton_fed.storage.models import Base
 from tests.portal.browser import Browser
+from tests.portal.pictures import picture
+from tests.portal.test_attachments import add, on_disk, save, sees
 from tests.portal.world import World, cheap
 
 TABLES = [t for t in Base.metadata.sorted_tables if t.name.startswith("portal_") and t.name != "portal_session"]
@@ -111,3 +114,30 @@ def test_a_backup_that_is_damaged_restores_nothing(there: World, empty: Path, tm
         with pytest.raises(StorageError):
             restore(fresh, spoilt)
         assert not any(everything(fresh).values())
+
+
+def test_attachments_are_in_a_backup_and_one_that_was_changed_restores_nothing(there: World, tmp_path: Path) -> None:
+    entry = there.write("题")
+    one, gone = add(there, entry, picture()), add(there, entry, picture(colour="red"))
+    save(there, entry, one.id, gone.id)
+    save(there, entry, one.id)
+    attached.remove(there.portal, there.person("reviewer"), entry, gone.id)
+    backup(there.portal, tmp_path / "b.zip")
+    with contextlib.closing(Portal.opened(tmp_path / "new", passwords=cheap(), clock=there.clock)) as new:
+        restore(new, tmp_path / "b.zip")
+        assert sees(World(new, there.clock), "author", one)
+        assert new.files.path(one.digest).read_bytes() == there.portal.files.path(one.digest).read_bytes()
+        assert [stat.S_IMODE(path.stat().st_mode) for path in on_disk(World(new, there.clock))] == [0o600]
+    with zipfile.ZipFile(tmp_path / "b.zip") as old, zipfile.ZipFile(tmp_path / "spoilt.zip", "w") as spoilt:
+        for name in old.namelist():
+            content = old.read(name)
+            spoilt.writestr(name, content[:-1] + b"x" if name.startswith("attachments/") else content)
+    with contextlib.closing(Portal.opened(tmp_path / "newer", passwords=cheap(), clock=there.clock)) as new:
+        with pytest.raises(StorageError, match="damaged"):
+            restore(new, tmp_path / "spoilt.zip")
+        assert not any(everything(new).values())
+        assert on_disk(World(new, there.clock)) == []
+    there.portal.files.remove(one.digest)
+    with pytest.raises(StorageError, match="make the backup again"):
+        backup(there.portal, tmp_path / "c.zip")
+    assert not (tmp_path / "c.zip").exists()

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lepton_fed.portal.wording import wording
+from tests.portal.pictures import picture, sound
 from tests.portal.world import PASSWORD, reopened
 
 if TYPE_CHECKING:
@@ -29,6 +30,17 @@ PATIENCE = 60_000
 """Milliseconds for a page, on a machine that has much else to do."""
 
 PHONE, DESKTOP = {"width": 390, "height": 844}, {"width": 1280, "height": 900}
+
+PLAYED = """
+(to) => new Promise((done) => {
+  const player = document.querySelector(".text audio");
+  player.onseeked = () => done(player.currentTime);
+  player.onplaying = () => { player.currentTime = to; };
+  player.muted = true;
+  player.play();
+})
+"""
+"""Play, and wind on to a second of the recording once it plays."""
 
 
 @pytest.fixture(scope="module")
@@ -156,6 +168,38 @@ def test_an_entry_is_written_masked_reviewed_found_and_thanked_for(
     for one in (author, reviewer, reader):
         # The one error is the form's answer about what looks sensitive.
         assert [said for said in one.complaints if "409" not in said] == []
+
+
+def test_a_picture_is_attached_while_writing_and_a_sound_is_played(chromium: Chromium, address: str) -> None:
+    author = Visitor(chromium, address, "zh").sign_in("author")
+    t, page = author.t, author.page
+    page.goto("/entries/new")
+    page.get_by_label(t("entry.title")).fill("轴承异响")
+    page.get_by_label(t("entry.body")).fill("听一听。")
+    author.press("edit.save")
+    page.get_by_role("link", name=t("entry.edit"), exact=True).click()
+    page.get_by_label(t("entry.body")).fill("![轴承](attachment:轴承.jpg)\n\n![异响](attachment:异响.wav)")
+    chosen = page.get_by_label(t("attachments.add"))
+    for name, kind, content in (
+        ("轴承.jpg", "image/jpeg", picture(size=(600, 300))),
+        ("异响.wav", "audio/wav", sound(3)),
+        ("坏.png", "image/png", b"<svg/>"),
+    ):
+        chosen.set_input_files({"name": name, "mimeType": kind, "buffer": content})
+        author.sees(name if name != "坏.png" else t("error.attachment_kind"))
+    author.shown("attachments")
+    author.faultless("attachments")
+    assert page.get_by_role("checkbox", checked=True).count() == 2
+    author.press("edit.preview")
+    page.locator("#preview img").wait_for()
+    page.get_by_label(t("entry.title")).press("Enter")
+    page.locator(".text img").wait_for()
+    assert page.evaluate("document.querySelector('.text img').naturalWidth") == 300
+    assert page.evaluate(PLAYED, 2) >= 2
+    author.shown("attached")
+    author.faultless("attached")
+    page.goto(page.locator(".text img").get_attribute("src") or "")
+    assert author.complaints == []
 
 
 def test_everything_can_be_reached_without_a_mouse(chromium: Chromium, address: str) -> None:

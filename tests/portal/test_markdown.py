@@ -1,9 +1,12 @@
-"""Markdown as readers see it: boxes, tables and links, no pictures, and no text that keeps a process busy."""
+"""Markdown as readers see it: boxes, tables, links, the entry's own pictures, and no text that keeps a process busy."""
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 
+from lepton_fed.portal.attachments.attached import Attachment
 from lepton_fed.portal.entries import markdown
 from lepton_fed.portal.entries.markdown import MOST_CELLS, cells, rendered
 
@@ -47,3 +50,39 @@ def test_there_are_no_pictures_not_even_of_the_portals_own_paths() -> None:
     html = rendered("![x](/entries/17) ![y](https://evil.example/y.png) ![z]\n\n[z]: /entries/18\n")
     assert "<img" not in html
     assert html.count("<a href=") == 3
+
+
+def named(name: str, kind: str = "image/png") -> dict[str, Attachment]:
+    return {name: Attachment(7, 5, name, kind, 1, "0" * 64, 1, datetime(2026, 1, 1, tzinfo=UTC), None)}
+
+
+def test_pictures_and_recordings_of_the_entry_itself_are_shown() -> None:
+    html = rendered('前![齿轮 **箱** <b>"](attachment:图-1.png)后 [它](attachment:图-1.png)', attachments=named("图-1.png"))
+    assert '<img src="/entries/5/attachments/7" alt="齿轮 箱 &lt;b&gt;&quot;" loading="lazy">' in html
+    assert '<a href="/entries/5/attachments/7"' in html
+    assert "<p>前<img" in html
+    film = rendered("![它](attachment:a.mp4) 后", attachments=named("a.mp4", "video/mp4"))
+    assert '<video src="/entries/5/attachments/7" aria-label="它" controls="" preload="metadata"></video> 后' in film
+    assert "<audio" in rendered("![它](attachment:a.mp3)", attachments=named("a.mp3", "audio/mpeg"))
+    assert "<a href" in rendered("![它](attachment:a.pdf)", attachments=named("a.pdf", "application/pdf"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "![x](attachment:other.png)",
+        "![x](attachment:../../entries/9)",
+        "![x](/entries/5/attachments/7)",
+        "![x](https://evil.example/attachment:图.png)",
+        "![x](//evil.example)",
+        "![x](attachment://evil.example/x.png)",
+        '<img src="/entries/5/attachments/7">',
+        '<video src="/entries/5/attachments/7" autoplay>',
+        "![x]\n\n[x]: data:image/png;base64,AAAA",
+    ],
+)
+def test_nothing_else_is_shown_and_no_attachment_of_another_entry(text: str) -> None:
+    html = rendered(text, attachments=named("图.png"))
+    assert "<img" not in html
+    assert "<video" not in html
+    assert "attachment:" not in html.replace("[x](attachment", "").replace("evil.example/attachment:", "")

@@ -7,10 +7,13 @@ from pathlib import Path
 import pytest
 
 from lepton_fed.errors import DataError
+from lepton_fed.portal.attachments import attached
 from lepton_fed.portal.entries import access, reading
 from lepton_fed.portal.entries.markdown_files import exported, imported
 from lepton_fed.portal.entries.tables import Revision
 from lepton_fed.portal.entries.writing import Choice
+from tests.portal.pictures import picture
+from tests.portal.test_attachments import add, save
 from tests.portal.world import World
 
 
@@ -96,3 +99,32 @@ def test_a_folder_without_files_is_one_sentence(there: World, tmp_path: Path) ->
         drafts(there, tmp_path)
     with pytest.raises(DataError, match="no folder"):
         drafts(there, tmp_path / "none")
+
+
+def test_attachments_go_with_their_entries_and_come_back_with_them(there: World, tmp_path: Path) -> None:
+    entry = there.write("题")
+    one = add(there, entry, picture(), "振动 图.jpg")
+    save(there, entry, one.id, body="![图](attachment:振动-图.jpg)")
+    there.send(entry, "author", "submit")
+    there.send(entry, "admin", "publish")
+    with there.acting("reader") as acting:
+        assert exported(acting, tmp_path / "out") == 1
+    found = drafts(there, tmp_path / "out")
+    with there.acting("author") as acting:
+        held = attached.held_by(acting, found[0].entry, 1)
+    assert [(k.name, k.kind) for k in held] == [("振动-图.jpg", "image/jpeg")]
+
+
+@pytest.mark.parametrize(
+    ("named", "said"),
+    [("../x.png", "leads out"), ("link.png", "leads out"), ("none.png", "no file"), ("a.txt", "PNG, JPEG")],
+)
+def test_an_attachment_that_cannot_be_used_imports_nothing(there: World, tmp_path: Path, named: str, said: str) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    (tmp_path / "x.png").write_bytes(picture("PNG"))
+    (folder / "link.png").symlink_to(tmp_path / "x.png")
+    (folder / "a.txt").write_text("文", "utf-8")
+    (folder / "a.md").write_text(f'+++\nattachments = ["{named}"]\n+++\n文', "utf-8")
+    with pytest.raises(DataError, match=said):
+        drafts(there, folder)

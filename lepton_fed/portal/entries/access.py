@@ -83,6 +83,14 @@ def revision(acting: Acting, access: Access, number: int) -> Revision:
     return found
 
 
+def may_see(acting: Acting, access: Access, number: int) -> bool:
+    """Whether `revision` would give it."""
+    columns = [REVISION.c[name] for name in Saved.__dataclass_fields__]
+    where = (REVISION.c.entry == access.entry.id, REVISION.c.number == number)
+    row = acting.connection.execute(select(*columns).where(*where)).mappings().first()
+    return row is not None and _is_for(acting, access, saved_of(row))
+
+
 def revisions(acting: Acting, access: Access) -> list[Saved]:
     """Those of its newest so many revisions that this person may see, the newest first, without their texts."""
     columns = [REVISION.c[name] for name in Saved.__dataclass_fields__]

@@ -1,16 +1,21 @@
 """Markdown as HTML that can do no harm: written without HTML of its own, and then cleaned of whatever is not known.
 
 Tables, task lists and links as GitHub has them. Links to other places say nothing of where they were followed from.
-There are no pictures: nothing can be put here for them to show, one from elsewhere would tell elsewhere who reads this
-and when, and one with the path of an entry would open that entry in the name of whoever looks.
+Pictures and recordings are those of the entry itself, by the names of its attachments: `![what](attachment:name)` shows
+one and `[words](attachment:name)` leads to it. There are no others: one from elsewhere would tell elsewhere who reads
+this and when, and one with the path of an entry would open that entry in the name of whoever looks.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from functools import lru_cache
+from html import escape
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
+from lepton_fed.portal.attachments.attached import SCHEME, Attachment
 from lepton_fed.portal.entries import anchors, references
 
 if TYPE_CHECKING:
@@ -21,6 +26,7 @@ if TYPE_CHECKING:
 _TAGS = frozenset(
     [
         "a",
+        "audio",
         "blockquote",
         "br",
         "code",
@@ -33,6 +39,7 @@ _TAGS = frozenset(
         "h5",
         "h6",
         "hr",
+        "img",
         "input",
         "label",
         "li",
@@ -50,10 +57,14 @@ _TAGS = frozenset(
         "thead",
         "tr",
         "ul",
+        "video",
     ]
 )
 _ATTRIBUTES = {
     "a": {"href", "title"},
+    "img": {"src", "alt", "loading"},
+    "video": {"src", "aria-label", "controls", "preload"},
+    "audio": {"src", "aria-label", "controls", "preload"},
     "input": {"type", "checked", "disabled"},
     "li": {"class"},
     "ul": {"class"},
@@ -67,30 +78,38 @@ MOST_CELLS = 30_000
 
 _TASK = re.compile(r"\[([ xX])\] ")
 _CLASSES = {"task-list-item", "contains-task-list"}
+_OWN = re.compile(r"/entries/[0-9]+/attachments/[0-9]+")
 
 
 LONGEST_KEPT = 20_000
 """Characters of a text whose HTML is kept for the next reader; 256 of them may be."""
 
 
-def rendered(text: str, naming: references.Naming = references.plainly) -> str:
-    """The text as HTML. `naming`: what runs, models and entities that it speaks of are called for whoever looks."""
-    if len(text) <= LONGEST_KEPT and "[[" not in text:
+def rendered(
+    text: str,
+    naming: references.Naming = references.plainly,
+    attachments: Mapping[str, Attachment] | None = None,
+) -> str:
+    """The text as HTML. `naming`: what runs, models and entities that it speaks of are called for whoever looks.
+
+    `attachments`: those that it may show and lead to, by their names.
+    """
+    if len(text) <= LONGEST_KEPT and "[[" not in text and SCHEME not in text:
         return _rendered_once(text)
-    return _rendered(text, naming)
+    return _rendered(text, naming, attachments or {})
 
 
 @lru_cache(maxsize=256)
 def _rendered_once(text: str) -> str:
     """Of a text that speaks of nothing whose name depends on who looks."""
-    return _rendered(text, references.plainly)
+    return _rendered(text, references.plainly, {})
 
 
-def _rendered(text: str, naming: references.Naming) -> str:
+def _rendered(text: str, naming: references.Naming, attachments: Mapping[str, Attachment]) -> str:
     import nh3
 
     return nh3.clean(
-        _writer(tables=cells(text) <= MOST_CELLS).render(text, {"naming": naming}),
+        _writer(tables=cells(text) <= MOST_CELLS).render(text, {"naming": naming, "attachments": attachments}),
         tags=set(_TAGS),
         attributes=_ATTRIBUTES,
         attribute_filter=_filtered,
@@ -119,6 +138,7 @@ def _writer(*, tables: bool) -> MarkdownIt:
         made.enable("table")
     made.core.ruler.push("tasks", _tasks)
     made.core.ruler.push("below_the_title", _below_the_title)
+    made.core.ruler.push("attachments", _attachments)
     made.core.ruler.push("place_headings", anchors.place_headings)
     made.inline.ruler.before("link", "reference", references.write_reference)
     return made
@@ -157,6 +177,60 @@ def _tasks(state: StateCore) -> None:
             lists[-1].attrSet("class", "contains-task-list")
 
 
+def _attachments(state: StateCore) -> None:
+    """Links to attachments become their paths and, after a `!`, what they show."""
+    for block in state.tokens:
+        if block.type == "inline" and block.children and SCHEME in block.content:
+            block.children = _with_attachments(block.children, state.env["attachments"])
+
+
+def _with_attachments(tokens: list[Token], known: Mapping[str, Attachment]) -> list[Token]:
+    made: list[Token] = []
+    shown: Attachment | None = None
+    label = ""
+    for token in tokens:
+        if token.type == "link_open":
+            found = _meant(token, known)
+            if found is not None and found.of_kind.shown != "file" and _takes_mark(made):
+                shown, label = found, ""
+                continue
+        if shown is None:
+            made.append(token)
+        elif token.type == "link_close":
+            made.append(_shown(shown, label))
+            shown = None
+        else:
+            label += token.content
+    return made
+
+
+def _meant(link: Token, known: Mapping[str, Attachment]) -> Attachment | None:
+    """The attachment that a link is about, with the link led to it."""
+    href = str(link.attrGet("href") or "")
+    found = known.get(unquote(href.removeprefix(SCHEME))) if href.startswith(SCHEME) else None
+    if found is not None:
+        link.attrSet("href", found.path)
+    return found
+
+
+def _takes_mark(before: list[Token]) -> bool:
+    """Whether a `!` stands before it, which is then taken away."""
+    if not before or before[-1].type != "text" or not before[-1].content.endswith("!"):
+        return False
+    before[-1].content = before[-1].content[:-1]
+    return True
+
+
+def _shown(found: Attachment, label: str) -> Token:
+    from markdown_it.token import Token
+
+    kind, source, said = found.of_kind.shown, escape(found.path), escape(label)
+    if kind == "picture":
+        return Token("html_inline", "", 0, content=f'<img src="{source}" alt="{said}" loading="lazy">')
+    about = f'src="{source}" aria-label="{said}" controls preload="metadata"'
+    return Token("html_inline", "", 0, content=f"<{kind} {about}></{kind}>")
+
+
 def _below_the_title(state: StateCore) -> None:
     """A text's headings are one level lower than it says: the page's first is the entry's title."""
     for token in state.tokens:
@@ -168,6 +242,8 @@ def _filtered(tag: str, attribute: str, value: str) -> str | None:
     if attribute == "class":
         kept = [one for one in value.split() if one in _CLASSES or (tag == "code" and one.startswith("language-"))]
         return " ".join(kept) or None
+    if attribute == "src":
+        return value if _OWN.fullmatch(value) else None
     if (tag, attribute) == ("input", "type"):
         return value if value == "checkbox" else None
     return value

@@ -5,17 +5,19 @@
     kind = "document"
     tags = ["质检"]
     audience = "everyone"
+    attachments = ["1/振动.png"]
     +++
 
     # 步骤 ...
 
 What is imported becomes drafts of whoever imports it; nothing is published by that. A file without a head has its first
-heading, or its name, for a title.
+heading, or its name, for a title. Attachments are files beside it, named from where it lies.
 """
 
 from __future__ import annotations
 
 import re
+import shutil
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -25,6 +27,9 @@ from sqlalchemy import select
 
 from lepton_fed.errors import DataError
 from lepton_fed.portal.acting import Acting
+from lepton_fed.portal.attachments import attached
+from lepton_fed.portal.attachments.attached import Attachment
+from lepton_fed.portal.attachments.kinds import LARGEST as LARGEST_FILE
 from lepton_fed.portal.entries.content import Content
 from lepton_fed.portal.entries.tables import ENTRY, REVISION, entry_of, revision_of
 from lepton_fed.portal.entries.writing import Choice, begin
@@ -39,16 +44,17 @@ LARGEST = 1024 * 1024
 MOST = 10_000
 _HEAD = re.compile(r"\A\+\+\+\n(.*?)^\+\+\+\n?", re.DOTALL | re.MULTILINE)
 _HEADING = re.compile(r"^#{1,2} +(.+?) *#*$", re.MULTILINE)
-KEYS = ("title", "kind", "tags", "audience", "named")
+KEYS = ("title", "kind", "tags", "audience", "named", "attachments")
 
 
 @dataclass(frozen=True)
 class Read:
-    """A file that was read: its path, the kind of the entry, and what it says."""
+    """A file that was read: its path, the kind of the entry, what it says, and where its attachments are."""
 
     path: Path
     kind: str
     content: Content
+    attachments: tuple[Path, ...] = ()
 
 
 def exported(acting: Acting, folder: Path) -> int:
@@ -64,7 +70,10 @@ def exported(acting: Acting, folder: Path) -> int:
         entry = entry_of(row)
         place = folder / file_name(entry.department)
         place.mkdir(parents=True, exist_ok=True)
-        write_atomically(place / f"{entry.id}.md", _text(acting, entry.id, row["number"], entry.kind), durable=False)
+        held = [one for one in attached.held_by(acting, entry.id, row["number"]) if one.removed is None]
+        _copy(acting, held, place / str(entry.id))
+        text = _text(acting, entry.id, row["number"], entry.kind, held)
+        write_atomically(place / f"{entry.id}.md", text, durable=False)
         count += 1
     return count
 
@@ -74,13 +83,22 @@ def imported(acting: Acting, folder: Path, department: str, sensitive: Choice) -
     made = []
     for one in _read_all(folder):
         try:
-            made.append(begin(acting, department, one.kind, one.content, sensitive=sensitive))
+            number = begin(acting, department, one.kind, one.content, sensitive=sensitive)
+            held = [attached.add_to(acting, number, path.name, path).id for path in one.attachments]
+            attached.hold(acting, number, 1, held)
+            made.append(number)
         except PortalError as error:
             raise DataError(f"{one.path}: {error}") from None
     return made
 
 
-def _text(acting: Acting, entry: int, number: int, kind: str) -> str:
+def _copy(acting: Acting, held: list[Attachment], folder: Path) -> None:
+    for one in held:
+        folder.mkdir(exist_ok=True)
+        shutil.copyfile(acting.files.path(one.digest), folder / one.name)
+
+
+def _text(acting: Acting, entry: int, number: int, kind: str, held: list[Attachment]) -> str:
     import tomli_w
 
     where = (REVISION.c.entry == entry, REVISION.c.number == number)
@@ -94,6 +112,8 @@ def _text(acting: Acting, entry: int, number: int, kind: str) -> str:
     }
     if shelf.named:
         head["named"] = list(shelf.named)
+    if held:
+        head["attachments"] = [f"{entry}/{one.name}" for one in held]
     return f"+++\n{tomli_w.dumps(head)}+++\n\n{found.body.rstrip()}\n"
 
 
@@ -108,10 +128,10 @@ def _read_all(folder: Path) -> Iterator[Read]:
         # A link could lead to whatever the person who imports may read.
         if path.is_symlink() or not path.resolve().is_relative_to(root):
             raise DataError(f"{path} leads out of the folder; put the file itself there")
-        yield _read(path)
+        yield _read(path, root)
 
 
-def _read(path: Path) -> Read:
+def _read(path: Path, root: Path) -> Read:
     try:
         with path.open("rb") as file:
             content = file.read(LARGEST + 1)
@@ -126,9 +146,21 @@ def _read(path: Path) -> Read:
     heading = _HEADING.search(body)
     title = head.get("title") or (heading[1] if heading else path.stem)
     try:
-        return Read(path, str(head.get("kind", "note")), _content(str(title), body, head))
+        files = tuple(_files(path, root, head.get("attachments", [])))
+        return Read(path, str(head.get("kind", "note")), _content(str(title), body, head), files)
     except PortalError as error:
         raise DataError(f"{path}: {error}") from None
+
+
+def _files(path: Path, root: Path, named: object) -> Iterator[Path]:
+    """The files that a head names; DataError where one is none, or not in the folder."""
+    for name in named if isinstance(named, list) else [named]:
+        file = path.parent / str(name)
+        if file.is_symlink() or not file.resolve().is_relative_to(root):
+            raise DataError(f"{path}: the attachment {name} leads out of the folder; put the file itself there")
+        if not file.is_file() or file.stat().st_size > LARGEST_FILE:
+            raise DataError(f"{path}: the attachment {name} is no file, or too large")
+        yield file
 
 
 def _content(title: str, body: str, head: dict[str, object]) -> Content:

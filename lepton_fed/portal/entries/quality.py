@@ -4,6 +4,7 @@
     unmasked    it looks sensitive, nobody kept it so      blocks
     link        leads to no entry that they may read       warns
     place       leads to a heading that is not there       warns
+    file        shows an attachment that it does not hold  warns
     duplicate   an entry that they may read says the same  warns
     thin        it says hardly anything                    warns
 
@@ -17,11 +18,12 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import unquote, urljoin, urlsplit
 
 from sqlalchemy import func, select
 
 from lepton_fed.portal.acting import Acting
+from lepton_fed.portal.attachments import attached
 from lepton_fed.portal.entries import access, anchors
 from lepton_fed.portal.entries.access import LARGEST, Access
 from lepton_fed.portal.entries.content import Content
@@ -33,8 +35,8 @@ from lepton_fed.portal.finding import sketch, words
 from lepton_fed.portal.people import accounts
 from lepton_fed.portal.people.rights import shelf_of
 
-Kind = Literal["owner", "unmasked", "link", "place", "duplicate", "thin"]
-KINDS: tuple[Kind, ...] = ("owner", "unmasked", "link", "place", "duplicate", "thin")
+Kind = Literal["owner", "unmasked", "link", "place", "file", "duplicate", "thin"]
+KINDS: tuple[Kind, ...] = ("owner", "unmasked", "link", "place", "file", "duplicate", "thin")
 BLOCKS: frozenset[Kind] = frozenset({"owner", "unmasked"})
 FEWEST_WORDS = 12
 """Tokens of a text that says something: a sentence."""
@@ -69,6 +71,7 @@ def checks(acting: Acting, found: Access, revision: Revision) -> tuple[Check, ..
     return (
         *_blocking(acting, found.entry, revision),
         *_links(acting, found.entry.id, revision.body),
+        *_files(acting, revision),
         *_duplicates(acting, revision),
         *_thin(revision.body),
     )
@@ -121,6 +124,16 @@ def _links(acting: Acting, entry: int, body: str) -> Iterator[Check]:
             yield Check("link", what=one.target[:200])
         elif one.place and one.entry in known and one.place not in known[one.entry]:
             yield Check("place", what=one.target[:200])
+
+
+def _files(acting: Acting, revision: Revision) -> Iterator[Check]:
+    """Attachments that a text names and that the revision does not hold."""
+    if attached.SCHEME not in revision.body:
+        return
+    held = attached.by_name(attached.held_by(acting, revision.entry, revision.number))
+    for target in anchors.targets(tokens(revision.body))[:MOST_LINKS]:
+        if target.startswith(attached.SCHEME) and unquote(target.removeprefix(attached.SCHEME)) not in held:
+            yield Check("file", what=unquote(target)[:200])
 
 
 @dataclass(frozen=True)

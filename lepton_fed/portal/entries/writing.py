@@ -6,6 +6,7 @@ begin ──► revise ──► move(submit) ──► move(publish), by somebo
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Literal
@@ -13,6 +14,7 @@ from typing import Literal
 from sqlalchemy import delete, insert, update
 
 from lepton_fed.portal.acting import Acting
+from lepton_fed.portal.attachments import attached
 from lepton_fed.portal.entries import access, quality, references, states
 from lepton_fed.portal.entries.content import LONGEST_NOTE, Content
 from lepton_fed.portal.entries.markdown import tokens
@@ -61,9 +63,19 @@ def begin(acting: Acting, department: str, kind: str, content: Content, *, sensi
 
 
 def revise(
-    acting: Acting, number: int, content: Content, *, base: int, note: str = "", sensitive: Choice = "ask"
+    acting: Acting,
+    number: int,
+    content: Content,
+    *,
+    base: int,
+    note: str = "",
+    sensitive: Choice = "ask",
+    attachments: Iterable[int] | None = None,
 ) -> int:
-    """Save a revision; returns its number. Conflict where `base`, the newest that the author saw, no longer is it."""
+    """Save a revision; returns its number. Conflict where `base`, the newest that the author saw, no longer is it.
+
+    `attachments`: those that it holds; None: those of the newest one.
+    """
     found = access.seen(acting, number, to_change=True)
     entry = found.entry
     if not found.writes:
@@ -76,6 +88,8 @@ def revise(
     chosen, masked, kept = _chosen(content, sensitive)
     newest = entry.newest + 1
     _add_revision(acting, number, newest, shelf, chosen, note, masked, kept)
+    held = attached.those_there(acting, number, entry.newest) if attachments is None else attachments
+    attached.hold(acting, number, newest, held)
     changes: dict[str, object] = {"newest": newest, "state": "draft", "changed": acting.now}
     if entry.published is None:
         changes |= {"title": chosen.title, "shelf": shelf, "review_by": chosen.review_by}
@@ -91,7 +105,8 @@ def restore(acting: Acting, number: int, revision: int, *, base: int, note: str)
     shelf = shelf_of(acting.connection, old.shelf)
     content = Content(title=old.title, body=old.body, tags=old.tags, audience=shelf.audience, named=shelf.named)
     # It was confirmed as it is when it was saved first; what was kept then is counted again.
-    return revise(acting, number, content, base=base, note=note, sensitive="keep")
+    held = attached.those_there(acting, number, revision)
+    return revise(acting, number, content, base=base, note=note, sensitive="keep", attachments=held)
 
 
 def move(acting: Acting, number: int, move: str, *, revision: int, reason: str = "", until: date | None = None) -> str:

@@ -102,7 +102,13 @@ def revise(portal: ThePortal, person: Calling, number: int, taken: shapes.Revisi
     """A new revision; its number is the answer's."""
     with portal.writing(person) as acting:
         made = writing.revise(
-            acting, number, taken.content(), base=taken.base, note=taken.note, sensitive=taken.sensitive
+            acting,
+            number,
+            taken.content(),
+            base=taken.base,
+            note=taken.note,
+            sensitive=taken.sensitive,
+            attachments=taken.attachments,
         )
     return shapes.Made(id=made)
 

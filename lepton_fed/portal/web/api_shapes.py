@@ -66,6 +66,9 @@ class RevisionTaken(TextTaken):
 
     base: Annotated[int, Field(description="The newest revision that the author saw.")]
     note: Annotated[str, Field(max_length=LONGEST_NOTE)] = ""
+    attachments: Annotated[
+        list[int] | None, Field(max_length=50, description="Those that it holds; null: those of the newest revision.")
+    ] = None
 
 
 class RestoreTaken(Taken):

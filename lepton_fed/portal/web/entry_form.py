@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from datetime import date
 from typing import Annotated
 
 from fastapi import Form
+from starlette.datastructures import FormData
 
 from lepton_fed.portal.entries.content import Content
 from lepton_fed.portal.entries.reading import Opened
@@ -14,7 +16,10 @@ from lepton_fed.portal.errors import Unacceptable
 
 
 class EntryForm:
-    """`base`: the newest revision that the author saw; `sensitive`: what to do with places that look so."""
+    """`base`: the newest revision that the author saw; `sensitive`: what to do with places that look so.
+
+    `attached`: the attachments that the revision is to hold, and 0, which says that they were asked for at all.
+    """
 
     def __init__(
         self,
@@ -29,14 +34,26 @@ class EntryForm:
         note: Annotated[str, Form()] = "",
         base: Annotated[int, Form()] = 0,
         sensitive: Annotated[str, Form()] = "ask",
+        attached: Annotated[list[int] | None, Form()] = None,
     ) -> None:
         self.title, self.body, self.tags, self.audience = title, body, tags, audience
         self.named, self.review_by, self.kind, self.department = named or [], review_by, kind, department
-        self.note, self.base, self.sensitive = note, base, sensitive
+        self.note, self.base, self.sensitive, self.attached = note, base, sensitive, attached
 
     @classmethod
-    def of(cls, opened: Opened) -> EntryForm:
-        """Filled with what a revision says."""
+    def typed(cls, form: FormData) -> EntryForm:
+        """As a form says that was read by itself, a file being in it."""
+        text = ("title", "body", "tags", "audience", "review_by", "note")
+        return cls(
+            **{name: str(form.get(name, "")) for name in text},
+            named=[str(one) for one in form.getlist("named")],
+            base=next(_numbers(form.getlist("base")), 0),
+            attached=list(_numbers(form.getlist("attached"))),
+        )
+
+    @classmethod
+    def of(cls, opened: Opened, attached: Iterable[int] = ()) -> EntryForm:
+        """Filled with what a revision says, and holds."""
         revision, entry = opened.revision, opened.entry
         return cls(
             title=revision.title,
@@ -50,6 +67,7 @@ class EntryForm:
             note="",
             base=entry.newest,
             sensitive="ask",
+            attached=[0, *attached],
         )
 
     def content(self) -> Content:
@@ -64,6 +82,11 @@ class EntryForm:
         )
 
     @property
+    def attachments(self) -> list[int] | None:
+        """Those that the revision is to hold; None: as before."""
+        return None if self.attached is None else [one for one in self.attached if one]
+
+    @property
     def choice(self) -> Choice:
         """What is done with sensitive places; `ask` for whatever is no answer."""
         match self.sensitive:
@@ -72,6 +95,10 @@ class EntryForm:
             case "keep":
                 return "keep"
         return "ask"
+
+
+def _numbers(found: Iterable[object]) -> Iterator[int]:
+    return (int(one) for one in map(str, found) if one.isascii() and one.isdigit() and len(one) < 20)
 
 
 def _day(text: str) -> date | None:

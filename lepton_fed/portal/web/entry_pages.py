@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Form, Query, Request, Response
 from starlette.responses import HTMLResponse
 
 from lepton_fed.portal.acting import Acting
+from lepton_fed.portal.attachments import attached
 from lepton_fed.portal.entries import access, quality, reading, reports, writing
 from lepton_fed.portal.entries.content import LONGEST_BODY
 from lepton_fed.portal.entries.differences import differences
@@ -32,7 +33,7 @@ def new(request: Request, portal: ThePortal, visit: Visiting) -> Response:
     home = visit.person.department
     form = EntryForm(department=home if home in mine else next(iter(sorted(mine)), home), named=[])
     with portal.reading(visit.person) as acting:
-        return _form(request, acting, form, None)
+        return form_page(request, acting, form, None)
 
 
 @router.post("/new")
@@ -43,16 +44,22 @@ def begin(request: Request, portal: ThePortal, visit: Changing, typed: Typed) ->
             number = writing.begin(acting, typed.department, typed.kind, typed.content(), sensitive=typed.choice)
     except PortalError as error:
         with portal.reading(visit.person) as acting:
-            return _form(request, acting, typed, None, error)
+            return form_page(request, acting, typed, None, error)
     return to(f"/entries/{number}", newest=1)
 
 
 @router.post("/preview")
 def preview(
-    request: Request, visit: Changing, body: Annotated[str, Form(max_length=LONGEST_BODY)] = ""
+    request: Request,
+    portal: ThePortal,
+    visit: Changing,
+    body: Annotated[str, Form(max_length=LONGEST_BODY)] = "",
+    entry: Number = 0,
 ) -> HTMLResponse:
-    """A text as readers would see it."""
-    return HTMLResponse(shown(request, visit.person, body))
+    """A text as readers would see it; `entry`: whose attachments it may show, 0: it is a new one."""
+    with portal.reading(visit.person) as acting:
+        found = attached.listed(acting, entry) if entry else []
+    return HTMLResponse(shown(request, visit.person, body, attached.by_name(one.attachment for one in found)))
 
 
 @router.get("/{number}")
@@ -61,13 +68,14 @@ def read(request: Request, portal: ThePortal, visit: Visiting, number: int, newe
     with portal.reading(visit.person) as acting:
         opened = reading.opened(acting, number, newest=newest)
         comments, moves = reading.comments(acting, number), reading.moves(acting, opened.access)
+        held = attached.held_by(acting, number, opened.revision.number)
         news = reading.is_to_be_noted(acting, opened)
         reported = reports.reports(acting, opened.access)
         answers = reports.may_answer(acting, opened.access)
         checks = quality.while_unpublished(acting, opened.access, opened.revision)
     if news:
         portal.note(acting, lambda then: reading.note_opening(then, number))
-    html = shown(request, visit.person, opened.revision.body)
+    html = shown(request, visit.person, opened.revision.body, attached.by_name(held))
     return page(
         request,
         "entry.html.j2",
@@ -75,6 +83,7 @@ def read(request: Request, portal: ThePortal, visit: Visiting, number: int, newe
         html=html,
         comments=comments,
         moves=moves,
+        attachments=held,
         checks=checks,
         reports=reported,
         answers=answers,
@@ -86,7 +95,8 @@ def edit(request: Request, portal: ThePortal, visit: Visiting, number: int) -> R
     """The form, filled with the newest revision."""
     with portal.reading(visit.person) as acting:
         opened = reading.opened(acting, number, newest=True)
-        return _form(request, acting, EntryForm.of(opened), number)
+        held = attached.those_there(acting, number, opened.revision.number)
+        return form_page(request, acting, EntryForm.of(opened, held), number)
 
 
 @router.post("/{number}/edit")
@@ -94,11 +104,19 @@ def revise(request: Request, portal: ThePortal, visit: Changing, number: int, ty
     """A new revision, or the form again with what is wrong."""
     try:
         with portal.writing(visit.person) as acting:
-            writing.revise(acting, number, typed.content(), base=typed.base, note=typed.note, sensitive=typed.choice)
+            writing.revise(
+                acting,
+                number,
+                typed.content(),
+                base=typed.base,
+                note=typed.note,
+                sensitive=typed.choice,
+                attachments=typed.attachments,
+            )
     except PortalError as error:
         with portal.reading(visit.person) as acting:
             access.seen(acting, number)
-            return _form(request, acting, typed, number, error)
+            return form_page(request, acting, typed, number, error)
     return to(f"/entries/{number}", newest=1)
 
 
@@ -181,7 +199,7 @@ def helped(request: Request, portal: ThePortal, visit: Changing, number: int) ->
     return to(f"/entries/{number}")
 
 
-def _form(
+def form_page(
     request: Request, acting: Acting, form: EntryForm, number: int | None, error: PortalError | None = None
 ) -> Response:
     """The form, with what is wrong; where something looks sensitive, with what and what would stand there instead."""
@@ -198,6 +216,7 @@ def _form(
         number=number,
         problem="" if error is None else error.said(said(request).language),
         sensitive=found,
+        attachments=[] if number is None else attached.listed(acting, number),
         departments=departments(acting.connection),
         mine=sorted(acting.person.where_at_least("author")),
     )

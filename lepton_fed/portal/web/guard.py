@@ -8,14 +8,20 @@ looks at no cookie, so that no other site can make a browser use it.
 
 from __future__ import annotations
 
+import re
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from lepton_fed.portal.attachments.kinds import LARGEST as LARGEST_FILE
+
 LARGEST = 1024 * 1024
 """Bytes of a request's body; the longest text is 200,000 characters."""
+
+_ATTACHING = re.compile(r"(?:/api)?/entries/[0-9]{1,19}/attachments")
+"""The paths that files are sent to, together with the form that they are chosen on."""
 
 API = "/api/"
 SAFE = ("GET", "HEAD", "OPTIONS")
@@ -57,11 +63,11 @@ class Guard:
         answer = self._with_headers(scope, send)
         if not _own(scope, headers):
             await PlainTextResponse("this form was sent from another site", 403)(scope, receive, answer)
-        elif _length(headers) > LARGEST:
+        elif _length(headers) > _largest(scope):
             await _too_large(scope)(scope, receive, answer)
         else:
             try:
-                await self._app(scope, _counted(receive), answer)
+                await self._app(scope, _counted(receive, _largest(scope)), answer)
             except _TooLarge:
                 await _too_large(scope)(scope, receive, answer)
 
@@ -70,7 +76,8 @@ class Guard:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 for name, value in self._headers.items():
-                    headers[name] = value
+                    # A file of somebody's is told less than a page: its route says so itself.
+                    headers.setdefault(name, value)
                 if not scope["path"].startswith("/static/"):
                     headers["Cache-Control"] = "no-store"
             await send(message)
@@ -98,10 +105,15 @@ def _too_large(scope: Scope) -> Response:
 def _length(headers: Headers) -> int:
     """What the request says of its body; more than the largest where it says nonsense."""
     said = headers.get("content-length", "0")
-    return int(said) if said.isascii() and said.isdigit() and len(said) < 20 else LARGEST + 1
+    return int(said) if said.isascii() and said.isdigit() and len(said) < 20 else LARGEST_FILE + LARGEST + 1
 
 
-def _counted(receive: Receive) -> Receive:
+def _largest(scope: Scope) -> int:
+    is_file = scope["method"] == "POST" and _ATTACHING.fullmatch(scope["path"]) is not None
+    return LARGEST + LARGEST_FILE if is_file else LARGEST
+
+
+def _counted(receive: Receive, largest: int) -> Receive:
     """Stops reading the body of a request that did not say how large it is, where it grows too large."""
     total = 0
 
@@ -109,7 +121,7 @@ def _counted(receive: Receive) -> Receive:
         nonlocal total
         message = await receive()
         total += len(message.get("body", b""))
-        if total > LARGEST:
+        if total > largest:
             raise _TooLarge
         return message
 

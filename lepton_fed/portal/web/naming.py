@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from urllib.parse import urlencode
 
 from fastapi import FastAPI, Request
 
 from lepton_fed.knowledge.iris import name
+from lepton_fed.portal.attachments.attached import Attachment
 from lepton_fed.portal.entries.markdown import rendered, tokens
 from lepton_fed.portal.entries.references import MARK, Named, Naming, Reference, spoken_of
 from lepton_fed.portal.federation.naming import Known, known
@@ -23,10 +24,10 @@ SHORT = 12
 """Characters of what has no name."""
 
 
-def shown(request: Request, person: Person, text: str) -> str:
-    """A text as HTML, with what it speaks of as that person may know it."""
+def shown(request: Request, person: Person, text: str, attachments: Mapping[str, Attachment] | None = None) -> str:
+    """A text as HTML, with what it speaks of as that person may know it, and its attachments."""
     wanted = spoken_of(tokens(text)) if MARK in text else ()
-    return rendered(text, naming(request, person, wanted))
+    return rendered(text, naming(request, person, wanted), attachments)
 
 
 def naming(request: Request, person: Person, wanted: Iterable[Reference]) -> Naming:

@@ -11,6 +11,8 @@ from urllib.parse import urlencode
 from fastapi import Request
 from starlette.responses import HTMLResponse, RedirectResponse
 
+from lepton_fed.portal.attachments.kinds import KINDS as FILES
+from lepton_fed.portal.attachments.kinds import LARGEST as LARGEST_FILE
 from lepton_fed.portal.errors import PortalError
 from lepton_fed.portal.people.sessions import Visit
 from lepton_fed.portal.web.asking import asking_of
@@ -77,6 +79,10 @@ def language_of(request: Request, visit: Visit | None) -> str:
     return chosen if chosen in LANGUAGES else preferred(request.headers.get("accept-language", ""))
 
 
+def _bytes(size: int) -> str:
+    return f"{size / 1024**2:.1f} MiB" if size >= 1024**2 else f"{max(1, size // 1024)} KiB"
+
+
 def moment(time: datetime) -> str:
     """A time as pages say it."""
     return f"{time.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
@@ -107,9 +113,12 @@ def _environment() -> Environment:
         uplot_style=_version("uplot.min.css"),
         drawing_script=_version("drawing.js"),
         drawing_style=_version("drawing.css"),
+        accepted=",".join(FILES),
+        largest_file=LARGEST_FILE,
     )
     made.filters["moment"] = moment
     made.filters["number"] = number
+    made.filters["bytes"] = _bytes
     made.filters["drawing"] = _drawing
     return made
 

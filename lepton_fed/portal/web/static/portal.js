@@ -20,3 +20,15 @@ if (audience && named) {
   audience.addEventListener("change", show);
   show();
 }
+
+// A file that is too large is refused before it is sent; what was typed beside it stays.
+document.addEventListener("change", (event) => {
+  const input = event.target;
+  if (!input.dataset || !input.dataset.largest) return;
+  const over = [...input.files].some((file) => file.size > Number(input.dataset.largest));
+  input.setCustomValidity(over ? input.dataset.tooLarge : "");
+  if (over) {
+    input.reportValidity();
+    event.stopPropagation();
+  }
+}, true);

@@ -1,0 +1,48 @@
+"""Attachments in a backup: each file as it is, by its digest, beside the rows that know it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import zipfile
+
+from sqlalchemy import Connection, select
+
+from lepton_fed.errors import StorageError
+from lepton_fed.portal.attachments.attached import ATTACHMENT
+from lepton_fed.portal.attachments.files import FOLDER, AttachmentFiles, Ready
+from lepton_fed.portal.attachments.kinds import KINDS, MIB
+
+
+def packed(files: AttachmentFiles, connection: Connection, archive: zipfile.ZipFile) -> None:
+    """Put the files of all rows into a backup; StorageError where one is gone, perhaps since the rows were read."""
+    for digest, _, _ in _rows(connection):
+        try:
+            # They are compressed already, whichever kind they are.
+            archive.write(files.path(digest), f"{FOLDER}/{digest}", zipfile.ZIP_STORED)
+        except FileNotFoundError:
+            raise StorageError(
+                f"the attachment {digest[:12]}… was removed while the backup was made, or its file is lost; "
+                "make the backup again"
+            ) from None
+
+
+def unpacked(files: AttachmentFiles, connection: Connection, archive: zipfile.ZipFile) -> None:
+    """Put the files of all rows where they belong; ValueError or KeyError where one is not what its row says."""
+    for digest, size, kind in _rows(connection):
+        with files.part() as path, archive.open(f"{FOLDER}/{digest}") as inside, path.open("wb") as target:
+            found, left = hashlib.sha256(), size
+            while left >= 0 and (chunk := inside.read(MIB)):
+                found.update(chunk)
+                left -= target.write(chunk)
+            target.flush()
+            os.fsync(target.fileno())
+            if left or found.hexdigest() != digest:
+                raise ValueError(digest)
+            files.place(Ready(KINDS[kind], size, digest, path))
+
+
+def _rows(connection: Connection) -> list[tuple[str, int, str]]:
+    there = ATTACHMENT.c.removed.is_(None)
+    wanted = select(ATTACHMENT.c.digest, ATTACHMENT.c.size, ATTACHMENT.c.kind).where(there).distinct()
+    return [(digest, size, kind) for digest, size, kind in connection.execute(wanted)]

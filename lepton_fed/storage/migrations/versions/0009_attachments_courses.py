@@ -1,0 +1,82 @@
+"""The portal's attachments."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0009"
+down_revision = "0008"
+branch_labels = None
+depends_on = None
+
+_MOMENT = sa.DateTime(timezone=True)
+_NUMBER = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+
+
+def upgrade() -> None:
+    """Take the step."""
+    _create_attachments()
+
+
+def _create_attachments() -> None:
+    _create(
+        "portal_attachment",
+        _column("id", _NUMBER),
+        _column("entry", _NUMBER),
+        _column("name", sa.Text()),
+        _column("kind", sa.String(32)),
+        _column("size", sa.BigInteger()),
+        _column("digest", sa.String(64)),
+        _column("person", _NUMBER),
+        _column("added", _MOMENT),
+        sa.Column("removed", _MOMENT),
+        _reference("portal_attachment", "entry", "portal_entry.id"),
+        _reference("portal_attachment", "person", "portal_person.id"),
+        sa.UniqueConstraint("entry", "name", name=op.f("uq_portal_attachment_entry_name")),
+        key=("id",),
+        indexed=("digest", "person"),
+    )
+    _create(
+        "portal_holding",
+        _column("entry", sa.BigInteger()),
+        _column("revision", sa.Integer()),
+        _column("attachment", _NUMBER),
+        sa.ForeignKeyConstraint(
+            ["entry", "revision"],
+            ["portal_revision.entry", "portal_revision.number"],
+            name=op.f("fk_portal_holding_entry_revision_portal_revision"),
+        ),
+        _reference("portal_holding", "attachment", "portal_attachment.id"),
+        key=("entry", "revision", "attachment"),
+        indexed=("attachment",),
+    )
+
+
+def _create(
+    table: str,
+    *columns: sa.Column[Any] | sa.Constraint,
+    key: tuple[str, ...],
+    indexed: Sequence[str] = (),
+) -> None:
+    counts = {"sqlite_autoincrement": True} if key == ("id",) else {}
+    op.create_table(table, *columns, sa.PrimaryKeyConstraint(*key, name=op.f(f"pk_{table}")), **counts)
+    for column in indexed:
+        op.create_index(op.f(f"ix_{table}_{column}"), table, [column])
+
+
+def _column(name: str, kind: sa.types.TypeEngine[Any]) -> sa.Column[Any]:
+    return sa.Column(name, kind, nullable=False)
+
+
+def _reference(table: str, column: str, to: str) -> sa.ForeignKeyConstraint:
+    return sa.ForeignKeyConstraint([column], [to], name=op.f(f"fk_{table}_{column}_{to.partition('.')[0]}"))
+
+
+def downgrade() -> None:
+    """Take it back."""
+    for table in ("portal_holding", "portal_attachment"):
+        op.drop_table(table)
