@@ -22,6 +22,7 @@ from lepton_fed.storage.models import Base
 from tests.portal.browser import Browser
 from tests.portal.pictures import picture
 from tests.portal.test_attachments import add, on_disk, save, sees
+from tests.portal.test_courses import begun, enrolled, scheduled, seated
 from tests.portal.world import World, cheap
 
 TABLES = [t for t in Base.metadata.sorted_tables if t.name.startswith("portal_") and t.name != "portal_session"]
@@ -40,6 +41,10 @@ def filled(there: World) -> None:
     browser.fill(f"/entries/{number}/helped")
     browser.fill(f"/entries/{number}/reports", text="有误")
     browser.fill(f"/entries/{number}/comments/1/take-back")
+    course = begun(there, number)
+    session = scheduled(there, course)
+    enrolled(there, course, "shop")
+    seated(there, course, session, "shop")
 
 
 def test_what_is_restored_is_what_was_there(either: World, tmp_path: Path) -> None:

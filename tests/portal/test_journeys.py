@@ -16,8 +16,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from lepton_fed.portal.courses import learning
 from lepton_fed.portal.wording import wording
 from tests.portal.pictures import picture, sound
+from tests.portal.test_courses import begun, scheduled
 from tests.portal.world import PASSWORD, reopened
 
 if TYPE_CHECKING:
@@ -60,7 +62,13 @@ def address(original: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     """Of a portal of their own, with an entry published."""
     folder = Path(shutil.copytree(original, tmp_path_factory.mktemp("旅") / "门户"))
     there = reopened(folder)
-    there.publish("齿轮箱质检步骤", "先看**振动**，再看温度。", audience="everyone", tags=["质检"], kind="document")
+    entry = there.publish(
+        "齿轮箱质检步骤", "先看**振动**，再看温度。", audience="everyone", tags=["质检"], kind="document"
+    )
+    course = begun(there, entry)
+    scheduled(there, course, teacher="admin")
+    with there.acting("admin") as acting:
+        learning.enrol(acting, course)
     there.portal.close()
     command = [sys.executable, "-m", "lepton_fed", "portal", "serve", str(folder), "--port", "0"]
     running = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
@@ -247,6 +255,12 @@ def test_axe_finds_no_fault_and_no_page_is_wider_than_its_window(
         "rewards": "/rewards",
         "account": "/account",
         "people": "/people",
+        "courses": "/courses",
+        "course": "/courses/1",
+        "course-new": "/courses/new",
+        "course-edit": "/courses/1/edit",
+        "attendance": "/courses/1/sessions/1/attendance",
+        "course-progress": "/courses/1/progress",
     }.items():
         admin.page.goto(path)
         admin.shown(name)

@@ -57,7 +57,9 @@ def named(name: str, kind: str = "image/png") -> dict[str, Attachment]:
 
 
 def test_pictures_and_recordings_of_the_entry_itself_are_shown() -> None:
-    html = rendered('前![齿轮 **箱** <b>"](attachment:图-1.png)后 [它](attachment:图-1.png)', attachments=named("图-1.png"))
+    html = rendered(
+        '前![齿轮 **箱** <b>"](attachment:图-1.png)后 [它](attachment:图-1.png)', attachments=named("图-1.png")
+    )
     assert '<img src="/entries/5/attachments/7" alt="齿轮 箱 &lt;b&gt;&quot;" loading="lazy">' in html
     assert '<a href="/entries/5/attachments/7"' in html
     assert "<p>前<img" in html

@@ -38,7 +38,7 @@ def begin(acting: Acting, department: str, kind: str, content: Content, *, sensi
     """A new entry of a department, as a draft; returns its number."""
     if kind not in KINDS:
         raise Unacceptable("kind", kinds=", ".join(KINDS))
-    shelf = _shelf_to_write(acting, department, content)
+    shelf = shelf_to_write(acting, department, content)
     chosen, masked, kept = _chosen(content, sensitive)
     values = {
         "department": department,
@@ -84,7 +84,7 @@ def revise(
         raise Conflict("changed_meanwhile")
     if entry.state not in states.REVISABLE:
         raise Conflict("in_review")
-    shelf = _shelf_to_write(acting, entry.department, content)
+    shelf = shelf_to_write(acting, entry.department, content)
     chosen, masked, kept = _chosen(content, sensitive)
     newest = entry.newest + 1
     _add_revision(acting, number, newest, shelf, chosen, note, masked, kept)
@@ -180,7 +180,8 @@ def _chosen(content: Content, sensitive: Choice) -> tuple[Content, int, int]:
     return (content, 0, count) if sensitive == "keep" else (content.masked(), count, 0)
 
 
-def _shelf_to_write(acting: Acting, department: str, content: Content) -> int:
+def shelf_to_write(acting: Acting, department: str, content: Content) -> int:
+    """The number of the shelf that the content stands on; Unacceptable, or Forbidden for who may not write there."""
     known = departments(acting.connection)
     for name in (department, *content.named):
         if name not in known:

@@ -128,6 +128,13 @@ def person(connection: Connection, number: int) -> Person:
     return _person(row, _roles(connection, [number])[number])
 
 
+def those(connection: Connection, numbers: Sequence[int]) -> dict[int, Person]:
+    """The people of these numbers, by number."""
+    rows = connection.execute(select(PERSON).where(PERSON.c.id.in_(numbers))).mappings().all()
+    roles = _roles(connection, [row["id"] for row in rows]) if rows else {}
+    return {row["id"]: _person(row, roles[row["id"]]) for row in rows}
+
+
 def named(connection: Connection, name: str) -> Person:
     """The person who signs in by that name; NotThere."""
     number = connection.execute(select(PERSON.c.id).where(PERSON.c.name == sign_in_name(name))).scalar()
@@ -169,7 +176,8 @@ def _roles(connection: Connection, numbers: Sequence[int]) -> dict[int, dict[str
     if len(numbers) == 1:
         wanted = wanted.where(MEMBERSHIP.c.person == numbers[0])
     for row in connection.execute(wanted).mappings():
-        found[row["person"]][row["department"]] = row["role"]
+        if row["person"] in found:
+            found[row["person"]][row["department"]] = row["role"]
     return found
 
 

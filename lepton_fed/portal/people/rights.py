@@ -37,7 +37,7 @@ from lepton_fed.storage.portal_tables import ROLES, EntryRow, ShelfRow
 
 SHELF = cast(Table, ShelfRow.__table__)
 ENTRY = cast(Table, EntryRow.__table__)
-Action = Literal["read", "write", "review", "watch", "decide", "inspect", "ask", "appraise"]
+Action = Literal["read", "write", "review", "oversee", "watch", "decide", "inspect", "ask", "appraise"]
 FOLDER = "policies"
 _COLUMNS = (SHELF.c.id, SHELF.c.department, SHELF.c.audience, SHELF.c.named)
 _UNNAMED = ("Person", "Shelf", "Member")

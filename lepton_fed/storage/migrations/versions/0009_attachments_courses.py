@@ -1,4 +1,4 @@
-"""The portal's attachments."""
+"""The portal's attachments, and its courses with sessions, enrolments and attendance."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ _NUMBER = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 def upgrade() -> None:
     """Take the step."""
     _create_attachments()
+    _create_courses()
 
 
 def _create_attachments() -> None:
@@ -56,6 +57,70 @@ def _create_attachments() -> None:
     )
 
 
+def _create_courses() -> None:
+    _create(
+        "portal_course",
+        _column("id", _NUMBER),
+        _column("department", sa.Text()),
+        _column("shelf", _NUMBER),
+        _column("title", sa.Text()),
+        _column("about", sa.Text()),
+        _column("opened", sa.Boolean()),
+        _column("made", _MOMENT),
+        _column("changed", _MOMENT),
+        _reference("portal_course", "department", "portal_department.name"),
+        _reference("portal_course", "shelf", "portal_shelf.id"),
+        key=("id",),
+        indexed=("shelf", "changed"),
+    )
+    _create(
+        "portal_course_entry",
+        _column("course", _NUMBER),
+        _column("entry", _NUMBER),
+        _column("place", sa.Integer()),
+        _reference("portal_course_entry", "course", "portal_course.id"),
+        _reference("portal_course_entry", "entry", "portal_entry.id"),
+        key=("course", "entry"),
+    )
+    _create(
+        "portal_course_session",
+        _column("id", _NUMBER),
+        _column("course", _NUMBER),
+        _column("begins", _MOMENT),
+        _column("ends", _MOMENT),
+        _column("zone", sa.Text()),
+        _column("place", sa.Text()),
+        _column("teacher", _NUMBER),
+        _column("capacity", sa.Integer()),
+        sa.Column("cancelled", _MOMENT),
+        _reference("portal_course_session", "course", "portal_course.id"),
+        _reference("portal_course_session", "teacher", "portal_person.id"),
+        key=("id",),
+        indexed=("course",),
+    )
+    _create(
+        "portal_enrolment",
+        _column("course", _NUMBER),
+        _column("person", _NUMBER),
+        _column("since", _MOMENT),
+        _reference("portal_enrolment", "course", "portal_course.id"),
+        _reference("portal_enrolment", "person", "portal_person.id"),
+        key=("course", "person"),
+    )
+    _create(
+        "portal_seat",
+        _column("session", _NUMBER),
+        _column("person", _NUMBER),
+        _column("taken", _MOMENT),
+        sa.Column("attended", _MOMENT),
+        sa.Column("marked_by", _NUMBER),
+        _reference("portal_seat", "session", "portal_course_session.id"),
+        _reference("portal_seat", "person", "portal_person.id"),
+        _reference("portal_seat", "marked_by", "portal_person.id"),
+        key=("session", "person"),
+    )
+
+
 def _create(
     table: str,
     *columns: sa.Column[Any] | sa.Constraint,
@@ -78,5 +143,13 @@ def _reference(table: str, column: str, to: str) -> sa.ForeignKeyConstraint:
 
 def downgrade() -> None:
     """Take it back."""
-    for table in ("portal_holding", "portal_attachment"):
+    for table in (
+        "portal_seat",
+        "portal_enrolment",
+        "portal_course_session",
+        "portal_course_entry",
+        "portal_course",
+        "portal_holding",
+        "portal_attachment",
+    ):
         op.drop_table(table)

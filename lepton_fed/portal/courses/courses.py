@@ -1,0 +1,183 @@
+"""A course of a department: begun, changed, listed, seen by whoever its shelf is for, with entries that they may read.
+
+What somebody may do with a course policies say of the shelf that it stands on, as for entries: read, write, oversee.
+Teachers oversee the course, too: that is said of a person, and so not by a policy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import delete, insert, select, update
+
+from lepton_fed.portal.acting import Acting
+from lepton_fed.portal.courses.tables import COURSE, COURSE_ENTRY, SESSION, Course, course_of
+from lepton_fed.portal.entries import access
+from lepton_fed.portal.entries.content import Content
+from lepton_fed.portal.entries.tables import ENTRY, USE, Entry, entry_of
+from lepton_fed.portal.entries.writing import shelf_to_write
+from lepton_fed.portal.errors import Conflict, Forbidden, NotThere, Unacceptable
+from lepton_fed.portal.people.person import Person
+from lepton_fed.portal.people.rights import Action, Shelf, shelf_of
+
+MOST_ENTRIES = 100
+MOST_LISTED = 200
+_ACTIONS: tuple[Action, ...] = ("read", "write", "oversee")
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A course that somebody may see, and what else they may do: change it, see everybody in it."""
+
+    course: Course
+    shelf: Shelf
+    writes: bool
+    oversees: bool
+
+
+@dataclass(frozen=True)
+class Step:
+    """An entry of a course, for somebody who may read it; `done`: whether they have, or own it."""
+
+    entry: Entry
+    done: bool
+
+
+def begin(acting: Acting, department: str, content: Content) -> int:
+    """A new course; what looks sensitive in its text is masked. Returns its number."""
+    told = content.masked()
+    values = {
+        "department": department,
+        "shelf": shelf_to_write(acting, department, told),
+        "title": told.title,
+        "about": told.body,
+        "opened": True,
+        "made": acting.now,
+        "changed": acting.now,
+    }
+    return int(acting.connection.execute(insert(COURSE).values(values).returning(COURSE.c.id)).scalar_one())
+
+
+def change(acting: Acting, number: int, content: Content, *, opened: bool, entries: Sequence[int]) -> None:
+    """Another text, other readers, other entries in their order; those that the author may not see stay, at the end."""
+    found = seen(acting, number, to_change=True)
+    require_writes(found)
+    told = content.masked()
+    shelf = shelf_to_write(acting, found.course.department, told)
+    changes = {"shelf": shelf, "title": told.title, "about": told.body, "opened": opened, "changed": acting.now}
+    acting.connection.execute(update(COURSE).where(COURSE.c.id == number).values(changes))
+    hidden = [one for one in _entries(acting, number) if not _sees(acting, one)]
+    _set_entries(acting, number, entries, hidden)
+
+
+def seen(acting: Acting, number: int, *, to_change: bool = False) -> Seen:
+    """The course, for whoever may read, change or oversee it; NotThere, as for a number that nobody has."""
+    if not 0 < number <= access.LARGEST:
+        raise NotThere
+    wanted = select(COURSE).where(COURSE.c.id == number)
+    row = acting.connection.execute(wanted.with_for_update() if to_change else wanted).mappings().first()
+    if row is None:
+        raise NotThere
+    course = course_of(row)
+    shelf = shelf_of(acting.connection, course.shelf)
+    reads, writes, oversees = (
+        acting.rights.may(acting.person, action, shelf) for action in ("read", "write", "oversee")
+    )
+    if not (reads or writes or oversees):
+        raise NotThere
+    return Seen(course, shelf, writes, oversees or _teaches(acting, number))
+
+
+def is_for(acting: Acting, found: Seen, person: Person) -> bool:
+    """Whether somebody may see the course."""
+    return any(acting.rights.may(person, action, found.shelf) for action in _ACTIONS)
+
+
+def require_writes(found: Seen) -> None:
+    """Forbidden for whoever may not change it."""
+    if not found.writes:
+        raise Forbidden("not_your_course")
+
+
+def listed(acting: Acting) -> list[Course]:
+    """Those that this person may see, open ones first, the newest first."""
+    wanted = select(COURSE).order_by(COURSE.c.opened.desc(), COURSE.c.changed.desc(), COURSE.c.id.desc())
+    shelves = acting.connection.execute(select(COURSE.c.shelf).distinct()).scalars().all()
+    visible = [
+        number
+        for number in shelves
+        if any(acting.rights.may(acting.person, action, shelf_of(acting.connection, number)) for action in _ACTIONS)
+    ]
+    rows = acting.connection.execute(wanted.where(COURSE.c.shelf.in_(visible)).limit(MOST_LISTED)).mappings()
+    return [course_of(row) for row in rows]
+
+
+def steps(acting: Acting, number: int) -> list[Step]:
+    """Its published entries that this person may read, in their order."""
+    read = set(
+        acting.connection.execute(
+            select(USE.c.entry)
+            .join(COURSE_ENTRY, COURSE_ENTRY.c.entry == USE.c.entry)
+            .where(COURSE_ENTRY.c.course == number, USE.c.person == acting.person.id)
+        ).scalars()
+    )
+    return [
+        Step(one, one.id in read or one.owner == acting.person.id)
+        for one in _entries(acting, number)
+        if is_readable(acting, acting.person, one)
+    ]
+
+
+def to_write(acting: Acting, number: int) -> list[Entry]:
+    """Its entries as whoever changes it sees them, drafts as well."""
+    return [one for one in _entries(acting, number) if _sees(acting, one)]
+
+
+def published(acting: Acting, number: int) -> list[Entry]:
+    """All of its entries that readers see, whoever they are."""
+    return [one for one in _entries(acting, number) if one.published is not None]
+
+
+def is_readable(acting: Acting, person: Person, entry: Entry) -> bool:
+    """Whether the entry is published for somebody."""
+    return entry.published is not None and acting.rights.may(person, "read", shelf_of(acting.connection, entry.shelf))
+
+
+def _entries(acting: Acting, number: int) -> list[Entry]:
+    wanted = (
+        select(ENTRY)
+        .join(COURSE_ENTRY, COURSE_ENTRY.c.entry == ENTRY.c.id)
+        .where(COURSE_ENTRY.c.course == number)
+        .order_by(COURSE_ENTRY.c.place)
+    )
+    return [entry_of(row) for row in acting.connection.execute(wanted).mappings()]
+
+
+def _sees(acting: Acting, entry: Entry) -> bool:
+    try:
+        access.seen(acting, entry.id)
+    except NotThere:
+        return False
+    return True
+
+
+def _set_entries(acting: Acting, number: int, entries: Iterable[int], hidden: Sequence[Entry]) -> None:
+    chosen = list(dict.fromkeys(entries))
+    for one in chosen:
+        try:
+            access.seen(acting, one)
+        except NotThere:
+            raise Unacceptable("course_entry", number=one) from None
+    order = [*chosen, *(one.id for one in hidden if one.id not in chosen)]
+    if len(order) > MOST_ENTRIES:
+        raise Conflict("course_full", most=MOST_ENTRIES)
+    acting.connection.execute(delete(COURSE_ENTRY).where(COURSE_ENTRY.c.course == number))
+    if order:
+        rows = [{"course": number, "entry": one, "place": place} for place, one in enumerate(order, 1)]
+        acting.connection.execute(insert(COURSE_ENTRY), rows)
+
+
+def _teaches(acting: Acting, number: int) -> bool:
+    where = (SESSION.c.course == number, SESSION.c.teacher == acting.person.id, SESSION.c.cancelled.is_(None))
+    return acting.connection.execute(select(SESSION.c.id).where(*where)).first() is not None

@@ -1,0 +1,119 @@
+"""Who learns in a course and how far they are: entries read of those for them, sessions attended of those held.
+
+A learner sees their own progress; whoever teaches a session of the course or oversees it sees everybody's, in numbers
+and without what else anybody reads.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import delete, func, insert, select
+
+from lepton_fed.portal.acting import Acting
+from lepton_fed.portal.courses import courses, meeting
+from lepton_fed.portal.courses.tables import ENROLMENT, SEAT, SESSION
+from lepton_fed.portal.entries.tables import USE
+from lepton_fed.portal.errors import Conflict, Forbidden
+from lepton_fed.portal.people import accounts
+
+MOST = 1000
+
+
+@dataclass(frozen=True)
+class Progress:
+    """`read` of `entries` that are published for the person, `attended` of `sessions` that were held."""
+
+    person: int
+    name: str
+    department: str
+    since: datetime
+    read: int
+    entries: int
+    attended: int
+    sessions: int
+
+    @property
+    def share(self) -> int:
+        """Of all that there is to do so far, in whole percent; 100 of nothing."""
+        whole = self.entries + self.sessions
+        return 100 * (self.read + self.attended) // whole if whole else 100
+
+
+def enrol(acting: Acting, course: int) -> None:
+    """Learn in a course that one may see and that is open; once."""
+    found = courses.seen(acting, course, to_change=True)
+    if is_enrolled(acting, course):
+        return
+    if not found.course.opened:
+        raise Conflict("course_closed")
+    count = select(func.count()).select_from(ENROLMENT).where(ENROLMENT.c.course == course)
+    if acting.connection.execute(count).scalar_one() >= MOST:
+        raise Conflict("course_full", most=MOST)
+    acting.connection.execute(insert(ENROLMENT).values(course=course, person=acting.person.id, since=acting.now))
+
+
+def leave(acting: Acting, course: int) -> None:
+    """Take it back: seats that were taken ahead are free again; where somebody was stays said."""
+    courses.seen(acting, course, to_change=True)
+    ahead = select(SESSION.c.id).where(SESSION.c.course == course)
+    mine = (SEAT.c.person == acting.person.id, SEAT.c.attended.is_(None), SEAT.c.session.in_(ahead))
+    acting.connection.execute(delete(SEAT).where(*mine))
+    where = (ENROLMENT.c.course == course, ENROLMENT.c.person == acting.person.id)
+    acting.connection.execute(delete(ENROLMENT).where(*where))
+
+
+def is_enrolled(acting: Acting, course: int) -> bool:
+    """Whether this person learns there."""
+    where = (ENROLMENT.c.course == course, ENROLMENT.c.person == acting.person.id)
+    return acting.connection.execute(select(ENROLMENT.c.course).where(*where)).first() is not None
+
+
+def mine(acting: Acting, course: int) -> Progress | None:
+    """This person's own; None for who does not learn there."""
+    courses.seen(acting, course)
+    found = _progress(acting, course, only=acting.person.id)
+    return found[0] if found else None
+
+
+def everybodys(acting: Acting, course: int) -> list[Progress]:
+    """Of all who learn there, by name; Forbidden but for its teachers and who oversees it."""
+    if not courses.seen(acting, course).oversees:
+        raise Forbidden("not_your_course")
+    return _progress(acting, course)
+
+
+def _progress(acting: Acting, course: int, only: int | None = None) -> list[Progress]:
+    where = [ENROLMENT.c.course == course, *([] if only is None else [ENROLMENT.c.person == only])]
+    enrolments = select(ENROLMENT.c.person, ENROLMENT.c.since).where(*where)
+    since = {row.person: row.since for row in acting.connection.execute(enrolments)}
+    people = accounts.those(acting.connection, list(since))
+    entries, held = courses.published(acting, course), [one.id for one in meeting.held(acting, course)]
+    read, attended = _read(acting, [one.id for one in entries]), _attended(acting, held)
+    found = []
+    for number, one in people.items():
+        theirs = [entry for entry in entries if courses.is_readable(acting, one, entry)]
+        done = sum(entry.owner == number or entry.id in read[number] for entry in theirs)
+        found.append(
+            Progress(number, one.shown, one.department, since[number], done, len(theirs), attended[number], len(held))
+        )
+    return sorted(found, key=lambda one: (one.name, one.person))
+
+
+def _read(acting: Acting, entries: list[int]) -> dict[int, set[int]]:
+    found: dict[int, set[int]] = defaultdict(set)
+    wanted = select(USE.c.person, USE.c.entry).where(USE.c.entry.in_(entries))
+    for person, entry in acting.connection.execute(wanted):
+        found[person].add(entry)
+    return found
+
+
+def _attended(acting: Acting, sessions: list[int]) -> dict[int, int]:
+    wanted = (
+        select(SEAT.c.person, func.count())
+        .where(SEAT.c.session.in_(sessions), SEAT.c.attended.is_not(None))
+        .group_by(SEAT.c.person)
+    )
+    return defaultdict(int, {row[0]: row[1] for row in acting.connection.execute(wanted)})

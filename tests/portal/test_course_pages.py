@@ -1,0 +1,111 @@
+"""Courses on pages and by calls: from a new one to who was there, and nothing for whom it is not."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from tests.portal.browser import Browser
+from tests.portal.test_api import Call, call
+from tests.portal.test_courses import begun, enrolled, scheduled
+from tests.portal.test_security import filled, routes
+from tests.portal.world import World
+
+__all__ = ["call"]
+
+WHEN = {"begins": "2026-12-05T14:00", "ends": "2026-12-05T16:00", "zone": "Asia/Shanghai", "place": "一号会议室"}
+
+
+def test_a_course_goes_its_way_on_pages(there: World) -> None:
+    entry = there.publish("轴承", audience="everyone")
+    author, shop = Browser.before(there.portal).sign_in("author"), Browser.before(there.portal).sign_in("shop")
+    fields = {"title": "入门", "about": "**先**读", "audience": "everyone", "entries": f"{entry} 轴承\n"}
+    made = author.fill("/courses/new", **fields, department="研发部门")
+    assert made.status_code == 200, made.text
+    path = made.url.path
+    assert "<strong>先</strong>" in made.text
+    wrong = author.fill(f"{path}/sessions", **WHEN, teacher="nobody", capacity=1)
+    assert (wrong.status_code, "一号会议室" in wrong.text) == (422, True)
+    said = author.fill(f"{path}/sessions", **WHEN, teacher="shop", capacity=1)
+    assert "2026-12-05 14:00–16:00, Asia/Shanghai (UTC+08:00)" in said.text
+    assert 'datetime="2026-12-05T06:00:00+00:00"' in said.text
+    assert "入门" in shop.get("/courses").text
+    assert "0 of 1 entries read, 0 of 0 sessions attended" in shop.fill(f"{path}/enrol").text
+    assert "you have a seat" in shop.fill(f"{path}/sessions/1/seat", taken="true").text
+    shop.get(f"/entries/{entry}")
+    assert "1 of 1 entries read" in shop.get(path).text
+    supply = Browser.before(there.portal).sign_in("supply")
+    supply.fill(f"{path}/enrol")
+    full = supply.fill(f"{path}/sessions/1/seat", taken="true")
+    assert (full.status_code, "all seats are taken" in full.text) == (409, True)
+    assert supply.get(f"{path}/progress").status_code == 403
+    early = shop.fill(f"{path}/sessions/1/attendance", came=there.person("supply").id)
+    assert (early.status_code, "not begun" in early.text) == (409, True)
+    there.clock.now = datetime(2026, 12, 5, 7, 0, tzinfo=UTC)
+    shop = Browser.before(there.portal).sign_in("shop")
+    marked = shop.fill(f"{path}/sessions/1/attendance", came=[there.person("supply").id, there.person("shop").id])
+    assert marked.text.count(" checked") == 2
+    assert "100 %" in shop.get(f"{path}/progress").text
+    author = Browser.before(there.portal).sign_in("author")
+    assert author.fill(f"{path}/edit", **fields, opened="false").status_code == 200
+    assert "closed for new people" in Browser.before(there.portal).sign_in("reader").get(path).text
+    bad = author.fill(f"{path}/edit", **{**fields, "entries": "none of these"})
+    assert (bad.status_code, "none of these is no entry" in bad.text) == (422, True)
+
+
+def test_a_course_is_not_there_for_another_department_on_any_path(there: World, call: Call) -> None:
+    course = begun(there, title="机密课", audience="department")
+    session = scheduled(there, course)
+    enrolled(there, course, "reader")
+    bodies: dict[tuple[str, str], dict[str, object]] = {
+        ("PUT", ""): {"title": "x", "about": "y", "entries": []},
+        ("POST", "/sessions"): {**WHEN, "teacher": "shop", "capacity": 3},
+        ("PUT", f"/sessions/{session}/attendance"): {"people": []},
+    }
+    tried = 0
+    for name in ("shop", "shop-admin", "root"):
+        browser = Browser.before(there.portal).sign_in(name)
+        form = {"form_token": browser.form, "title": "x", "about": "y", **WHEN, "teacher": "shop", "capacity": 3}
+        for method, path in routes(there):
+            if "/courses/{course}" not in path:
+                continue
+            at = filled(path.replace("{course}", str(course)).replace("{session}", str(session)), 1)
+            if path.startswith("/api"):
+                sent = bodies.get((method, at.removeprefix(f"/api/courses/{course}")))
+                answer = call(name, method, at.removeprefix("/api"), json=sent)
+            else:
+                answer = browser.get(at) if method == "GET" else browser.post(at, data=form)
+            assert answer.status_code == 404, (name, method, at, answer.text)
+            assert "机密课" not in answer.text
+            tried += 1
+        assert "机密课" not in browser.get("/courses").text
+    assert tried == 3 * 22
+
+
+def test_courses_are_called(there: World, call: Call) -> None:
+    entry = there.publish("轴承", audience="everyone")
+    new = {"department": "研发部门", "title": "入门", "about": "读", "audience": "everyone"}
+    made = call("author", "POST", "/courses", json=new)
+    assert made.status_code == 201, made.text
+    at = f"/courses/{made.json()['id']}"
+    assert call("author", "PUT", at, json={**new, "entries": [entry]}).status_code == 204
+    session = call("author", "POST", f"{at}/sessions", json={**WHEN, "teacher": "author", "capacity": 2})
+    assert session.status_code == 201, session.text
+    seat = f"{at}/sessions/{session.json()['id']}/seat"
+    assert call("shop", "PUT", seat).status_code == 403
+    assert call("shop", "PUT", f"{at}/enrolment").status_code == 204
+    assert call("shop", "PUT", seat).status_code == 204
+    found = call("shop", "GET", at).json()
+    assert (found["progress"]["entries"], found["sessions"][0]["mine"]) == (1, True)
+    assert found["sessions"][0]["begins"] == "2026-12-05T06:00:00Z"
+    assert call("shop", "DELETE", seat).status_code == 204
+    assert [one["id"] for one in call("shop", "GET", "/courses").json()] == [made.json()["id"]]
+    there.clock.now = datetime(2026, 12, 5, 7, 0, tzinfo=UTC)
+    listed = f"{at}/sessions/{session.json()['id']}/attendance"
+    (one,) = call("author", "GET", listed).json()
+    assert (one["name"], one["seat"], one["attended"]) == ("Shop", False, False)
+    assert call("author", "PUT", listed, json={"people": [one["person"]]}).status_code == 204
+    assert call("author", "GET", f"{at}/progress").json()[0]["share"] == 50
+    assert call("shop", "GET", f"{at}/progress").status_code == 403
+    assert call("author", "DELETE", f"{at}/sessions/{session.json()['id']}").status_code == 204
+    assert call("shop", "DELETE", f"{at}/enrolment").status_code == 204
+    assert call("shop", "GET", at).json()["progress"] is None
