@@ -21,7 +21,7 @@ from lepton_fed.portal.acting import Acting
 from lepton_fed.portal.afterwards import Afterwards
 from lepton_fed.portal.attachments.files import FOLDER as FILES
 from lepton_fed.portal.attachments.files import AttachmentFiles
-from lepton_fed.portal.finding import sketch
+from lepton_fed.portal.finding import keywords, sketch
 from lepton_fed.portal.finding.index import WordIndex, filled, index_of
 from lepton_fed.portal.finding.search import published
 from lepton_fed.portal.people.passwords import Passwords
@@ -83,10 +83,11 @@ class Portal:
         return portal
 
     def fill_index(self) -> None:
-        """Have an index of all that is published, if there is none, and a sketch of each."""
+        """Have an index of all that is published, if there is none, and a sketch and the keywords of each."""
         with self.database.writing() as connection:
             filled(self.words, connection, lambda: published(connection))
             sketch.fill(connection)
+            keywords.fill(connection, lambda: published(connection))
 
     @contextmanager
     def reading(self, person: Person) -> Iterator[Acting]:

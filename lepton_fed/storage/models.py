@@ -39,6 +39,7 @@ from lepton_fed.storage import portal_account_tables as portal_account_tables
 from lepton_fed.storage import portal_attachment_tables as portal_attachment_tables
 from lepton_fed.storage import portal_course_tables as portal_course_tables
 from lepton_fed.storage import portal_entry_tables as portal_entry_tables
+from lepton_fed.storage import portal_keyword_tables as portal_keyword_tables
 from lepton_fed.storage import portal_tables as portal_tables
 from lepton_fed.storage.columns import Base as Base
 from lepton_fed.storage.columns import Measured, WholeNumber

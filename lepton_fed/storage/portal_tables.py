@@ -226,9 +226,9 @@ class UseRow(Base):
     __tablename__ = "portal_use"
 
     entry: Mapped[int] = mapped_column(ForeignKey("portal_entry.id"), primary_key=True)
-    person: Mapped[int] = mapped_column(ForeignKey("portal_person.id"), primary_key=True)
+    person: Mapped[int] = mapped_column(ForeignKey("portal_person.id"), primary_key=True, index=True)
     department: Mapped[str] = mapped_column(ForeignKey("portal_department.name"))
     first: Mapped[datetime] = mapped_column(Utc)
     last: Mapped[datetime] = mapped_column(Utc)
-    helped: Mapped[datetime | None] = mapped_column(Utc)
+    helped: Mapped[datetime | None] = mapped_column(Utc, index=True)
     owner: Mapped[int | None] = mapped_column(ForeignKey("portal_person.id"))

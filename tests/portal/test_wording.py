@@ -16,6 +16,7 @@ from lepton_fed.portal.entries.sensitive import RULES
 from lepton_fed.portal.federation.audit_log import word_of
 from lepton_fed.portal.federation.policies import VERBS
 from lepton_fed.portal.federation.runs import PARTS
+from lepton_fed.portal.finding.suggestions import REASONS
 from lepton_fed.portal.wording import LANGUAGES, preferred, wording
 from lepton_fed.storage.portal_account_tables import EVENTS
 from lepton_fed.storage.portal_entry_tables import REPORT_STATES
@@ -72,6 +73,7 @@ def made() -> set[str]:
     words |= {"account_event": EVENTS}
     words |= {"audit_kind": (*(word_of(one.KIND) for one in ENTRIES), "unreadable")}
     words |= {"plan_kind": ("training", "evaluation", "statistics", "reading", "publishing", "pipeline")}
+    words |= {"reason": REASONS}
     return {f"{group}.{word}" for group, of in words.items() for word in of}
 
 

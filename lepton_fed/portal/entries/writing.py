@@ -21,7 +21,7 @@ from lepton_fed.portal.entries.markdown import tokens
 from lepton_fed.portal.entries.sensitive import without
 from lepton_fed.portal.entries.tables import ENTRY, MOVE, REVISION, TAG, Revision
 from lepton_fed.portal.errors import Conflict, Forbidden, NotThere, Sensitive, Unacceptable
-from lepton_fed.portal.finding import sketch
+from lepton_fed.portal.finding import keywords, sketch
 from lepton_fed.portal.people import accounts
 from lepton_fed.portal.people.accounts import departments
 from lepton_fed.portal.people.rights import shelf_number, shelf_of
@@ -130,6 +130,7 @@ def move(acting: Acting, number: int, move: str, *, revision: int, reason: str =
         acting.words.remove(acting.connection, number)
         sketch.remove(acting.connection, number)
         references.remove(acting, number)
+        keywords.forget(acting.connection, number)
         _set_tags(acting, number, newest.tags)
         kept = {"title": newest.title, "shelf": newest.shelf, "review_by": newest.review_by}
         changes |= {"published": None, **kept}
@@ -219,6 +220,7 @@ def _published(acting: Acting, number: int, revision: Revision) -> dict[str, obj
     acting.words.put(acting.connection, number, heading(revision.title, revision.tags), revision.body)
     sketch.put(acting.connection, number, revision.title, revision.body)
     references.put(acting, number, _spoken_of(revision.body))
+    keywords.note(acting.connection, number, heading(revision.title, revision.tags), revision.body)
     return {
         "published": revision.number,
         "title": revision.title,

@@ -13,6 +13,7 @@ from lepton_fed.portal.entries import access, quality, reading, reports, writing
 from lepton_fed.portal.entries.content import LONGEST_BODY
 from lepton_fed.portal.entries.differences import differences
 from lepton_fed.portal.errors import PortalError, Sensitive
+from lepton_fed.portal.finding.suggestions import related
 from lepton_fed.portal.people.accounts import departments
 from lepton_fed.portal.people.rights import shelf_of
 from lepton_fed.portal.web.entry_form import EntryForm
@@ -69,6 +70,7 @@ def read(request: Request, portal: ThePortal, visit: Visiting, number: int, newe
         opened = reading.opened(acting, number, newest=newest)
         comments, moves = reading.comments(acting, number), reading.moves(acting, opened.access)
         held = attached.held_by(acting, number, opened.revision.number)
+        suggested = related(acting, number)
         news = reading.is_to_be_noted(acting, opened)
         reported = reports.reports(acting, opened.access)
         answers = reports.may_answer(acting, opened.access)
@@ -87,6 +89,7 @@ def read(request: Request, portal: ThePortal, visit: Visiting, number: int, newe
         checks=checks,
         reports=reported,
         answers=answers,
+        suggested=suggested,
     )
 
 

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from lepton_fed.portal.entries.reading import to_do
 from lepton_fed.portal.finding.search import MOST_PAGES, Asked, find
+from lepton_fed.portal.finding.suggestions import unread
 from lepton_fed.portal.people.accounts import departments
 from lepton_fed.portal.web.page import page
 from lepton_fed.portal.web.visiting import ThePortal, Visiting
@@ -19,9 +20,10 @@ _SHORT = 200
 
 @router.get("/")
 def first(request: Request, portal: ThePortal, visit: Visiting) -> Response:
-    """What is new and useful, and what waits."""
+    """What is new and useful, what somebody may want to read, and what waits."""
     with portal.reading(visit.person) as acting:
-        return page(request, "home.html.j2", found=find(acting, Asked()), waiting=to_do(acting))
+        found, waiting, suggested = find(acting, Asked()), to_do(acting), unread(acting)
+    return page(request, "home.html.j2", found=found, waiting=waiting, suggested=suggested)
 
 
 @router.get("/search")

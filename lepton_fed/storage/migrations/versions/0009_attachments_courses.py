@@ -1,4 +1,4 @@
-"""The portal's attachments, and its courses with sessions, enrolments and attendance."""
+"""The portal's attachments, its courses with sessions, enrolments and attendance, keywords of its entries."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ def upgrade() -> None:
     """Take the step."""
     _create_attachments()
     _create_courses()
+    _create_keywords()
 
 
 def _create_attachments() -> None:
@@ -121,6 +122,20 @@ def _create_courses() -> None:
     )
 
 
+def _create_keywords() -> None:
+    """The portal fills them itself, as its index of words. Who read what is asked by person, and by when it helped."""
+    _create(
+        "portal_keyword",
+        _column("entry", _NUMBER),
+        _column("word", sa.String(64)),
+        _reference("portal_keyword", "entry", "portal_entry.id"),
+        key=("entry", "word"),
+        indexed=("word",),
+    )
+    for column in ("person", "helped"):
+        op.create_index(op.f(f"ix_portal_use_{column}"), "portal_use", [column])
+
+
 def _create(
     table: str,
     *columns: sa.Column[Any] | sa.Constraint,
@@ -143,7 +158,10 @@ def _reference(table: str, column: str, to: str) -> sa.ForeignKeyConstraint:
 
 def downgrade() -> None:
     """Take it back."""
+    for column in ("person", "helped"):
+        op.drop_index(op.f(f"ix_portal_use_{column}"), "portal_use")
     for table in (
+        "portal_keyword",
         "portal_seat",
         "portal_enrolment",
         "portal_course_session",
