@@ -1,4 +1,4 @@
-"""People before the knowledge graph in Chromium: they search, and go from neighbour to neighbour."""
+"""People before the knowledge graph in Chromium: they search and go to neighbours, with a script and without one."""
 
 from __future__ import annotations
 

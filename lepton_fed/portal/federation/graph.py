@@ -48,9 +48,16 @@ class GraphSeen:
 
     @property
     def network(self) -> dict[str, list[dict[str, str]]]:
-        """For a script to draw: departments, and who depends on whom for what."""
-        names = sorted({name for one in self.needs for name in (one.dependent, one.on)})
-        edges = [{"from": one.dependent, "to": one.on, "name": one.what} for one in self.needs]
+        """For a script to draw, as the drawing has it: needs, flows, and flows with which nothing may be done."""
+        edges = [{"from": one.dependent, "to": one.on, "name": one.what, "kind": "need"} for one in self.needs]
+        between: dict[tuple[str, str, str], list[str]] = {}
+        for one in self.flows:
+            between.setdefault((one.giver, one.taker, "flow" if one.permitted else "nothing"), []).append(one.what)
+        edges += [
+            {"from": giver, "to": taker, "name": ", ".join(what[:3]) + " …" * (len(what) > 3), "kind": kind}
+            for (giver, taker, kind), what in between.items()
+        ]
+        names = dict.fromkeys(name for one in edges for name in (one["from"], one["to"]))
         return {"nodes": [{"id": name, "name": name} for name in names], "edges": edges}
 
 

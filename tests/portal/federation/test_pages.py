@@ -10,6 +10,7 @@ import pytest
 from lepton_fed import AutoPipeline, Federation
 from lepton_fed.pipeline import State
 from lepton_fed.portal.federation import runs
+from lepton_fed.portal.federation.graph import graph
 from lepton_fed.portal.federation.watched import Watched
 from tests.federations import LINES, TARGET
 from tests.portal.browser import Browser
@@ -37,6 +38,19 @@ def test_every_subject_has_a_page_in_both_languages(watching: World, watched: Wa
             assert answer.status_code == 200, (path, answer.text)
             assert " style=" not in answer.text, "the portal's policy for content forbids it"
     assert all(name in browser.get("/federation").text for name in (*LINES, TARGET))
+
+
+def test_a_script_is_given_what_the_drawings_show(watching: World, watched: Watched) -> None:
+    drawn = graph(watched).network
+    assert {one["name"] for one in drawn["nodes"]} == {*LINES, TARGET}
+    assert {one["kind"] for one in drawn["edges"]} == {"need", "flow"}
+    (run,) = runs.runs(watched)
+    curves = runs.run(watched, run.id).curves[0]
+    plotted = curves.plotted
+    assert {one["name"]: one["values"][-1] for one in plotted["lines"]} == {  # type: ignore[index]
+        name: value for name, _, value in curves.last
+    }
+    assert plotted["rounds"] == sorted(plotted["rounds"])  # type: ignore[type-var]
 
 
 def test_where_no_federation_is_watched_there_is_no_page(there: World) -> None:
