@@ -16,8 +16,8 @@ from tests.secagg.federation import Federation, group
 HERE = Path(__file__).parent
 PAGE = HERE.parents[1] / "docs" / "security.md"
 FOLDERS = (
-    *("secure", "flower", "deploy", "statistics", "reads", "privacy", "storage", "knowledge", "knowledge/embedding"),
-    ".",
+    *("secure", "flower", "deploy", "statistics", "reads", "privacy", "storage", "server"),
+    *("knowledge", "knowledge/embedding", "."),
 )
 
 
