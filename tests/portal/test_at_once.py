@@ -93,7 +93,8 @@ def test_what_nobody_waits_for_is_made_in_its_order_and_one_that_fails_costs_no_
         person = there.person(name)
 
         def change(connection: Connection) -> None:
-            acting = Acting(connection, person, there.clock.now, there.portal.rights, there.portal.words)
+            portal = there.portal
+            acting = Acting(connection, person, there.clock.now, portal.rights, portal.words, portal.files)
             reading.note_opening(acting, entry)
 
         afterwards.do(change)

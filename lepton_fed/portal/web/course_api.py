@@ -29,6 +29,7 @@ def begin(portal: ThePortal, person: Calling, taken: shapes.CourseTaken) -> Made
 @router.get("/{course}")
 def read(portal: ThePortal, person: Calling, course: int) -> shapes.OpenedCourse:
     """A course: its entries for the caller, its sessions, and the caller's own progress."""
+    portal.afterwards.done()  # What was read until now counts.
     with portal.reading(person) as acting:
         found = courses.seen(acting, course)
         steps, meetings = courses.steps(acting, course), meeting.meetings(acting, course)
@@ -59,6 +60,7 @@ def leave(portal: ThePortal, person: Calling, course: int) -> None:
 @router.get("/{course}/progress")
 def progress(portal: ThePortal, person: Calling, course: int) -> list[shapes.ProgressGiven]:
     """Everybody's progress, for who teaches or oversees the course."""
+    portal.afterwards.done()  # What was read until now counts.
     with portal.reading(person) as acting:
         return [shapes.ProgressGiven.of(one) for one in learning.everybodys(acting, course)]
 

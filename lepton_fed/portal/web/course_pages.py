@@ -147,6 +147,7 @@ def leave(portal: ThePortal, visit: Changing, course: int) -> Response:
 @router.get("/{course}/progress")
 def progress(request: Request, portal: ThePortal, visit: Visiting, course: int) -> Response:
     """Everybody's progress."""
+    portal.afterwards.done()  # What was read until now counts.
     with portal.reading(visit.person) as acting:
         found, everybody = courses.seen(acting, course), learning.everybodys(acting, course)
     return page(request, "course_progress.html.j2", found=found, everybody=everybody)
@@ -242,6 +243,7 @@ def _shown(
     problem: PortalError | None = None,
     asked: dict[str, object] | None = None,
 ) -> Response:
+    portal.afterwards.done()  # What was read until now counts.
     with portal.reading(visit.person) as acting:
         found = courses.seen(acting, course)
         steps, meetings = courses.steps(acting, course), meeting.meetings(acting, course)
