@@ -75,7 +75,7 @@ def _values(store: str, state: str, graphs: tuple[str, ...], before: str, relati
     every = f"{before} SELECT DISTINCT ?v {{ ?x {relation} ?v FILTER(isLiteral(?v)) }} LIMIT {LARGEST + 1}"
     try:
         found = [row[0] for row in _result(store, state, graphs, every)]
-    except SyntaxError:  # The question itself will say what is wrong.
+    except (SyntaxError, MemoryError):  # The question itself will say what is wrong, or fit as it is.
         return None
     return Ordered.of(found) if len(found) <= LARGEST else None
 

@@ -13,12 +13,13 @@ the audit. Of every other department there is one session at a time, and each is
 
 from __future__ import annotations
 
+import logging
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from lepton_fed.consent import Consent
-from lepton_fed.errors import PeerError, PolicyError
+from lepton_fed.errors import PeerError, PolicyError, StorageError
 from lepton_fed.knowledge.access import Consented
 from lepton_fed.knowledge.graph import KnowledgeGraph
 from lepton_fed.knowledge.intersection import PROTOCOL, Answered, Asked, Asking, Found
@@ -27,6 +28,8 @@ from lepton_fed.secagg.errors import Malformed
 from lepton_fed.secagg.keys import Identity, KeyPair, agree, derive, verify
 from lepton_fed.secagg.roster import Roster
 from lepton_fed.secagg.sealing import seal, unseal
+
+_log = logging.getLogger(__name__)
 
 LEAST = 4096
 """Bytes of the smallest list of common names, filled up: larger ones are filled up to the next power of two."""
@@ -131,14 +134,21 @@ class MeetingPlace:
         asking = self._asking.pop(other, None)
         if asking is None:
             raise PeerError(other, "it answers what it was not asked")
-        if self.found is not None:
-            self.found(other, self.graph.find_privately(asking, replied.answered).names)
+        self._keep(other, self.graph.find_privately(asking, replied.answered).names)
         found = self.graph.find_privately(asking, replied.answered, Consented(self.consent, other))
         pair = KeyPair.generate(secrets.token_bytes)
         key = self._key(agree(pair.secret, replied.public), self.identity.name, other, digest(PROTOCOL, replied))
         about = (PROTOCOL, "shared", found.session, pair.public)
         sealed = seal(key, _filled(found.to_bytes()), about, secrets.token_bytes)
         return self._signed(other, Shared(found.session, pair.public, sealed))
+
+    def _keep(self, other: str, names: tuple[str, ...]) -> None:
+        """For this department's own people; the owner is told all the same where that cannot be written."""
+        try:
+            if self.found is not None:
+                self.found(other, names)
+        except StorageError as error:
+            _log.warning("what was found with %s is not kept: %s", other, error)
 
     # ------------------------------------------------------------ the owner
 

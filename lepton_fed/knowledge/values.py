@@ -53,6 +53,8 @@ Known = Callable[[str, str], Ordered | None]
 
 def naming_values(question: str, known: Known) -> str:
     """The question with the values named that its filters let through, where it is about few of them."""
+    if "\\" in question:  # Of what is written in escapes another reader may make something else.
+        return question
     tokens = tokens_of(question)
     words = [one[0].upper() for one in tokens if one.lastgroup == "word"]
     if "FILTER" not in words or "EXISTS" in words:

@@ -104,6 +104,17 @@ def test_what_both_know_and_may_know_is_proposed_for_a_person_to_decide(place: M
     assert here.came == [(1, 1), (1, 0)]
 
 
+def test_the_owner_is_told_of_what_is_common_also_where_the_asker_cannot_write_it_down(place: Made) -> None:
+    here = place(*BOTH)
+
+    def full(other: str, names: tuple[str, ...]) -> None:
+        raise StorageError("the disk is full")
+
+    here.places[ASKER].found = full
+    assert here.introduce() == ""
+    assert here.came == [(1, 1)]
+
+
 def test_who_carries_the_messages_sees_their_sizes_and_no_name(place: Made) -> None:
     here = place(*BOTH)
     here.introduce()

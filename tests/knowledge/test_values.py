@@ -166,6 +166,7 @@ def test_values_are_named_where_a_filter_leaves_few(question: str, named: int) -
         "SELECT * { ?x r:q ?y FILTER NOT EXISTS { ?x r:p ?v FILTER(?v > 97) } }",
         "SELECT * { ?x none:p ?v FILTER(?v > 97) }",
         "SELECT * { ?x r:p 'FILTER(?v > 97)' }",
+        "SELECT * { ?x r:p ?v FILTER(?v > '9\\u0037'^^xsd:integer) }",
     ],
 )
 def test_a_question_stays_as_it_is_where_that_would_not_help_or_is_not_sure(question: str) -> None:
