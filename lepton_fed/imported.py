@@ -1,26 +1,27 @@
-"""Importing this imports what a party's process needs, once for all that are forked afterwards; it starts nothing.
-
-What is imported late elsewhere, because few commands need it, is named here, too.
-"""
+"""Importing this imports what a party's process needs, once for all that are forked afterwards; it starts nothing."""
 
 from __future__ import annotations
 
+from importlib import import_module
+
 from lepton_fed.flower.superlink import silence
 
+PARTIES = ("lepton_fed.cli", "lepton_fed.clients.process", "lepton_fed.outcome", "lepton_fed.server.process")
+
+LATE = (
+    "cedarpy",
+    "flwr.superlink.main",
+    "httpcore",
+    "jinja2",
+    "matplotlib.figure",
+    "networkx",
+    "pandas",
+    "prometheus_client",
+    "sklearn.model_selection",
+    "uvicorn",
+)
+"""What the package imports where it is used, because few commands need it, and a party does."""
+
 silence()
-
-import cedarpy  # noqa: E402, F401
-import flwr.superlink.main  # noqa: E402, F401
-import httpcore  # noqa: E402, F401
-import jinja2  # noqa: E402, F401
-import matplotlib.figure  # noqa: E402, F401
-import networkx  # noqa: E402, F401
-import pandas  # noqa: E402, F401
-import prometheus_client  # noqa: E402, F401
-import sklearn.model_selection  # noqa: E402, F401
-import uvicorn  # noqa: E402, F401
-
-import lepton_fed.cli  # noqa: E402
-import lepton_fed.clients.process  # noqa: E402
-import lepton_fed.outcome  # noqa: E402
-import lepton_fed.server.process  # noqa: E402, F401
+for name in (*LATE, *PARTIES):
+    import_module(name)
