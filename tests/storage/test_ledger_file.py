@@ -535,7 +535,8 @@ def won(work: Callable[[], object]) -> int:
     try:
         work()
     except Refused as refusal:
-        return 0 if re.search("somebody else meanwhile|is not after|let out (before|in an earlier)", refusal.reason) else 2
+        late = "somebody else meanwhile|is not after|let out (before|in an earlier)"
+        return 0 if re.search(late, refusal.reason) else 2
     return 1
 
 
