@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -214,3 +215,17 @@ def test_a_graph_that_changes_is_seen_as_it_is(knowing: World, example: Path) ->
     with KnowledgeGraph(example / "知识.sqlite") as graph:
         graph.add([Fact("齿轮箱", "用于", "提升机")], provenance(RESEARCH))
     assert "提升机" in entity(before(knowing, "reader"), "齿轮箱")
+
+
+def test_an_entry_leads_to_an_entity_and_the_entity_back_to_entries_that_one_may_read(knowing: World) -> None:
+    number = knowing.publish("供应商", "见 [[entity:华东钢铁]]。", audience="everyone")
+    knowing.publish("车间的机密", "[[entity:华东钢铁]]", by="shop-author")
+    browser = before(knowing, "reader")
+    page = browser.get(f"/entries/{number}").text
+    link = re.search(r'<a href="(/knowledge/entity[^"]*)"[^>]*>华东钢铁</a>', page)
+    assert link is not None
+    page = browser.get(link[1]).text
+    assert f'<a href="/entries/{number}">供应商</a>' in page
+    assert "[[entity:华东钢铁]]" in page
+    assert "车间的机密" not in page
+    assert "/knowledge/entity" not in before(knowing, "new").get(f"/entries/{number}").text, "who may not ask"

@@ -12,7 +12,6 @@ from lepton_fed.portal.entries import references
 from lepton_fed.portal.entries.markdown import rendered, tokens
 from lepton_fed.portal.entries.markdown_files import exported
 from lepton_fed.portal.entries.references import Named, Reference, about, read, spoken_of
-from lepton_fed.portal.web import naming
 from tests.portal.browser import Browser
 from tests.portal.test_api import Call, call
 from tests.portal.world import World
@@ -107,14 +106,10 @@ def test_what_is_exported_is_what_was_typed(there: World, tmp_path: Path) -> Non
     assert "[[run:A1|第三次]] [[entity:华东钢铁]]" in (tmp_path / "研发部门" / f"{number}.md").read_text("utf-8")
 
 
-def test_an_entity_leads_to_its_page_where_there_is_one(there: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_nobody_can_be_led_to_is_a_name(there: World) -> None:
     number = there.publish("题", "[[entity:华东钢铁]] [[run:a1b2c3d4e5f6a7b8]]")
     browser = Browser.before(there.portal, "zh").sign_in("reader")
-    page = browser.get(f"/entries/{number}").text
-    assert "<p>华东钢铁 运行 a1b2c3d4e5f6</p>" in page
-    monkeypatch.setattr(naming, "ENTITY", "/rewards")
-    page = browser.get(f"/entries/{number}").text
-    assert 'href="/rewards?id=urn%3Alepton%3Aentity%3A%E5%8D%8E%E4%B8%9C%E9%92%A2%E9%93%81"' in page
+    assert "<p>华东钢铁 运行 a1b2c3d4e5f6</p>" in browser.get(f"/entries/{number}").text
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING, Annotated
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict
 
+from lepton_fed.portal.entries import references
+from lepton_fed.portal.entries.references import Reference
 from lepton_fed.portal.errors import PortalError
 from lepton_fed.portal.web.asking import TheAsking, TheAskingByCall
 from lepton_fed.portal.web.page import page, said
+from lepton_fed.portal.web.visiting import ThePortal, Visiting
 
 if TYPE_CHECKING:
     from lepton_fed.portal.knowledge.shown import EntitySeen
@@ -93,10 +96,19 @@ def search(request: Request, asking: TheAsking, q: Words = "") -> Response:
 
 
 @router.get("/entity")
-def read(request: Request, asking: TheAsking, id: Id) -> Response:  # noqa: A002
-    """An entity: its facts, its neighbours drawn, who else knows about it."""
+def read(request: Request, portal: ThePortal, visit: Visiting, asking: TheAsking, id: Id) -> Response:  # noqa: A002
+    """An entity: its facts, its neighbours drawn, who else knows about it, and entries that speak of it."""
     seen = asking.knowledge.entity(asking.department, id)
-    return page(request, "knowledge_entity.html.j2", seen=seen, drawn=drawn(seen), department=asking.department)
+    with portal.reading(visit.person) as acting:
+        about = references.about(acting, [Reference("entity", seen.entity.id)])
+    return page(
+        request,
+        "knowledge_entity.html.j2",
+        seen=seen,
+        drawn=drawn(seen),
+        department=asking.department,
+        about=about,
+    )
 
 
 @calls.get("")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from urllib.parse import urlencode
 
-from fastapi import FastAPI, Request
+from fastapi import Request
 
 from lepton_fed.knowledge.iris import name
 from lepton_fed.portal.attachments.attached import Attachment
@@ -13,12 +13,10 @@ from lepton_fed.portal.entries.markdown import rendered, tokens
 from lepton_fed.portal.entries.references import MARK, Named, Naming, Reference, spoken_of
 from lepton_fed.portal.federation.naming import Known, known
 from lepton_fed.portal.people.person import Person
+from lepton_fed.portal.web.asking import asking_of
 from lepton_fed.portal.web.page import moment, said
 from lepton_fed.portal.web.watching import look_of
 from lepton_fed.portal.wording import Wording
-
-ENTITY = "/knowledge/entity"
-"""The page of an entity, if the application has one."""
 
 SHORT = 12
 """Characters of what has no name."""
@@ -31,15 +29,19 @@ def shown(request: Request, person: Person, text: str, attachments: Mapping[str,
 
 
 def naming(request: Request, person: Person, wanted: Iterable[Reference]) -> Naming:
-    """Of these, for a person; nothing of the federation is read where there is nothing of it among them."""
+    """Of these, for a person; nothing of the federation is read where there is nothing of it among them.
+
+    An entity's page says itself what the person may know of it: to ask beforehand would be a decision in its owners'
+    dockets for each time that somebody reads an entry.
+    """
     asked = [one for one in wanted if one.kind != "entity"]
     look = look_of(request, person) if asked else None
     there = known(look.watched, asked) if look is not None else {}
-    t, entities = said(request), ENTITY in _paths(request.app)
+    t, asks = said(request), asking_of(request, person) is not None
 
     def named(reference: Reference) -> Named:
         if reference.kind == "entity":
-            page = f"{ENTITY}?{urlencode({'id': reference.target})}" if entities else ""
+            page = f"/knowledge/entity?{urlencode({'id': reference.target})}" if asks else ""
             return Named(name(reference.target), page)
         found = there.get(reference)
         return _unknown(t, reference) if found is None else _known(t, reference, found)
@@ -57,19 +59,3 @@ def _known(t: Wording, reference: Reference, found: Known) -> Named:
 def _unknown(t: Wording, reference: Reference) -> Named:
     key = "fed.some_run" if reference.kind == "run" else "fed.some_model"
     return Named(t(key, id=reference.target[:SHORT]))
-
-
-def _paths(app: FastAPI) -> frozenset[str]:
-    """All paths that the application answers."""
-    kept: frozenset[str] | None = getattr(app.state, "paths", None)
-    if kept is None:
-        kept = app.state.paths = frozenset(_of(app.routes))
-    return kept
-
-
-def _of(routes: Iterable[object]) -> Iterator[str]:
-    for route in routes:
-        inner = getattr(route, "routes", None) or getattr(getattr(route, "original_router", None), "routes", None)
-        if inner:
-            yield from _of(inner)
-        yield str(getattr(route, "path", ""))
