@@ -22,10 +22,12 @@ from lepton_fed.portal.finding.words import tokens
 from lepton_fed.storage.portal_keyword_tables import KeywordRow
 
 KEYWORD = cast(Table, KeywordRow.__table__)
-MOST = 32
+MOST = 24
 """Of an entry."""
 
-COMMON = 200
+ASKED, COMMON = 16, 100
+"""The rarest words that are asked for, and how many entries have one at most."""
+
 HEADING = 3
 """A word of the heading counts as so many of the text."""
 
@@ -100,7 +102,8 @@ def _weights(connection: Connection, table: Table, column: str, words: Sequence[
         counts.append(select(literal(word).label("word"), select(func.count()).select_from(some).scalar_subquery()))
     entries = connection.execute(select(func.count()).where(ENTRY.c.published.is_not(None))).scalar_one()
     found = {word: count for word, count in connection.execute(union_all(*counts))}  # noqa: C416  Rows are no pairs to mypy.
-    return {word: math.log((entries + 1) / count) for word, count in found.items() if 0 < count <= COMMON}
+    rare = sorted((count, word) for word, count in found.items() if 0 < count <= COMMON)[:ASKED]
+    return {word: math.log((entries + 1) / count) for count, word in rare}
 
 
 def _telling(text: str) -> Iterable[str]:

@@ -2,12 +2,13 @@
 
     score = 0.5 · opened together + 0.3 · words in common + 0.2 · tags in common + 0.1 · helped others
     half of it while a reported error is not answered
-    opened together = Σ over the seeds s of  c(s, b) / √(n_s · n_b)  ·  c / (c + SHRINKS)
+    opened together = c(S, b) / √(|S| · n_b)  ·  c / (c + SHRINKS)
 
-c(s, b): people who opened both, n: people who opened one (the cosine of two entries as sets of people; Sarwar et al.,
-Item-based collaborative filtering, 2001), shrunk where it rests on few. Nobody is to learn from it who read what: fewer
-than FLOOR people say nothing, whoever asks is none of them, and what was opened today counts tomorrow, so that nobody
-can watch a reader turn up. Nothing is suggested, and nothing speaks for it, that the person may not read.
+S: the people who opened the entry, or what somebody read, last; n_b: how many opened b, c: how many of them are in S
+(the cosine of two entries as sets of people; Sarwar et al., Item-based collaborative filtering, 2001), shrunk where it
+rests on few. Nobody is to learn from it who read what: fewer than FLOOR people say nothing, whoever asks is none of
+them, and what was opened today counts tomorrow, so that nobody can watch a reader turn up. Nothing is suggested, and
+nothing speaks for it, that the person may not read.
 """
 
 from __future__ import annotations
@@ -32,13 +33,13 @@ FLOOR = 3
 
 SHRINKS = 5.0
 SHOWN = 5
-SEEDS = 8
+SEEDS = 5
 """Entries that somebody opened last, which say what they read."""
 
-PEOPLE, OPENINGS = 64, 4_000
+PEOPLE, OPENINGS = 48, 2_000
 """That are looked at: those who opened a seed last, and what they opened last."""
 
-CANDIDATES = 400
+CANDIDATES, USEFUL, COUNTED = 100, 20, 20
 LEAST = 0.04
 TOGETHER, WORDS, TAGS, HELPED = 0.5, 0.3, 0.2, 0.1
 REASONS = ("department", "people", "department_unread", "people_unread", "tags", "words", "helped")
@@ -62,11 +63,27 @@ class Suggestion:
 
 @dataclass(frozen=True)
 class _Together:
-    """How strongly, by how many people, and the department that has enough of them, if one has."""
+    """How alike (the cosine), and by how many people (`both`) of those who opened a seed before a day began."""
 
     cosine: float
-    people: int
-    department: str | None
+    both: int
+    openers: tuple[int, ...]
+    before: datetime
+
+    @property
+    def share(self) -> float:
+        """Shrunk where it rests on few."""
+        return min(1.0, self.cosine * self.both / (self.both + SHRINKS))
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """What speaks for entries, by their numbers."""
+
+    together: Mapping[int, _Together]
+    words: Mapping[int, Alike]
+    tags: Mapping[int, Alike]
+    helped: Mapping[int, int]
 
 
 def related(acting: Acting, number: int) -> list[Suggestion]:
@@ -93,115 +110,120 @@ def _best(acting: Acting, seeds: Sequence[int], *, unread: bool) -> list[Suggest
     together = _together(acting, seeds) if seeds else {}
     words = keywords.alike(acting.connection, seeds) if seeds else {}
     tags = keywords.tagged_alike(acting.connection, seeds) if seeds else {}
+    scores = _scores(together, words, tags)
     # Beside an entry stands what has to do with it, and not whatever helped.
-    helped = {n: count for n, count in _helped(acting).items() if unread or _goes(n, together, words, tags)}
+    useful = _useful(acting) if unread else []
+    entries = _readable(acting, [*_first(scores, CANDIDATES), *useful], seeds, unread=unread)
+    # Help adds little to a score: it is counted for those alone whose place it may change.
+    helped = _helped(acting, [*_first({n: scores[n] for n in entries}, COUNTED), *useful])
+    for number in entries:
+        count = helped.get(number, 0)
+        scores[number] += HELPED * count / (count + SHRINKS)
+    for number in _reported(acting, entries):
+        scores[number] /= 2
+    chosen = _first({number: scores[number] for number in entries if scores[number] >= LEAST}, SHOWN)
+    parts = _Parts(together, words, tags, helped)
+    return [Suggestion(entries[one], tuple(_reasons(acting, one, parts, unread=unread))[:2]) for one in chosen]
+
+
+def _scores(
+    together: Mapping[int, _Together], words: Mapping[int, Alike], tags: Mapping[int, Alike]
+) -> dict[int, float]:
     scores: dict[int, float] = defaultdict(float)
-    for weight, part in (
-        (TOGETHER, {entry: one.cosine for entry, one in together.items()}),
-        (WORDS, {entry: one.share for entry, one in words.items()}),
-        (TAGS, {entry: one.share for entry, one in tags.items()}),
-        # Of use alone it is for who has not read it; beside an entry it has to do with it.
-        (
-            HELPED,
-            {entry: n / (n + SHRINKS) for entry, n in helped.items() if unread or _goes(entry, together, words, tags)},
-        ),
-    ):
-        for entry, share in part.items():
-            scores[entry] += weight * min(1.0, share)
-    for entry in _reported(acting, list(scores)):
-        scores[entry] /= 2
-    suffix = "_unread" if unread else ""
-    chosen = _readable(acting, {n: s for n, s in scores.items() if s >= LEAST and n not in seeds}, unread=unread)
-    return [
-        Suggestion(one, tuple(_reasons(one.id, together, words, tags, helped, suffix))[:2]) for one in chosen[:SHOWN]
-    ]
+    for weight, part in ((TOGETHER, together), (WORDS, words), (TAGS, tags)):
+        for entry, one in part.items():
+            scores[entry] += weight * one.share
+    return scores
+
+
+def _first(scores: Mapping[int, float], count: int) -> list[int]:
+    """Those with the highest scores, the newer before an older of the same."""
+    return sorted(scores, key=lambda number: (-scores[number], -number))[:count]
 
 
 def _together(acting: Acting, seeds: Sequence[int]) -> dict[int, _Together]:
     """Entries that enough others opened who opened a seed."""
     before = acting.now.replace(hour=0, minute=0, second=0, microsecond=0)
     openers = _openers(acting, seeds, before)
-    counts = _counts(acting, seeds)
-    rows = acting.connection.execute(
-        select(USE.c.entry, USE.c.person, USE.c.department)
-        .where(USE.c.person.in_(list(openers)), USE.c.entry.not_in(seeds), USE.c.first < before)
+    last = (
+        select(USE.c.entry)
+        .where(USE.c.person.in_(openers), USE.c.entry.not_in(seeds), USE.c.first < before)
         .order_by(USE.c.last.desc())
         .limit(OPENINGS)
+        .subquery()
     )
-    by: dict[int, list[tuple[int, str]]] = defaultdict(list)
-    for entry, person, department in rows:
-        by[entry].append((person, department))
-    enough = {entry: people for entry, people in by.items() if len(people) >= FLOOR}
-    opened = _counts(acting, list(enough))
-    found = {}
-    for entry, people in enough.items():
-        pairs = sum(1 / math.sqrt(counts[seed]) for person, _ in people for seed in openers[person])
-        cosine = pairs / math.sqrt(max(1, opened[entry])) / len(seeds)
-        shrunk = len(people) / (len(people) + SHRINKS)
-        found[entry] = _Together(cosine * shrunk, len(people), _department(people))
-    return found
+    counts = (
+        select(last.c.entry, func.count().label("both"), ENTRY.c.opened)
+        .join(ENTRY, ENTRY.c.id == last.c.entry)
+        .group_by(last.c.entry, ENTRY.c.opened)
+        .having(func.count() >= FLOOR)
+    )
+    return {
+        row.entry: _Together(row.both / math.sqrt(len(openers) * max(row.both, row.opened)), row.both, openers, before)
+        for row in acting.connection.execute(counts)
+    }
 
 
-def _openers(acting: Acting, seeds: Sequence[int], before: datetime) -> Mapping[int, list[int]]:
-    """Those others who opened one of the seeds last, each with the seeds that they opened."""
-    rows = acting.connection.execute(
-        select(USE.c.person, USE.c.entry)
+def _openers(acting: Acting, seeds: Sequence[int], before: datetime) -> tuple[int, ...]:
+    """Those others who opened one of the seeds last."""
+    last = (
+        select(USE.c.person)
         .where(USE.c.entry.in_(seeds), USE.c.person != acting.person.id, USE.c.first < before)
-        .order_by(USE.c.last.desc(), USE.c.person)
-        .limit(PEOPLE * SEEDS)
+        .group_by(USE.c.person)
+        .order_by(func.max(USE.c.last).desc(), USE.c.person)
+        .limit(PEOPLE)
     )
-    found: dict[int, list[int]] = {}
-    for person, entry in rows:
-        if person in found or len(found) < PEOPLE:
-            found.setdefault(person, []).append(entry)
-    return found
+    return tuple(acting.connection.execute(last).scalars())
 
 
-def _counts(acting: Acting, entries: Sequence[int]) -> dict[int, int]:
-    wanted = select(ENTRY.c.id, ENTRY.c.opened).where(ENTRY.c.id.in_(entries))
-    return {row.id: max(1, row.opened) for row in acting.connection.execute(wanted)}
+def _department(acting: Acting, entry: int, one: _Together) -> str | None:
+    """That of most of those who opened both, where it has enough of them to be named."""
+    wanted = (
+        select(USE.c.department)
+        .where(USE.c.entry == entry, USE.c.person.in_(one.openers), USE.c.first < one.before)
+        .group_by(USE.c.department)
+        .having(func.count() >= FLOOR)
+        .order_by(func.count().desc(), USE.c.department)
+        .limit(1)
+    )
+    return acting.connection.execute(wanted).scalar()
 
 
-def _department(people: Iterable[tuple[int, str]]) -> str | None:
-    """That of most of them, where it has enough to be named."""
-    counts: dict[str, int] = defaultdict(int)
-    for _, department in people:
-        counts[department] += 1
-    most = max(counts, key=lambda name: (counts[name], name))
-    return most if counts[most] >= FLOOR else None
-
-
-def _helped(acting: Acting) -> dict[int, int]:
-    """How many people of other departments entries helped this quarter, where they are enough."""
+def _helped(acting: Acting, entries: Sequence[int]) -> dict[int, int]:
+    """How many people of other departments these helped this quarter, where they are enough."""
     since = Quarter.of(acting.now).since
     wanted = (
         select(USE.c.entry, func.count())
         .join(ENTRY, ENTRY.c.id == USE.c.entry)
-        .where(USE.c.helped >= since, USE.c.department != ENTRY.c.department, USE.c.person != acting.person.id)
+        .where(USE.c.entry.in_(entries), USE.c.helped >= since, USE.c.department != ENTRY.c.department)
+        .where(USE.c.person != acting.person.id)
         .group_by(USE.c.entry)
         .having(func.count() >= FLOOR)
-        .order_by(func.count().desc(), USE.c.entry.desc())
-        .limit(CANDIDATES)
     )
     return {row[0]: row[1] for row in acting.connection.execute(wanted)}
 
 
-def _reported(acting: Acting, entries: Sequence[int]) -> list[int]:
+def _useful(acting: Acting) -> list[int]:
+    """Entries for this person that helped most, whenever that was."""
+    best = select(ENTRY.c.id).where(ENTRY.c.helped >= FLOOR, *_for(acting))
+    order = best.order_by(ENTRY.c.helped.desc(), ENTRY.c.id.desc()).limit(USEFUL)
+    return list(acting.connection.execute(order).scalars())
+
+
+def _reported(acting: Acting, entries: Iterable[int]) -> list[int]:
     """Those of them with an error that nobody has answered yet."""
     open_ones = select(REPORT.c.entry).where(REPORT.c.state == "open").distinct()
     known = set(entries)
     return [entry for entry in acting.connection.execute(open_ones).scalars() if entry in known]
 
 
-def _readable(acting: Acting, scores: Mapping[int, float], *, unread: bool) -> list[Entry]:
-    """Those of the best that this person may read, the best first; `unread`: without what they opened or own."""
-    best = sorted(scores, key=lambda number: (-scores[number], -number))[:CANDIDATES]
-    where = [ENTRY.c.id.in_(best), *_for(acting)]
+def _readable(acting: Acting, numbers: Sequence[int], seeds: Sequence[int], *, unread: bool) -> dict[int, Entry]:
+    """Those that this person may read, but for the seeds; `unread`: without what they opened or own."""
+    where = [ENTRY.c.id.in_(numbers), ENTRY.c.id.not_in(seeds), *_for(acting)]
     if unread:
         opened = select(USE.c.entry).where(USE.c.entry == ENTRY.c.id, USE.c.person == acting.person.id)
         where += [~opened.exists(), ENTRY.c.owner != acting.person.id]
-    rows = {row["id"]: row for row in acting.connection.execute(select(ENTRY).where(*where)).mappings()}
-    return [entry_of(rows[number]) for number in best if number in rows]
+    return {row["id"]: entry_of(row) for row in acting.connection.execute(select(ENTRY).where(*where)).mappings()}
 
 
 def _for(acting: Acting) -> list[ColumnElement[bool]]:
@@ -210,29 +232,20 @@ def _for(acting: Acting) -> list[ColumnElement[bool]]:
     return [ENTRY.c.published.is_not(None), ENTRY.c.shelf.in_(shelves)]
 
 
-def _goes(entry: int, *parts: Mapping[int, object]) -> bool:
-    return any(entry in part for part in parts)
-
-
-def _reasons(
-    entry: int,
-    together: Mapping[int, _Together],
-    words: Mapping[int, Alike],
-    tags: Mapping[int, Alike],
-    helped: Mapping[int, int],
-    suffix: str,
-) -> Iterable[Reason]:
+def _reasons(acting: Acting, entry: int, parts: _Parts, *, unread: bool) -> Iterable[Reason]:
     """What speaks for it, people first."""
-    if (opened := together.get(entry)) is not None:
-        named = opened.department is not None
-        yield (
-            Reason(f"department{suffix}", (("department", opened.department),)) if named else Reason(f"people{suffix}")
-        )
-    if (shared := tags.get(entry)) is not None:
+    suffix = "_unread" if unread else ""
+    if (opened := parts.together.get(entry)) is not None:
+        department = _department(acting, entry, opened)
+        if department is None:
+            yield Reason(f"people{suffix}")
+        else:
+            yield Reason(f"department{suffix}", (("department", department),))
+    if (shared := parts.tags.get(entry)) is not None:
         yield Reason("tags", (("tags", ", ".join(shared.words[:3])),))
-    if entry in helped:
-        yield Reason("helped", (("count", helped[entry]),))
-    if (alike := words.get(entry)) is not None:
+    if entry in parts.helped:
+        yield Reason("helped", (("count", parts.helped[entry]),))
+    if (alike := parts.words.get(entry)) is not None:
         yield Reason("words", (("words", ", ".join(_apart(alike.words))),))
 
 
