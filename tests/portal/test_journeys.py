@@ -65,6 +65,7 @@ def address(original: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     entry = there.publish(
         "齿轮箱质检步骤", "先看**振动**，再看温度。", audience="everyone", tags=["质检"], kind="document"
     )
+    there.publish("采购合同要点", "付款与交期。", audience="everyone", tags=["质检"])
     course = begun(there, entry)
     scheduled(there, course, teacher="admin")
     with there.acting("admin") as acting:
@@ -263,6 +264,8 @@ def test_axe_finds_no_fault_and_no_page_is_wider_than_its_window(
         "course-progress": "/courses/1/progress",
     }.items():
         admin.page.goto(path)
+        if name == "entry":
+            admin.sees(admin.t("reason.tags", tags="质检"))
         admin.shown(name)
         if size is DESKTOP:
             admin.faultless(name)

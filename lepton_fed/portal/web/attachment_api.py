@@ -12,6 +12,7 @@ from starlette.requests import ClientDisconnect
 
 from lepton_fed.portal.attachments import attached
 from lepton_fed.portal.attachments.attached import Attachment
+from lepton_fed.portal.attachments.kinds import KINDS
 from lepton_fed.portal.errors import Unacceptable
 from lepton_fed.portal.people.person import Person
 from lepton_fed.portal.portal import Portal
@@ -21,6 +22,11 @@ from lepton_fed.portal.web.visiting import Calling, ThePortal
 router = APIRouter(prefix="/api/entries/{number}/attachments")
 
 _FILE: dict[str, Any] = {"schema": {"type": "string", "format": "binary"}}
+_ANSWERS: dict[int | str, dict[str, Any]] = {
+    200: {"description": "The file.", "content": dict.fromkeys(KINDS, _FILE)},
+    206: {"description": "The range of it that was asked for.", "content": dict.fromkeys(KINDS, _FILE)},
+    416: {"description": "There is no such range."},
+}
 _BODY = {"requestBody": {"required": True, "content": {"application/octet-stream": _FILE}}}
 
 
@@ -67,7 +73,7 @@ async def attach(
         return AttachmentGiven.of(await run_in_threadpool(attached.add, portal, person, number, name, path))
 
 
-@router.get("/{attachment}", responses={200: {"content": {"application/octet-stream": _FILE}}})
+@router.get("/{attachment}", response_class=Response, responses=_ANSWERS)
 def show(portal: ThePortal, person: Calling, number: int, attachment: int) -> Response:
     """The file, or the range of it that is asked for."""
     with portal.reading(person) as acting:
