@@ -49,9 +49,11 @@ def letters_of(
     state: Path,
     keep: Callable[[Wanted, bytes], None] | None = None,
     wanted: tuple[Wanted, ...] | None = None,
+    meets: bool = True,
 ) -> Letters:
     """Of one department, whose policies `consent` asks. `base`: what its file's paths are relative to; `state`: where
-    log and masking key are kept. `keep` and `wanted`: in the place of what its own file says.
+    log and masking key are kept. `keep` and `wanted`: in the place of what its own file says. `meets`:
+    whether it also finds out with others what both know.
     """
     name = file_name(identity.name)
     log = ReadLogFile(state / LOG.format(name))
@@ -69,7 +71,7 @@ def letters_of(
             wishes if wanted is None else wanted,
             partial(_kept, file, base, identity.name) if keep is None else keep,
         ),
-        _ground(file, identity, roster, consent, base),
+        _ground(file, identity, roster, consent, base) if meets else None,
     )
 
 

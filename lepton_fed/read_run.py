@@ -47,6 +47,7 @@ def read(
             state=own.base,
             keep=lambda _, table: write_table(out, table, one),
             wanted=wishes,
+            meets=False,
         )
         return build_department(federation, one, own=own, guard=guard, letters=letters)
 

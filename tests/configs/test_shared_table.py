@@ -51,3 +51,11 @@ def test_the_lines_are_counted_together(federation: Federation) -> None:
     assert (torque.rows, found.finding("Torque [Nm]", "1").rows) == (10_000, 339)
     assert torque.mean == pytest.approx(39.98691, abs=1e-6)
     assert torque.deviation == pytest.approx(9.968934, abs=1e-5)
+
+
+def test_a_read_needs_no_facts_to_find_common_entities_in(federation: Federation, tmp_path: Path) -> None:
+    own = federation.department_file(OWNER)
+    ground = '\n[common_ground]\ndatabase = "none.sqlite"\nask = ["生产车间-L"]\n'
+    own.write_text(own.read_text(encoding="utf-8") + ground, encoding="utf-8")
+    read(federation, WHAT, reader=READER, owner=OWNER, out=tmp_path / "materials.csv")
+    assert (tmp_path / "materials.csv").exists()
