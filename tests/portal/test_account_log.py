@@ -9,6 +9,7 @@ from lepton_fed.errors import StorageError
 from lepton_fed.portal.people import account_log, sessions
 from lepton_fed.portal.people.account_log import EVENT
 from lepton_fed.portal.people.by_command import Wanted, by_command
+from lepton_fed.portal.web.app import application
 from lepton_fed.storage.portal_account_tables import EVENTS
 from tests.portal.browser import Browser
 from tests.portal.world import PASSWORD, World
@@ -91,6 +92,12 @@ def test_a_command_is_written_down_as_one_and_takes_back_an_operator(there: Worl
         by_command(connection, Wanted(**wanted, operator=True), there.clock.now)  # type: ignore[arg-type]
     kinds = [(kind, by) for kind, by, *_ in told(there, "root")]
     assert kinds == [("department", ""), ("no_operator", ""), ("operator", "")]
+
+
+def test_the_document_says_all_that_an_event_by_nobody_can_mean(there: World) -> None:
+    schemas = application(there.portal).openapi()["components"]["schemas"]
+    (said,) = (of["description"] for name, of in schemas.items() if "account_log" in name)
+    assert "`by` is empty for a command and for the identity provider's word" in said
 
 
 def test_no_event_is_changed_or_taken_away(either: World) -> None:

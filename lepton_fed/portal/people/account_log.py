@@ -23,7 +23,10 @@ PAGE = 100
 
 @dataclass(frozen=True)
 class Event:
-    """By the names to sign in with. `by`: "" for a command; `person`: "" where it is about nobody in particular."""
+    """By the names to sign in with. `by`: "" for a command and for the identity provider's word.
+
+    `person`: "" where it is about nobody in particular.
+    """
 
     id: int
     time: datetime
@@ -44,7 +47,7 @@ def note(
     department: str = "",
     detail: str = "",
 ) -> None:
-    """Write down what is done in this transaction. `by`: None for a command."""
+    """Write down what is done in this transaction. `by`: None for a command or the identity provider's word."""
     if kind not in EVENTS:
         raise ValueError(f"{kind} is none of {', '.join(EVENTS)}")
     values = {"time": now, "kind": kind, "by": by, "person": person, "department": department, "detail": detail}

@@ -19,7 +19,10 @@ Before = Annotated[int | None, Query(ge=1, lt=2**63, description="Events before 
 
 
 class EventGiven(BaseModel):
-    """What was done; `by` is empty for a command, `person` where it is about nobody in particular."""
+    """What was done. `by` is empty for a command and for the identity provider's word.
+
+    `person` is empty where it is about nobody in particular.
+    """
 
     id: int
     time: datetime
