@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 
 import pytest
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, select, text
 
 from lepton_fed.portal.acting import Acting
 from lepton_fed.portal.afterwards import Afterwards
@@ -79,32 +79,34 @@ def test_many_who_write_at_once_all_do(there: World) -> None:
 
 
 @pytest.fixture
-def afterwards(there: World) -> Iterator[Afterwards]:
-    with closing(Afterwards(there.portal.database, gathering=60.0)) as made:
+def afterwards(either: World) -> Iterator[Afterwards]:
+    with closing(Afterwards(either.portal.database, gathering=60.0)) as made:
         yield made
 
 
 def test_what_nobody_waits_for_is_made_in_its_order_and_one_that_fails_costs_no_other(
-    there: World, afterwards: Afterwards
+    either: World, afterwards: Afterwards
 ) -> None:
-    number = there.publish("题", audience="everyone")
+    number = either.publish("题", audience="everyone")
 
-    def note(name: str, entry: int) -> None:
-        person = there.person(name)
+    def note(name: str) -> None:
+        person = either.person(name)
 
         def change(connection: Connection) -> None:
-            portal = there.portal
-            acting = Acting(connection, person, there.clock.now, portal.rights, portal.words, portal.files)
-            reading.note_opening(acting, entry)
+            portal = either.portal
+            acting = Acting(connection, person, either.clock.now, portal.rights, portal.words, portal.files)
+            reading.note_opening(acting, number)
 
         afterwards.do(change)
 
-    for name, entry in (("shop", number), ("supply", 987654), ("reader", number), ("shop", number)):
-        note(name, entry)
-    with there.portal.database.reading() as connection:
+    note("shop")
+    afterwards.do(lambda connection: connection.execute(text("SELECT nothing FROM nowhere")))
+    note("reader")
+    note("shop")
+    with either.portal.database.reading() as connection:
         assert connection.execute(select(USE)).first() is None, "nobody waited"
     afterwards.done()
-    with there.portal.database.reading() as connection:
+    with either.portal.database.reading() as connection:
         assert len(connection.execute(select(USE.c.person)).all()) == 2
 
 

@@ -16,6 +16,7 @@ import pytest
 from lepton_fed.errors import ConfigError, StorageError
 from lepton_fed.portal.identity import connection, identities
 from lepton_fed.portal.identity.connection import ProviderConnection
+from lepton_fed.portal.identity.pending import SECONDS, Pending
 from lepton_fed.portal.identity.provider import FILE, NewAccounts, Provider, Roles, provider_of
 from lepton_fed.portal.people import accounts, tokens
 from lepton_fed.portal.web.identity_pages import ON_THE_WAY
@@ -207,6 +208,19 @@ def test_a_state_is_its_own_browsers_and_good_once(there: World, known: Provider
     thief = Browser.before(there.portal)
     thief.cookies.set(ON_THE_WAY, cookie, domain="portal.example")
     assert thief.get(back).status_code == 422, "a code and a state that were used"
+
+
+def test_an_attempt_is_for_its_state_alone_once_and_for_ten_minutes() -> None:
+    pending = Pending()
+    cookie, made = pending.begin("/work", 0.0)
+    assert pending.finish(cookie, made.state, SECONDS) == made
+    assert pending.finish(cookie, made.state, SECONDS) is None, "once"
+    for late, state in ((1.0, "x"), (1.0, ""), (SECONDS + 1, None)):
+        cookie, made = pending.begin("/", 0.0)
+        assert pending.finish(cookie, made.state if state is None else state, late) is None
+    cookie, made = pending.begin("/", 0.0)
+    assert pending.finish("", made.state, 1.0) is None
+    assert made.verifier not in repr(made)
 
 
 def test_a_code_is_worth_nothing_without_the_way_there(
