@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Query
 from starlette.responses import PlainTextResponse, Response
@@ -11,16 +11,12 @@ from lepton_fed.explaining import Question
 from lepton_fed.portal.errors import NotThere
 from lepton_fed.portal.federation import audit_log, departments, graph, ledgers, pipeline, plans, policies, runs
 from lepton_fed.portal.web import federation_shapes as shapes
+from lepton_fed.portal.web.refusals import file_of
 from lepton_fed.portal.web.watching import LookingByCall
 
 router = APIRouter(prefix="/api/federation")
 
 Words = Annotated[str, Query(max_length=200)]
-
-
-def _as(media_type: str) -> dict[int | str, dict[str, Any]]:
-    """A file of that kind, where it is not refused."""
-    return {200: {"content": {media_type: {"schema": {}}}}}
 
 
 @router.get("")
@@ -105,19 +101,19 @@ def check_log(look: LookingByCall) -> shapes.VerdictGiven:
     return shapes.VerdictGiven.model_validate(audit_log.verdict(look.watched))
 
 
-@router.get("/audit/log", response_class=Response, responses=_as("application/jsonl"))
+@router.get("/audit/log", response_class=Response, responses=file_of("application/jsonl"))
 def export_log(look: LookingByCall) -> Response:
     """The log as JSON lines, for an auditor."""
     return PlainTextResponse(audit_log.export(look.watched), media_type="application/jsonl")
 
 
-@router.get("/audit/keys", response_class=Response, responses=_as("application/json"))
+@router.get("/audit/keys", response_class=Response, responses=file_of("application/json"))
 def export_keys(look: LookingByCall) -> Response:
     """The public keys that the log is checked by, as JSON."""
     return PlainTextResponse(audit_log.keys(look.watched), media_type="application/json")
 
 
-@router.get("/models/{model}/proof", response_class=Response, responses=_as("text/plain"))
+@router.get("/models/{model}/proof", response_class=Response, responses=file_of("text/plain"))
 def prove(look: LookingByCall, model: str) -> Response:
     """What made a model, by the SHA-256 of its file."""
     return PlainTextResponse(audit_log.proof(look.watched, model))

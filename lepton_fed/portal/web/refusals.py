@@ -47,3 +47,8 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
     status: {"model": Refusal, "description": when} for status, when in _WHEN.items()
 }
 """For `include_router(responses=...)`."""
+
+
+def file_of(media_type: str) -> dict[int | str, dict[str, Any]]:
+    """For a route with `response_class=Response` that answers with such a file, where it does not refuse."""
+    return {200: {"content": {media_type: {"schema": {}}}}}

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import Response
 
 from lepton_fed.portal.reward.yearly import contributions
+from lepton_fed.portal.web.refusals import file_of
 from lepton_fed.portal.web.visiting import Calling, ThePortal
 from lepton_fed.portal.web.yearly_pages import Asked, answered, quarters
 from lepton_fed.portal.wording import wording
@@ -15,7 +16,7 @@ from lepton_fed.portal.wording import wording
 router = APIRouter(prefix="/api/rewards")
 
 
-@router.get("/table", response_class=PlainTextResponse)
+@router.get("/table", response_class=Response, responses=file_of("text/csv"))
 def table(
     portal: ThePortal,
     person: Calling,
