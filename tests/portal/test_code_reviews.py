@@ -85,6 +85,14 @@ def test_names_are_there_only_where_the_importer_says_so(there: World) -> None:
     assert "@ZhangSan" in found
 
 
+def test_a_topic_names_nobody_in_a_title_or_a_tag(there: World) -> None:
+    comments = [{"path": "a.py", "author": "王芳芳", "topic": "王芳芳的单位建议", "comment": "王芳芳说要统一"}]
+    with there.acting("author") as acting:
+        (number,) = imported(acting, read(file(comments)), "研发部门", names=False, language="zh")
+        found = reading.opened(acting, number).revision
+    assert (found.title, found.tags) == ("评审经验：某人的单位建议", ("代码评审", "某人的单位建议"))
+
+
 def test_a_file_that_is_no_list_of_comments_makes_nothing(there: World) -> None:
     wrong: tuple[bytes, ...] = (
         b"",

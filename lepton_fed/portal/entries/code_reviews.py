@@ -91,7 +91,7 @@ def _content(key: tuple[str, str], found: Sequence[Review], t: Wording, hidden: 
     body = "\n\n".join([t("lesson.hint"), *said]) + "\n"
     if len(body) > LONGEST_BODY:
         raise Unacceptable("reviews_long", of=name, most=LONGEST_BODY)
-    tags = [t("lesson.tag"), *([name[:LONGEST_TAG]] if of == "topic" else [])]
+    tags = [t("lesson.tag"), *([_without(name, hidden, t)[:LONGEST_TAG]] if of == "topic" else [])]
     return Content.given(title=title[:LONGEST_TITLE], body=body, tags=tags)
 
 
