@@ -31,13 +31,17 @@ EVENTS = (
 
 
 class IdentityRow(Base):
-    """Somebody at an identity provider, who signs in as this person."""
+    """Somebody at an identity provider, who signs in as this person.
+
+    `by` linked it; NULL: the first sign-in made the account.
+    """
 
     __tablename__ = "portal_identity"
 
     issuer: Mapped[str] = mapped_column(Text, primary_key=True)
     subject: Mapped[str] = mapped_column(Text, primary_key=True)
     person: Mapped[int] = mapped_column(ForeignKey("portal_person.id", ondelete="CASCADE"), index=True)
+    by: Mapped[int | None] = mapped_column(ForeignKey("portal_person.id"))
     made: Mapped[datetime] = mapped_column(Utc)
 
 

@@ -18,13 +18,14 @@ from lepton_fed.portal.identity import connection, identities
 from lepton_fed.portal.identity.connection import ProviderConnection
 from lepton_fed.portal.identity.pending import SECONDS, Pending
 from lepton_fed.portal.identity.provider import FILE, NewAccounts, Provider, Roles, provider_of
-from lepton_fed.portal.people import accounts, tokens
+from lepton_fed.portal.people import account_log, accounts, administration, tokens
+from lepton_fed.portal.people.by_command import Wanted, by_command
 from lepton_fed.portal.web.identity_pages import ON_THE_WAY
 from lepton_fed.portal.web.visiting import COOKIE
 from tests.portal.browser import HERE, Browser, Unlimited
 from tests.portal.identity_provider import CLIENT, SECRET, Claims, served, unsigned, with_shared_secret
 from tests.portal.identity_provider import Provider as Honest
-from tests.portal.world import World
+from tests.portal.world import PASSWORD, World
 
 UNKNOWN = "nobody here has this identity"
 
@@ -310,6 +311,74 @@ def test_identities_are_linked_by_calls_as_well(there: World, known: ProviderCon
     assert call("admin", "GET").json() == ["s-1"]
     assert call("admin", "PUT", json={"subject": "s-1", "linked": False}).status_code == 204
     assert call("admin", "PUT", json={"subject": "s-1", "linked": False}).status_code == 404
+
+
+OWN = "a 密码 of their own"
+
+
+def test_an_identity_that_another_linked_ends_with_the_password_and_its_owner_sees_it(
+    there: World, known: ProviderConnection
+) -> None:
+    link(there, known)
+    author = Browser.before(there.portal, "zh").sign_in("author")
+    page = author.get("/account").text
+    assert "<code>s-1</code>" in page
+    assert "Root 于 2026-11-30 08:00 UTC 关联" in page
+    assert author.fill("/account/password", current=PASSWORD, chosen=OWN).status_code == 200
+    assert "<code>s-1</code>" not in author.get("/account").text
+    assert UNKNOWN in tried(there)[1].text
+    with there.portal.reading(there.person("admin")) as acting:
+        newest = account_log.events(acting)[:2]
+    assert [(one.kind, one.by, one.person, one.detail) for one in newest] == [
+        ("unlinked", "author", "author", "s-1"),
+        ("password", "author", "author", ""),
+    ]
+
+
+@pytest.mark.parametrize("way", ["administration", "command"])
+def test_a_password_that_is_reset_unlinks_as_well(there: World, known: ProviderConnection, way: str) -> None:
+    link(there, known)
+    if way == "administration":
+        administration.reset(there.portal, there.person("admin"), there.person("author").id, OWN)
+    else:
+        given = {"shown": "", "department": "研发部门", "role": None, "operator": None}
+        with there.portal.database.writing() as writing:
+            by_command(writing, Wanted(name="author", password="hashed", **given), there.clock.now)  # type: ignore[arg-type]
+    assert UNKNOWN in tried(there)[1].text
+
+
+def test_the_identity_of_a_first_sign_in_outlives_a_password(there: World, known: ProviderConnection) -> None:
+    permit(known, new_accounts=NewAccounts(department="研发部门"))
+    browser, _ = tried(there)
+    assert "linked by your first sign-in" in browser.get("/account").text
+    (new,) = [one for one in people(there) if one.name == "wang"]
+    administration.reset(there.portal, there.person("admin"), new.id, OWN)
+    permit(known, new_accounts=None)
+    assert tried(there)[1].status_code == 303
+
+
+def test_an_owner_unlinks_an_identity_of_theirs_and_nobody_elses(there: World, known: ProviderConnection) -> None:
+    link(there, known)
+    intruder, _ = tried(there)
+    author, reader = (Browser.before(there.portal).sign_in(name) for name in ("author", "reader"))
+    assert reader.fill("/account/identity", subject="s-1").status_code == 404
+    assert author.post("/account/identity", data={"subject": "s-1"}).status_code == 403, "no form of theirs"
+    assert author.fill("/account/identity", subject="s-1").status_code == 200
+    assert "<code>s-1</code>" not in author.get("/account").text, "still signed in"
+    assert intruder.get("/account", follow_redirects=False).headers["location"].startswith("/sign-in")
+    assert UNKNOWN in tried(there)[1].text
+
+
+def test_an_owner_sees_and_unlinks_by_calls_and_cannot_link(there: World, known: ProviderConnection) -> None:
+    link(there, known)
+    own = there.person("author").id
+    with there.portal.database.writing() as writing:
+        bearer = {"Authorization": f"Bearer {tokens.make(writing, own, 't', 9, there.clock.now)}"}
+    browser, path = Browser.before(there.portal), f"/api/people/{own}/identities"
+    assert browser.get(path, headers=bearer).json() == ["s-1"]
+    assert browser.put(path, headers=bearer, json={"subject": "s-2", "linked": True}).status_code == 403
+    assert browser.put(path, headers=bearer, json={"subject": "s-1", "linked": False}).status_code == 204
+    assert UNKNOWN in tried(there)[1].text
 
 
 def test_without_a_provider_there_is_no_such_page(there: World, browser: Browser) -> None:

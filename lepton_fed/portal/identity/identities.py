@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import cast
 
-from sqlalchemy import Connection, Table, delete, select
+from sqlalchemy import Connection, delete, select
 
 from lepton_fed.portal.acting import Acting
 from lepton_fed.portal.errors import Conflict, NotThere, Unacceptable
@@ -19,14 +19,22 @@ from lepton_fed.portal.identity.connection import Claims
 from lepton_fed.portal.identity.provider import Provider, Roles
 from lepton_fed.portal.once import added_once
 from lepton_fed.portal.people import account_log, accounts, administration, sessions
+from lepton_fed.portal.people.accounts import IDENTITY, PERSON
 from lepton_fed.portal.people.person import Person, said_name, sign_in_name
 from lepton_fed.portal.portal import Portal
-from lepton_fed.storage.portal_account_tables import IdentityRow
 from lepton_fed.storage.portal_tables import ROLES
 
-IDENTITY = cast(Table, IdentityRow.__table__)
 LONGEST = 255
 """Characters of a subject, as OpenID Connect has it."""
+
+
+@dataclass(frozen=True)
+class Linked:
+    """An identity that signs in as somebody. `by`: who linked it, as shown; "" where the first sign-in did."""
+
+    subject: str
+    by: str
+    made: datetime
 
 
 def sign_in(portal: Portal, provider: Provider, claims: Claims, *, address: str, agent: str) -> str:
@@ -52,15 +60,18 @@ def person_of(connection: Connection, claims: Claims) -> Person | None:
     return None if number is None else accounts.person(connection, number)
 
 
-def of(connection: Connection, person: int, issuer: str) -> Sequence[str]:
-    """The subjects by which somebody signs in."""
-    where = (IDENTITY.c.person == person, IDENTITY.c.issuer == issuer)
-    return connection.execute(select(IDENTITY.c.subject).where(*where).order_by(IDENTITY.c.made)).scalars().all()
+def of(connection: Connection, person: int, issuer: str) -> Sequence[Linked]:
+    """Those by which somebody signs in."""
+    wanted = select(IDENTITY.c.subject, IDENTITY.c.made, PERSON.c.shown).outerjoin(PERSON, PERSON.c.id == IDENTITY.c.by)
+    found = connection.execute(
+        wanted.where(IDENTITY.c.person == person, IDENTITY.c.issuer == issuer).order_by(IDENTITY.c.made)
+    )
+    return [Linked(subject, by or "", made) for subject, made, by in found]
 
 
-def shown(acting: Acting, number: int, issuer: str) -> Sequence[str]:
-    """The same, for whoever answers for the person."""
-    administration.require_answers_for(acting.person, accounts.person(acting.connection, number))
+def shown(acting: Acting, number: int, issuer: str) -> Sequence[Linked]:
+    """The same, for the person and whoever answers for them."""
+    _require_own_or_answers_for(acting, number)
     return of(acting.connection, number, issuer)
 
 
@@ -83,8 +94,8 @@ def link(acting: Acting, number: int, issuer: str, subject: str) -> None:
 
 
 def unlink(acting: Acting, number: int, issuer: str, subject: str) -> None:
-    """Let an identity sign in no longer, and end what was signed in; NotThere."""
-    administration.require_answers_for(acting.person, accounts.person(acting.connection, number))
+    """Let an identity sign in no longer, and end what was signed in; for its owner as well. NotThere."""
+    _require_own_or_answers_for(acting, number)
     where = (IDENTITY.c.issuer == issuer, IDENTITY.c.subject == subject, IDENTITY.c.person == number)
     if acting.connection.execute(delete(IDENTITY).where(*where)).rowcount != 1:
         raise NotThere
@@ -92,8 +103,13 @@ def unlink(acting: Acting, number: int, issuer: str, subject: str) -> None:
     account_log.note(acting.connection, acting.now, "unlinked", by=acting.person.id, person=number, detail=subject)
 
 
+def _require_own_or_answers_for(acting: Acting, number: int) -> None:
+    if number != acting.person.id:
+        administration.require_answers_for(acting.person, accounts.person(acting.connection, number))
+
+
 def _link(connection: Connection, person: int, issuer: str, subject: str, now: datetime, *, by: int | None) -> None:
-    values: dict[str, object] = {"issuer": issuer, "subject": subject, "person": person, "made": now}
+    values: dict[str, object] = {"issuer": issuer, "subject": subject, "person": person, "by": by, "made": now}
     if not added_once(connection, IDENTITY, values):
         raise Conflict("identity_taken")
     account_log.note(connection, now, "linked", by=by, person=person, detail=subject)

@@ -54,6 +54,15 @@ def note(
     connection.execute(insert(EVENT).values(values))
 
 
+def note_password(
+    connection: Connection, now: datetime, *, by: int | None, person: int, unlinked: Sequence[str], department: str = ""
+) -> None:
+    """Write down a new password, and which identities it unlinked."""
+    note(connection, now, "password", by=by, person=person, department=department)
+    for subject in unlinked:
+        note(connection, now, "unlinked", by=by, person=person, department=department, detail=subject)
+
+
 def events(acting: Acting, before: int | None = None) -> Sequence[Event]:
     """The newest so many that the person may see, or those before one; Forbidden for whoever administers nothing."""
     mine = acting.person.where_at_least("administrator")

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, RowMapping, Table, delete, insert, select, up
 from lepton_fed.portal.errors import Conflict, Forbidden, NotThere, Unacceptable
 from lepton_fed.portal.once import added_once
 from lepton_fed.portal.people.person import Person, said_name, sign_in_name
+from lepton_fed.storage.portal_account_tables import IdentityRow
 from lepton_fed.storage.portal_tables import ROLES, DepartmentRow, MembershipRow, PersonRow, SessionRow, TokenRow
 
 DEPARTMENT = cast(Table, DepartmentRow.__table__)
@@ -18,6 +19,7 @@ PERSON = cast(Table, PersonRow.__table__)
 MEMBERSHIP = cast(Table, MembershipRow.__table__)
 SESSION = cast(Table, SessionRow.__table__)
 TOKEN = cast(Table, TokenRow.__table__)
+IDENTITY = cast(Table, IdentityRow.__table__)
 
 
 def departments(connection: Connection) -> list[str]:
@@ -82,17 +84,27 @@ def set_role(connection: Connection, of: int, department: str, role: str | None)
         connection.execute(insert(MEMBERSHIP).values(person=of, department=department, role=role))
 
 
-def set_password(connection: Connection, of: int, hashed: str, *, instead_of: str | None = None) -> None:
-    """A new password ends what was signed in or made with the old one.
+def set_password(connection: Connection, of: int, hashed: str, *, instead_of: str | None = None) -> list[str]:
+    """A new password ends what was signed in or made with the old one, and identities that somebody linked.
 
-    `instead_of`: what was kept of the old one where its owner brought it; Unacceptable if it is another one meanwhile.
+    Returns the subjects of these: whoever linked one may be whom it names. `instead_of`: what was kept of the old
+    password where its owner brought it; Unacceptable if it is another one meanwhile.
     """
     where = [PERSON.c.id == of, *([] if instead_of is None else [PERSON.c.password == instead_of])]
     done = connection.execute(update(PERSON).where(*where).values(password=hashed, failures=0, locked=None))
     if done.rowcount != 1:
         raise Unacceptable("current_password")
-    connection.execute(delete(SESSION).where(SESSION.c.person == of))
-    connection.execute(delete(TOKEN).where(TOKEN.c.person == of))
+    end_all(connection, of)
+    linked = (IDENTITY.c.person == of, IDENTITY.c.by.is_not(None))
+    subjects = list(connection.execute(select(IDENTITY.c.subject).where(*linked).order_by(IDENTITY.c.made)).scalars())
+    connection.execute(delete(IDENTITY).where(*linked))
+    return subjects
+
+
+def end_all(connection: Connection, of: int) -> None:
+    """End all of somebody's sessions and tokens."""
+    for table in (SESSION, TOKEN):
+        connection.execute(delete(table).where(table.c.person == of))
 
 
 def kept_password(connection: Connection, of: int) -> str | None:
@@ -104,8 +116,7 @@ def set_active(connection: Connection, of: int, active: bool) -> None:
     """Close or open an account; closing ends all of its sessions and tokens."""
     connection.execute(update(PERSON).where(PERSON.c.id == of).values(active=active))
     if not active:
-        for table in (SESSION, TOKEN):
-            connection.execute(delete(table).where(table.c.person == of))
+        end_all(connection, of)
 
 
 def set_operator(connection: Connection, of: int, operator: bool) -> None:

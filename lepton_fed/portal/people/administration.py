@@ -74,8 +74,8 @@ def reset(portal: Portal, actor: Person, number: int, password: str) -> None:
     require_answers_for(actor, other)
     hashed = portal.passwords.hashed(password, other.name)
     with portal.database.writing() as connection:
-        accounts.set_password(connection, number, hashed)
-        account_log.note(connection, portal.clock(), "password", by=actor.id, person=number)
+        gone = accounts.set_password(connection, number, hashed)
+        account_log.note_password(connection, portal.clock(), by=actor.id, person=number, unlinked=gone)
 
 
 def administered(acting: Acting) -> list[Person]:

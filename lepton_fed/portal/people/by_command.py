@@ -43,8 +43,8 @@ def by_command(connection: Connection, wanted: Wanted, now: datetime) -> tuple[s
         accounts.set_operator(connection, found.id, wanted.operator)
         note("operator" if wanted.operator else "no_operator")
     if wanted.password and not new:
-        accounts.set_password(connection, found.id, wanted.password)
-        note("password")
+        gone = accounts.set_password(connection, found.id, wanted.password)
+        account_log.note_password(connection, now, by=None, person=found.id, department=where, unlinked=gone)
     return accounts.person(connection, found.id).roles.get(where), where
 
 

@@ -1,4 +1,4 @@
-"""A person's own account: password, sessions, tokens."""
+"""A person's own account: password, sessions, tokens, identities."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from lepton_fed.portal.people import account_log, accounts, sessions, tokens
 from lepton_fed.portal.people.sessions import Visit
 from lepton_fed.portal.people.signing_in import guess_of
 from lepton_fed.portal.portal import Portal
+from lepton_fed.portal.web.identity_pages import shown_on_account
 from lepton_fed.portal.web.page import page, said, to
 from lepton_fed.portal.web.visiting import COOKIE, Changing, TheLimits, ThePortal, Visiting, agent_of, place_of
 
@@ -43,8 +44,8 @@ def password(
             raise Unacceptable("current_password")
         hashed = portal.passwords.hashed(chosen, person.name)
         with portal.database.writing() as connection:
-            accounts.set_password(connection, person.id, hashed, instead_of=kept)
-            account_log.note(connection, now, "password", by=person.id, person=person.id)
+            gone = accounts.set_password(connection, person.id, hashed, instead_of=kept)
+            account_log.note_password(connection, now, by=person.id, person=person.id, unlinked=gone)
             secret = sessions.begin(connection, person.id, now, address=place_of(request), agent=agent_of(request))
     except PortalError as error:
         return _shown(request, portal, visit, problem=error)
@@ -100,6 +101,7 @@ def _shown(
         200 if problem is None else problem.status,
         sessions=open_,
         tokens=made,
+        identities=shown_on_account(request, portal, visit.person),
         token=token,
         problem="" if problem is None else problem.said(said(request).language),
     )

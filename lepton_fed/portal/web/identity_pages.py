@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Form, Query, Request, Response
@@ -13,6 +14,8 @@ from lepton_fed.portal.errors import NotThere, PortalError, Unacceptable
 from lepton_fed.portal.identity import identities
 from lepton_fed.portal.identity.connection import Away, NotBelieved, ProviderConnection
 from lepton_fed.portal.identity.pending import SECONDS, Pending
+from lepton_fed.portal.people import sessions
+from lepton_fed.portal.people.person import Person
 from lepton_fed.portal.portal import Portal
 from lepton_fed.portal.web.page import own_path, page, said, to
 from lepton_fed.portal.web.visiting import (
@@ -127,16 +130,35 @@ def link(
     return to("/people")
 
 
+@router.post("/account/identity")
+def unlink_own(
+    request: Request,
+    portal: ThePortal,
+    visit: Changing,
+    provider: TheProvider,
+    subject: Annotated[str, Form()] = "",
+) -> Response:
+    """An identity signs in as me no longer. Every other session and every token ends, as with a new password."""
+    own = visit.person.id
+    with portal.writing(visit.person) as acting:
+        identities.unlink(acting, own, provider.provider.issuer, subject)
+        place, agent = place_of(request), agent_of(request)
+        secret = sessions.begin(acting.connection, own, acting.now, address=place, agent=agent)
+    answer = to("/account")
+    answer.set_cookie(COOKIE, secret, secure=True, httponly=True, samesite="lax", path="/")
+    return answer
+
+
 @calls.get("")
 def read_identities(portal: ThePortal, person: Calling, provider: TheProvider, number: int) -> list[str]:
-    """The subjects by which somebody whom the caller administers signs in."""
+    """The subjects by which the caller, or somebody whom the caller administers, signs in."""
     with portal.reading(person) as acting:
-        return list(identities.shown(acting, number, provider.provider.issuer))
+        return [one.subject for one in identities.shown(acting, number, provider.provider.issuer)]
 
 
 @calls.put("", status_code=204)
 def set_identity(portal: ThePortal, person: Calling, provider: TheProvider, number: int, taken: IdentityTaken) -> None:
-    """Let an identity sign in as somebody, or no longer."""
+    """Let an identity sign in as somebody, or no longer; the caller's own can be unlinked only."""
     with portal.writing(person) as acting:
         change = identities.link if taken.linked else identities.unlink
         change(acting, number, provider.provider.issuer, taken.subject)
@@ -149,6 +171,15 @@ def shown_on_people(request: Request, portal: Portal) -> dict[int, list[str]] | 
         return None
     with portal.database.reading() as connection:
         return identities.of_all(connection, found.provider.issuer)
+
+
+def shown_on_account(request: Request, portal: Portal, person: Person) -> Sequence[identities.Linked] | None:
+    """A person's own; None where the portal has no provider."""
+    found: ProviderConnection | None = request.app.state.identity
+    if found is None:
+        return None
+    with portal.database.reading() as connection:
+        return identities.of(connection, person.id, found.provider.issuer)
 
 
 def _failed(request: Request, error: Away | NotBelieved) -> Response:

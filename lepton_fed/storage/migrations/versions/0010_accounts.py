@@ -27,10 +27,12 @@ def upgrade() -> None:
         sa.Column("issuer", sa.Text, nullable=False),
         sa.Column("subject", sa.Text, nullable=False),
         sa.Column("person", _NUMBER, nullable=False),
+        sa.Column("by", _NUMBER),
         sa.Column("made", _MOMENT, nullable=False),
         sa.ForeignKeyConstraint(
             ["person"], ["portal_person.id"], name=op.f("fk_portal_identity_person_portal_person"), ondelete="CASCADE"
         ),
+        sa.ForeignKeyConstraint(["by"], ["portal_person.id"], name=op.f("fk_portal_identity_by_portal_person")),
         sa.PrimaryKeyConstraint("issuer", "subject", name=op.f("pk_portal_identity")),
     )
     op.create_index(op.f("ix_portal_identity_person"), "portal_identity", ["person"])
