@@ -369,6 +369,17 @@ def test_an_owner_unlinks_an_identity_of_theirs_and_nobody_elses(there: World, k
     assert UNKNOWN in tried(there)[1].text
 
 
+def test_unlinking_ends_the_tokens_that_were_made_meanwhile(there: World, known: ProviderConnection) -> None:
+    link(there, known)
+    author = there.person("author").id
+    with there.portal.database.writing() as writing:
+        secret = tokens.make(writing, author, "t", 9, there.clock.now)
+    with there.acting("admin") as acting:
+        identities.unlink(acting, author, known.provider.issuer, "s-1")
+    with there.portal.database.reading() as reading:
+        assert tokens.bearer(reading, secret, there.clock.now) is None
+
+
 def test_an_owner_sees_and_unlinks_by_calls_and_cannot_link(there: World, known: ProviderConnection) -> None:
     link(there, known)
     own = there.person("author").id

@@ -94,12 +94,12 @@ def link(acting: Acting, number: int, issuer: str, subject: str) -> None:
 
 
 def unlink(acting: Acting, number: int, issuer: str, subject: str) -> None:
-    """Let an identity sign in no longer, and end what was signed in; for its owner as well. NotThere."""
+    """Let an identity sign in no longer, and end what was signed in or made by it; for its owner as well. NotThere."""
     _require_own_or_answers_for(acting, number)
     where = (IDENTITY.c.issuer == issuer, IDENTITY.c.subject == subject, IDENTITY.c.person == number)
     if acting.connection.execute(delete(IDENTITY).where(*where)).rowcount != 1:
         raise NotThere
-    acting.connection.execute(delete(accounts.SESSION).where(accounts.SESSION.c.person == number))
+    accounts.end_all(acting.connection, number)
     account_log.note(acting.connection, acting.now, "unlinked", by=acting.person.id, person=number, detail=subject)
 
 
