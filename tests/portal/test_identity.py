@@ -21,7 +21,7 @@ from lepton_fed.portal.identity.provider import FILE, NewAccounts, Provider, Rol
 from lepton_fed.portal.people import account_log, accounts, administration, tokens
 from lepton_fed.portal.people.by_command import Wanted, by_command
 from lepton_fed.portal.web.identity_pages import ON_THE_WAY
-from lepton_fed.portal.web.visiting import COOKIE
+from lepton_fed.portal.web.visiting import COOKIE, Limits
 from tests.portal.browser import HERE, Browser, Unlimited
 from tests.portal.identity_provider import CLIENT, SECRET, Claims, served, unsigned, with_shared_secret
 from tests.portal.identity_provider import Provider as Honest
@@ -44,6 +44,7 @@ def known(there: World, provider: Honest) -> ProviderConnection:
     app.state.identity = found = ProviderConnection(made)  # type: ignore[attr-defined]
     app.state.limits = Unlimited()  # type: ignore[attr-defined]
     app.state.limits.signing_in = app.state.limits.asking  # type: ignore[attr-defined]
+    app.state.limits.at_provider = app.state.limits.asking  # type: ignore[attr-defined]
     return found
 
 
@@ -252,6 +253,21 @@ def test_a_key_that_the_provider_changes_is_asked_for_again_but_not_all_the_time
     monkeypatch.setattr(connection, "AGAIN", 0.0)
     assert tried(there)[1].status_code == 303
     assert provider.asked.count("/keys") == 2
+
+
+def test_no_other_site_uses_up_the_tries_of_an_address(there: World, known: ProviderConnection) -> None:
+    link(there, known)
+    browser = Browser.before(there.portal)
+    browser.app.state.limits = Limits()  # type: ignore[attr-defined]
+    picture = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Dest": "image"}
+    for path in ("/sign-in/provider", "/sign-in/provider/back"):
+        for _ in range(50):
+            assert browser.get(path, headers=picture).status_code == 403
+    assert tried(there)[1].status_code == 303, "not counted"
+    for _ in range(50):
+        browser.get("/sign-in/provider", headers={"Sec-Fetch-Dest": "document"}, follow_redirects=False)
+    assert browser.get("/sign-in/provider").status_code == 429
+    assert browser.sign_in("author").form, "passwords have a limit of their own"
 
 
 def test_a_provider_that_is_away_is_a_sentence(there: World, known: ProviderConnection) -> None:

@@ -10,7 +10,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Form, Query, Request, Response
 from pydantic import BaseModel, ConfigDict
 
-from lepton_fed.portal.errors import NotThere, PortalError, Unacceptable
+from lepton_fed.portal.errors import Forbidden, NotThere, PortalError, Unacceptable
 from lepton_fed.portal.identity import identities
 from lepton_fed.portal.identity.connection import Away, NotBelieved, ProviderConnection
 from lepton_fed.portal.identity.pending import SECONDS, Pending
@@ -69,7 +69,8 @@ def begin(request: Request, provider: TheProvider, limits: TheLimits, back: str 
         return to("/")
     pending: Pending = request.app.state.pending
     try:
-        limits.signing_in.count(place_of(request), time.monotonic())
+        _require_page(request)
+        limits.at_provider.count(place_of(request), time.monotonic())
         cookie, attempt = pending.begin(own_path(back), time.monotonic())
         address = provider.address(state=attempt.state, nonce=attempt.nonce, verifier=attempt.verifier)
     except (Away, NotBelieved) as error:
@@ -95,7 +96,8 @@ def finish(
     pending: Pending = request.app.state.pending
     attempt = pending.finish(request.cookies.get(ON_THE_WAY, ""), state, time.monotonic())
     try:
-        limits.signing_in.count(place_of(request), time.monotonic())
+        _require_page(request)
+        limits.at_provider.count(place_of(request), time.monotonic())
         if attempt is None:
             raise Unacceptable("identity_expired")
         if not code or iss not in ("", provider.provider.issuer):
@@ -180,6 +182,12 @@ def shown_on_account(request: Request, portal: Portal, person: Person) -> Sequen
         return None
     with portal.database.reading() as connection:
         return identities.of(connection, person.id, found.provider.issuer)
+
+
+def _require_page(request: Request) -> None:
+    """Forbidden for what a browser fetches as a part of a page, such as another site's pictures."""
+    if request.headers.get("sec-fetch-dest", "document") != "document":
+        raise Forbidden("sign_in_page")
 
 
 def _failed(request: Request, error: Away | NotBelieved) -> Response:

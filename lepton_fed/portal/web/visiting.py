@@ -37,6 +37,8 @@ class Limits:
 
     def __init__(self) -> None:
         self.signing_in = Limit(20, 60.0)
+        # Of its own: other sites can send a browser on that way, which must not use up what passwords have.
+        self.at_provider = Limit(40, 60.0)
         self.guessing = guesses()
         self.asking = Limit(1200, 60.0)
         self.changing = Limit(120, 60.0)
