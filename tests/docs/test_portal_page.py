@@ -79,7 +79,7 @@ def test_the_portal_is_served_and_the_program_finds_what_was_published(
     workplace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     secret = published(workplace / "portal")
-    (command,) = (line for block in of("sh") for line in block.splitlines() if line.startswith("lepton-fed"))
+    command = next(line for block in of("sh") for line in block.splitlines() if line.startswith("lepton-fed"))
     arguments = shlex.split(command.replace("8443", "0"))[1:]
     running = subprocess.Popen([sys.executable, "-m", "lepton_fed", *arguments], stderr=subprocess.PIPE, text=True)
     try:
