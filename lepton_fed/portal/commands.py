@@ -286,8 +286,8 @@ def import_reviews(
         raise ConfigError(f"{reviews_file} cannot be read: {error.strerror}") from None
     found = code_reviews.read(content)
     with closing(_opened(portal_folder, database, new=False)) as portal:
-        with portal.writing(_person(portal, as_)) as acting:
-            made = code_reviews.imported(acting, found, department, names=names, language=language.value)
+        person = _person(portal, as_)
+        made = code_reviews.imported(portal, person, found, department, names=names, language=language.value)
         typer.echo(f"{len(made):,} drafts made of {len(found):,} comments")
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
 from lepton_fed.cli import main
 from lepton_fed.portal.entries import code_reviews, reading
-from lepton_fed.portal.entries.code_reviews import LARGEST, MOST_DRAFTS, imported, read
+from lepton_fed.portal.entries.code_reviews import LARGEST, MOST_DRAFTS, Review, imported, read
 from lepton_fed.portal.entries.markdown import rendered
 from lepton_fed.portal.errors import Forbidden, Unacceptable
 from tests.portal.browser import Browser
@@ -49,8 +51,7 @@ def file(comments: object = None, **more: object) -> bytes:
 
 def drafts(there: World, content: bytes, *, names: bool = False, language: str = "zh") -> dict[str, str]:
     """The drafts' texts by their titles."""
-    with there.acting("author") as acting:
-        made = imported(acting, read(content), "研发部门", names=names, language=language)
+    made = imported(there.portal, there.person("author"), read(content), "研发部门", names=names, language=language)
     with there.acting("author") as acting:
         opened = [reading.opened(acting, number) for number in made]
     assert {one.entry.state for one in opened} == {"draft"}
@@ -87,8 +88,9 @@ def test_names_are_there_only_where_the_importer_says_so(there: World) -> None:
 
 def test_a_topic_names_nobody_in_a_title_or_a_tag(there: World) -> None:
     comments = [{"path": "a.py", "author": "王芳芳", "topic": "王芳芳的单位建议", "comment": "王芳芳说要统一"}]
+    author = there.person("author")
+    (number,) = imported(there.portal, author, read(file(comments)), "研发部门", names=False, language="zh")
     with there.acting("author") as acting:
-        (number,) = imported(acting, read(file(comments)), "研发部门", names=False, language="zh")
         found = reading.opened(acting, number).revision
     assert (found.title, found.tags) == ("评审经验：某人的单位建议", ("代码评审", "某人的单位建议"))
 
@@ -119,12 +121,60 @@ def test_all_are_made_or_none(there: World) -> None:
     long = [{"path": "a.py", "comment": "x" * 20_000}] * 11
     last_is_empty = [{"path": "a.py", "comment": "好"}, {"path": "b.py", "comment": "x", "topic": "\u0301" * 40}]
     for comments in (many, long, last_is_empty):
-        with pytest.raises(Unacceptable), there.acting("author") as acting:
-            imported(acting, read(file(comments)), "研发部门", names=False, language="en")
-    with pytest.raises(Forbidden), there.acting("reader") as acting:
-        imported(acting, read(file()), "研发部门", names=False, language="en")
+        with pytest.raises(Unacceptable):
+            imported(there.portal, there.person("author"), read(file(comments)), "研发部门", names=False, language="en")
     with there.acting("author") as acting:
         assert reading.to_do(acting).drafts == []
+
+
+def test_nothing_is_made_of_what_somebody_sends_who_may_not_write_there(
+    there: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(found: object) -> NoReturn:
+        raise AssertionError("it was looked at")
+
+    monkeypatch.setattr(code_reviews, "_grouped", never)
+    for name, department, refusal in (
+        ("reader", "研发部门", Forbidden),
+        ("author", "生产车间", Forbidden),
+        ("author", "无", Unacceptable),
+    ):
+        with pytest.raises(refusal):
+            imported(there.portal, there.person(name), read(file()), department, names=False, language="en")
+
+
+def test_others_write_while_drafts_are_made(there: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    grouped, others = code_reviews._grouped, []
+
+    def meanwhile(found: Iterable[Review]) -> object:
+        others.append(there.write("题"))
+        return grouped(found)
+
+    monkeypatch.setattr(code_reviews, "_grouped", meanwhile)
+    assert len(drafts(there, file())) == 2
+    assert len(others) == 1
+
+
+def test_of_two_names_that_begin_alike_the_longer_one_is_left_out_whole(there: World) -> None:
+    comments = [
+        {"path": "a.py", "author": name, "comment": "王芳芳、王芳、@li-na、lina。"} for name in ("王芳", "王芳芳")
+    ]
+    comments += [{"path": "a.py", "author": name, "comment": "好"} for name in ("li", "li-na")]
+    assert "> 某人、某人、某人、lina。" in "".join(drafts(there, file(comments)).values())
+
+
+def test_each_letter_is_looked_at_once_however_many_commented(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks, end = 0, code_reviews._end
+
+    def counting(text: str, start: int, names: code_reviews.Names) -> int:
+        nonlocal looks
+        looks += 1
+        return end(text, start, names)
+
+    monkeypatch.setattr(code_reviews, "_end", counting)
+    found = [Review(path="p", author=f"somebody{k}", comment="x" * 80) for k in range(1000)]
+    code_reviews._contents(found, names=False, language="en")
+    assert looks <= sum(len(one.comment) + len("p") for one in found) + len("Lessons from reviews: p")
 
 
 def test_a_file_is_taken_on_the_page(there: World) -> None:

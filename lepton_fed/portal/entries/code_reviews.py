@@ -12,21 +12,26 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Annotated, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from lepton_fed.portal.acting import Acting
 from lepton_fed.portal.entries.content import LONGEST_BODY, LONGEST_TAG, LONGEST_TITLE, Content
-from lepton_fed.portal.entries.writing import begin
+from lepton_fed.portal.entries.writing import begin, require_may_write
 from lepton_fed.portal.errors import Unacceptable
+from lepton_fed.portal.people.person import Person
+from lepton_fed.portal.people.rights import Shelf
 from lepton_fed.portal.wording import Wording, wording
+
+if TYPE_CHECKING:
+    from lepton_fed.portal.portal import Portal
 
 LARGEST = 1_000_000
 """Bytes of a file; a form's is in a request of 1 MiB."""
 
 MOST, MOST_DRAFTS = 2_000, 100
-Names: TypeAlias = tuple[str, ...]
+Names: TypeAlias = dict[str, "Names"]
+"""Letter after letter: `{"王": {"芳": {"": {}}}}`, with "" where a name ends."""
 
 SHORT = 4
 """A Latin name of fewer letters may be a word, and is taken for a name only after an @."""
@@ -65,14 +70,24 @@ def read(content: bytes) -> tuple[Review, ...]:
         raise Unacceptable("reviews", places=", ".join(sorted(places)[:5])) from None
 
 
-def imported(acting: Acting, found: Sequence[Review], department: str, *, names: bool, language: str) -> list[int]:
+def imported(
+    portal: Portal, person: Person, found: Sequence[Review], department: str, *, names: bool, language: str
+) -> list[int]:
     """Make the drafts, all or none; returns their numbers. `names`: with the names of those who commented."""
+    with portal.reading(person) as acting:
+        require_may_write(acting, Shelf(department, "department"))
+    # Everybody else's changes wait for the turn to write: what takes long is done before it.
+    contents = _contents(found, names=names, language=language)
+    with portal.writing(person) as acting:
+        return [begin(acting, department, "note", content, sensitive="mask") for content in contents]
+
+
+def _contents(found: Sequence[Review], *, names: bool, language: str) -> list[Content]:
     groups = _grouped(found)
     if len(groups) > MOST_DRAFTS:
         raise Unacceptable("reviews_many", count=len(groups), most=MOST_DRAFTS)
-    t, hidden = wording(language), () if names else _names(found)
-    contents = [_content(key, some, t, hidden, names=names) for key, some in groups.items()]
-    return [begin(acting, department, "note", content, sensitive="mask") for content in contents]
+    t, hidden = wording(language), {} if names else _names(found)
+    return [_content(key, some, t, hidden, names=names) for key, some in groups.items()]
 
 
 def _grouped(found: Iterable[Review]) -> Mapping[tuple[str, str], list[Review]]:
@@ -112,30 +127,52 @@ def _quiet(name: str) -> str:
 
 
 def _names(found: Iterable[Review]) -> Names:
-    """Those of everybody who commented, the longest first."""
-    known = {one.author.strip().lower() for one in found} - {""}
-    return tuple(sorted(known, key=lambda name: (-len(name), name)))
+    """Those of everybody who commented."""
+    known: Names = {}
+    for one in found:
+        node = known
+        for letter in one.author.strip().lower():
+            node = node.setdefault(letter, {})
+        if node is not known:
+            node[""] = {}
+    return known
 
 
 def _without(text: str, hidden: Names, t: Wording) -> str:
-    """The text without these names. Looked for one after another: a pattern of a thousand tries each at each letter."""
+    """The text without these names."""
     plain = text.lower() if len(text.lower()) == len(text) else text
     parts, last = [], 0
-    for start, end in sorted(place for name in hidden for place in _places(plain, name)):
-        if start >= last:
-            parts += [text[last:start], t("lesson.somebody")]
-            last = end
+    for start, end in _places(plain, hidden) if hidden else ():
+        parts += [text[last:start], t("lesson.somebody")]
+        last = end
     return "".join([*parts, text[last:]])
 
 
-def _places(text: str, name: str) -> Iterator[tuple[int, int]]:
-    """Where the name stands, with an @ before it; a short one only with that, a Latin one only as a whole word."""
-    start = text.find(name)
-    while start >= 0:
-        end = start + len(name)
-        called = text[start - 1 : start] == "@"
-        around = text[start - 1 : start] + text[end : end + 1]
-        whole = not name.isascii() or not any(c.isascii() and (c.isalnum() or c == "_") for c in around)
-        if whole and (called or len(name) >= (SHORT if name.isascii() else 2)):
-            yield start - called, end
-        start = text.find(name, end)
+def _places(text: str, names: Names) -> Iterator[tuple[int, int]]:
+    """Where names stand, with an @ before them: one look at each letter, however many names there are."""
+    start = 0
+    while start < len(text):
+        end = _end(text, start, names)
+        if end > start:
+            yield start - (text[start - 1 : start] == "@"), end
+        start = max(end, start + 1)
+
+
+def _end(text: str, start: int, names: Names) -> int:
+    """Where the longest name that begins there ends; `start` where none does."""
+    found, at, node = start, start, names.get(text[start])
+    while node is not None:
+        at += 1
+        if "" in node and _stands(text, start, at):
+            found = at
+        node = node.get(text[at]) if at < len(text) else None
+    return found
+
+
+def _stands(text: str, start: int, end: int) -> bool:
+    """Whether a name is meant there: a short one only after an @, a Latin one only as a whole word."""
+    latin = text[start:end].isascii()
+    called = text[start - 1 : start] == "@"
+    around = text[start - 1 : start] + text[end : end + 1]
+    whole = not latin or not any(c.isascii() and (c.isalnum() or c == "_") for c in around)
+    return whole and (called or end - start >= (SHORT if latin else 2))

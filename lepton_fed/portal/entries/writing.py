@@ -24,7 +24,7 @@ from lepton_fed.portal.errors import Conflict, Forbidden, NotThere, Sensitive, U
 from lepton_fed.portal.finding import keywords, sketch
 from lepton_fed.portal.people import accounts
 from lepton_fed.portal.people.accounts import departments
-from lepton_fed.portal.people.rights import shelf_number, shelf_of
+from lepton_fed.portal.people.rights import Shelf, shelf_number, shelf_of
 from lepton_fed.storage.portal_tables import KINDS
 
 HOLDS = timedelta(days=180)
@@ -183,14 +183,19 @@ def _chosen(content: Content, sensitive: Choice) -> tuple[Content, int, int]:
 
 def shelf_to_write(acting: Acting, department: str, content: Content) -> int:
     """The number of the shelf that the content stands on; Unacceptable, or Forbidden for who may not write there."""
+    shelf = content.shelf(department)
+    require_may_write(acting, shelf)
+    return shelf_number(acting.connection, shelf)
+
+
+def require_may_write(acting: Acting, shelf: Shelf) -> None:
+    """Unacceptable or Forbidden, before anything is made for that shelf."""
     known = departments(acting.connection)
-    for name in (department, *content.named):
+    for name in (shelf.department, *shelf.named):
         if name not in known:
             raise Unacceptable("department", name=name)
-    shelf = content.shelf(department)
     if not acting.rights.may(acting.person, "write", shelf):
-        raise Forbidden("write", department=department)
-    return shelf_number(acting.connection, shelf)
+        raise Forbidden("write", department=shelf.department)
 
 
 def _add_revision(

@@ -34,8 +34,7 @@ def make(
     content = file.file.read(code_reviews.LARGEST + 1) if file is not None else b""
     try:
         found = code_reviews.read(content)
-        with portal.writing(visit.person) as acting:
-            code_reviews.imported(acting, found, department, names=names, language=said(request).language)
+        code_reviews.imported(portal, visit.person, found, department, names=names, language=said(request).language)
     except PortalError as error:
         return _form(request, visit, error)
     return to("/work")
