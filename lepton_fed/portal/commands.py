@@ -258,12 +258,11 @@ def draft(
         person, watched = _person(portal, as_), Watched(watch, runs=runs, database=runs_database)
         if not Onlooker(person, portal.rights).may_watch(watched.members):
             raise NotThere
-        with portal.writing(person) as acting:
-            if data_of:
-                number = drafts.draft_of_data(acting, watched, data_of, department, language.value)
-            else:
-                one = run or drafts.newest_finished(watched)
-                number = drafts.draft_of_run(acting, watched, one, department, language.value)
+        if data_of:
+            number = drafts.draft_of_data(portal, person, watched, data_of, department, language.value)
+        else:
+            one = run or drafts.newest_finished(watched)
+            number = drafts.draft_of_run(portal, person, watched, one, department, language.value)
         typer.echo(f"draft {number} made in {department}")
 
 

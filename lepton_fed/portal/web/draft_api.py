@@ -24,12 +24,10 @@ class DraftTaken(Taken):
 @router.post("/runs/{run}/draft", status_code=201)
 def of_run(portal: ThePortal, person: Calling, look: LookingByCall, run: str, taken: DraftTaken) -> Made:
     """A model card of a finished run; the answer is the entry's number."""
-    with portal.writing(person) as acting:
-        return Made(id=drafts.draft_of_run(acting, look.watched, run, taken.department, taken.language))
+    return Made(id=drafts.draft_of_run(portal, person, look.watched, run, taken.department, taken.language))
 
 
 @router.post("/data-sets/{of}/draft", status_code=201)
 def of_data(portal: ThePortal, person: Calling, look: LookingByCall, of: str, taken: DraftTaken) -> Made:
     """A data set card of a department whose own file is on the portal's machine; the answer is the entry's number."""
-    with portal.writing(person) as acting:
-        return Made(id=drafts.draft_of_data(acting, look.watched, of, taken.department, taken.language))
+    return Made(id=drafts.draft_of_data(portal, person, look.watched, of, taken.department, taken.language))

@@ -22,8 +22,7 @@ def of_run(
 ) -> Response:
     """A model card, in the language of the page."""
     language = said(request).language
-    with portal.writing(visit.person) as acting:
-        number = drafts.draft_of_run(acting, looking.watched, run, department, language)
+    number = drafts.draft_of_run(portal, visit.person, looking.watched, run, department, language)
     return to(f"/entries/{number}", newest=1)
 
 
@@ -33,6 +32,5 @@ def of_data(
 ) -> Response:
     """A data set card, likewise."""
     language = said(request).language
-    with portal.writing(visit.person) as acting:
-        number = drafts.draft_of_data(acting, looking.watched, of, department, language)
+    number = drafts.draft_of_data(portal, visit.person, looking.watched, of, department, language)
     return to(f"/entries/{number}", newest=1)

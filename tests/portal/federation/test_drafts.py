@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from pathlib import Path
+from typing import Any, NoReturn
 
 import pytest
 
@@ -11,7 +12,7 @@ from lepton_fed.cli import main
 from lepton_fed.portal.entries import quality, reading
 from lepton_fed.portal.entries.markdown import rendered
 from lepton_fed.portal.errors import Conflict, Forbidden, NotThere
-from lepton_fed.portal.federation import drafts, runs
+from lepton_fed.portal.federation import cards, drafts, runs
 from lepton_fed.portal.federation.watched import Watched
 from lepton_fed.record import DATABASE
 from tests.federations import LINES, TARGET
@@ -33,9 +34,8 @@ def written(watching: World, name: str, number: int) -> tuple[str, str, str, str
 
 
 def drafted(watching: World, watched: Watched, name: str, language: str = "zh") -> str:
-    with watching.acting(name) as acting:
-        home = acting.person.department
-        number = drafts.draft_of_run(acting, watched, newest(watched), home, language)
+    person = watching.person(name)
+    number = drafts.draft_of_run(watching.portal, person, watched, newest(watched), person.department, language)
     return written(watching, name, number)[3]
 
 
@@ -59,8 +59,9 @@ def test_a_model_card_says_what_was_trained_by_whom_and_what_proves_it(watching:
 
 
 def test_a_card_is_a_draft_with_nothing_that_blocks(watching: World, watched: Watched) -> None:
+    approver = watching.person("approver")
+    number = drafts.draft_of_run(watching.portal, approver, watched, newest(watched), TARGET, "zh")
     with watching.acting("approver") as acting:
-        number = drafts.draft_of_run(acting, watched, newest(watched), TARGET, "zh")
         assert quality.of_newest(acting, number) == ()
     kind, state, title, _ = written(watching, "approver", number)
     assert (kind, state) == ("model_card", "draft")
@@ -102,24 +103,55 @@ def test_without_a_log_that_is_as_it_was_signed_nothing_is_said_of_policies(watc
 
 
 def test_whoever_may_not_write_there_makes_no_draft(watching: World, watched: Watched) -> None:
-    for department in (LINES[0], "供应链部门"):
-        with watching.acting("approver") as acting, pytest.raises(Forbidden):
-            drafts.draft_of_run(acting, watched, newest(watched), department, "zh")
-    with watching.acting("line-reader") as acting, pytest.raises(Forbidden):
-        drafts.draft_of_run(acting, watched, newest(watched), LINES[0], "zh")
+    for name, department in (("approver", LINES[0]), ("approver", "供应链部门"), ("line-reader", LINES[0])):
+        with pytest.raises(Forbidden):
+            drafts.draft_of_run(watching.portal, watching.person(name), watched, newest(watched), department, "zh")
+
+
+def test_nothing_of_the_federation_is_read_for_whoever_may_not_write_there(
+    watching: World, watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(*of: object) -> NoReturn:
+        raise AssertionError("it was read")
+
+    monkeypatch.setattr(cards, "of_run", never)
+    monkeypatch.setattr(cards, "of_data", never)
+    reader = watching.person("line-reader")
+    for make in (drafts.draft_of_run, drafts.draft_of_data):
+        with pytest.raises(Forbidden):
+            make(watching.portal, reader, watched, LINES[0], LINES[0], "zh")
+
+
+def test_others_write_while_a_card_is_made(watching: World, watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
+    others, of_run, of_data = [], cards.of_run, cards.of_data
+
+    def run_meanwhile(*of: Any) -> object:
+        others.append(watching.write("题", by="line"))
+        return of_run(*of)
+
+    def data_meanwhile(*of: Any) -> object:
+        others.append(watching.write("题", by="line"))
+        return of_data(*of)
+
+    monkeypatch.setattr(cards, "of_run", run_meanwhile)
+    monkeypatch.setattr(cards, "of_data", data_meanwhile)
+    line = watching.person("line")
+    drafts.draft_of_run(watching.portal, line, watched, newest(watched), LINES[0], "zh")
+    drafts.draft_of_data(watching.portal, line, watched, LINES[0], LINES[0], "zh")
+    assert len(others) == 2
 
 
 def test_a_data_set_card_has_names_alone_and_is_for_whoever_may_inspect_it(watching: World, watched: Watched) -> None:
-    with watching.acting("line") as acting:
-        number = drafts.draft_of_data(acting, watched, LINES[0], LINES[0], "zh")
+    line = watching.person("line")
+    number = drafts.draft_of_data(watching.portal, line, watched, LINES[0], LINES[0], "zh")
     kind, _, title, body = written(watching, "line", number)
     assert (kind, title) == ("data_card", f"数据集卡：小联邦中的{LINES[0]}")
     assert "| 温度 | number | refuse |" in body
     assert "| updates | 研发部门 | 训练, 评估, 发布 |" in body
     assert ".csv" not in body
     for other in (LINES[1], TARGET, "无"):
-        with watching.acting("line") as acting, pytest.raises(NotThere):
-            drafts.draft_of_data(acting, watched, other, LINES[0], "zh")
+        with pytest.raises(NotThere):
+            drafts.draft_of_data(watching.portal, line, watched, other, LINES[0], "zh")
 
 
 def test_a_card_is_made_by_one_click_in_the_language_of_the_page(watching: World, watched: Watched) -> None:
