@@ -8,8 +8,6 @@ nonce. Keys are asked for again when a token names one that is not known, once a
 
 from __future__ import annotations
 
-import ssl
-import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -22,13 +20,16 @@ from authlib.oidc.core import CodeIDToken
 from joserfc import jwt
 from joserfc.errors import InvalidKeyIdError, JoseError
 from joserfc.jwk import KeySet
-from joserfc.jws import JWSRegistry
+from joserfc.jws import JWSRegistry, extract_compact
 
-from lepton_fed.errors import ConfigError, LeptonError
+from lepton_fed.errors import ConfigError
+from lepton_fed.portal.identity.asked import Asked
+from lepton_fed.portal.identity.kept import Kept
 from lepton_fed.portal.identity.provider import Provider, require_secured
+from lepton_fed.portal.identity.refusals import Away, NotBelieved
 
-SECONDS = 10.0
-LARGEST = 512 * 1024
+__all__ = ["Away", "Claims", "NotBelieved", "ProviderConnection"]
+
 KEPT = 3600.0
 """Seconds for which what the provider says of itself is kept."""
 
@@ -38,14 +39,6 @@ LEEWAY = 60
 
 ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "Ed25519", "EdDSA"]
 """Signatures with a key that only the provider has: not `none`, and not those of a shared secret."""
-
-
-class NotBelieved(LeptonError):
-    """What came from the provider is not what a provider says to us; why is for the log."""
-
-
-class Away(LeptonError):
-    """The provider does not answer."""
 
 
 @dataclass(frozen=True)
@@ -62,10 +55,9 @@ class ProviderConnection:
 
     def __init__(self, provider: Provider, *, clock: Callable[[], float] = time.monotonic) -> None:
         self.provider = provider
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._about: tuple[float, Mapping[str, Any]] | None = None
-        self._keys: tuple[float, KeySet] | None = None
+        self._asked = Asked(provider.authority, clock)
+        self._about = Kept(self._metadata, clock)
+        self._keys = Kept(self._key_set, clock)
 
     def address(self, *, state: str, nonce: str, verifier: str) -> str:
         """Where to send the browser."""
@@ -108,7 +100,9 @@ class ProviderConnection:
             about = {"nonce": nonce, "client_id": self.provider.client}
             if isinstance(access_token, str):
                 about["access_token"] = access_token
-            claims = CodeIDToken(found.claims, found.header, expected, about)
+            # Authlib knows the hash that goes with Ed25519 by the older name alone.
+            header = found.header | ({"alg": "EdDSA"} if found.header["alg"] == "Ed25519" else {})
+            claims = CodeIDToken(found.claims, header, expected, about)
             claims.validate(leeway=LEEWAY)
         except (JoseError, ValueError, TypeError, KeyError) as error:
             raise NotBelieved(f"the ID token is not believed ({type(error).__name__}: {error})") from None
@@ -119,20 +113,20 @@ class ProviderConnection:
     def _decoded(self, token: str) -> jwt.Token:
         registry = JWSRegistry(algorithms=ALGORITHMS, strict_check_header=False)
         try:
-            return jwt.decode(token, self._key_set(), registry=registry)
+            return jwt.decode(token, self._keys.get(KEPT), registry=registry)
         except InvalidKeyIdError:
-            return jwt.decode(token, self._key_set(newest=True), registry=registry)
+            pass
+        except JoseError:
+            # Of a token that names no key only its signature tells that the key is another one now.
+            if "kid" in extract_compact(token.encode()).headers():
+                raise
+        return jwt.decode(token, self._keys.get(AGAIN), registry=registry)
 
-    def _key_set(self, *, newest: bool = False) -> KeySet:
-        with self._lock:
-            now = self._clock()
-            kept = self._keys
-            if kept is None or now - kept[0] > (AGAIN if newest else KEPT):
-                self._keys = kept = (now, KeySet.import_key_set(dict(self._asked("GET", self._endpoint("jwks_uri")))))  # type: ignore[arg-type]
-            return kept[1]
+    def _key_set(self) -> KeySet:
+        return KeySet.import_key_set(dict(self._asked("GET", self._endpoint("jwks_uri"))))  # type: ignore[arg-type]
 
     def _endpoint(self, name: str) -> str:
-        found = self._metadata().get(name)
+        found = self._about.get(KEPT).get(name)
         if not isinstance(found, str):
             raise NotBelieved(f"the provider names no {name}")
         try:
@@ -142,40 +136,7 @@ class ProviderConnection:
         return found
 
     def _metadata(self) -> Mapping[str, Any]:
-        now = self._clock()
-        if self._about is None or now - self._about[0] > KEPT:
-            found = self._asked("GET", self.provider.issuer.rstrip("/") + "/.well-known/openid-configuration")
-            if found.get("issuer") != self.provider.issuer:
-                raise NotBelieved("the provider calls itself otherwise than the portal's file does")
-            self._about = (now, found)
-        return self._about[1]
-
-    def _asked(self, method: str, address: str, **more: Any) -> Mapping[str, Any]:
-        """A JSON object, small enough; no redirect is followed."""
-        try:
-            trusted = (
-                True if self.provider.authority is None else ssl.create_default_context(cafile=self.provider.authority)
-            )
-            with (
-                httpx.Client(verify=trusted, timeout=SECONDS, trust_env=False) as client,
-                client.stream(method, address, headers={"Accept": "application/json"}, **more) as answer,
-            ):
-                body = b"".join(_bounded(answer))
-                found = httpx.Response(answer.status_code, content=body).json()
-        except (httpx.HTTPError, OSError, ssl.SSLError) as error:
-            raise Away(f"the identity provider does not answer ({type(error).__name__})") from None
-        except ValueError:
-            raise NotBelieved("the provider answers with something else than JSON") from None
-        if not isinstance(found, dict) or (answer.status_code != 200 and "error" not in found):
-            raise NotBelieved(f"the provider answers {answer.status_code}")
+        found = self._asked("GET", self.provider.issuer.rstrip("/") + "/.well-known/openid-configuration")
+        if found.get("issuer") != self.provider.issuer:
+            raise NotBelieved("the provider calls itself otherwise than the portal's file does")
         return found
-
-
-def _bounded(answer: httpx.Response) -> list[bytes]:
-    parts, size = [], 0
-    for part in answer.iter_bytes():
-        size += len(part)
-        if size > LARGEST:
-            raise ValueError("too large")
-        parts.append(part)
-    return parts

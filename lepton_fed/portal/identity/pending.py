@@ -15,16 +15,19 @@ from dataclasses import dataclass, field
 
 SECONDS = 600.0
 MOST = 10_000
+LONGEST = 2000
+"""Characters of where to go on to; from a longer one to the first page."""
 
 
 @dataclass(frozen=True)
 class Attempt:
-    """`back`: where to go on to."""
+    """`back`: where to go on to; `place`: where from."""
 
     state: str = field(repr=False)
     nonce: str = field(repr=False)
     verifier: str = field(repr=False)
     back: str
+    place: str
     begun: float
 
 
@@ -35,15 +38,14 @@ class Pending:
         self._attempts: OrderedDict[bytes, Attempt] = OrderedDict()
         self._lock = threading.Lock()
 
-    def begin(self, back: str, now: float) -> tuple[str, Attempt]:
+    def begin(self, back: str, now: float, place: str = "") -> tuple[str, Attempt]:
         """What the cookie holds, and the attempt that goes with it."""
         cookie = secrets.token_urlsafe(32)
         state, nonce, verifier = (secrets.token_urlsafe(32) for _ in range(3))
-        made = Attempt(state, nonce, verifier, back=back, begun=now)
+        made = Attempt(state, nonce, verifier, back=back if len(back) <= LONGEST else "/", place=place, begun=now)
         with self._lock:
+            self._make_room(made)
             self._attempts[_digest(cookie)] = made
-            while len(self._attempts) > MOST:
-                self._attempts.popitem(last=False)
         return cookie, made
 
     def finish(self, cookie: str, state: str, now: float) -> Attempt | None:
@@ -53,6 +55,14 @@ class Pending:
         if found is None or now - found.begun > SECONDS:
             return None
         return found if hmac.compare_digest(found.state.encode(), state.encode()) else None
+
+    def _make_room(self, for_: Attempt) -> None:
+        """What is over goes; then, where there are too many, the oldest from the same place, or the oldest of all."""
+        while self._attempts and for_.begun - next(iter(self._attempts.values())).begun > SECONDS:
+            self._attempts.popitem(last=False)
+        if len(self._attempts) >= MOST:
+            same = (key for key, one in self._attempts.items() if one.place == for_.place)
+            del self._attempts[next(same, next(iter(self._attempts)))]
 
 
 def _digest(cookie: str) -> bytes:

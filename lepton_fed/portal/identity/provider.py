@@ -75,7 +75,9 @@ class _File(_Strict):
 
 @dataclass(frozen=True, kw_only=True)
 class Provider:
-    """`authority`: a file of certificates to trust its TLS by, None for those that the machine trusts."""
+    """`authority`: a file of certificates to trust its TLS by, None for those that the machine trusts, or that
+    the variable SSL_CERT_FILE names.
+    """
 
     issuer: str
     client: str

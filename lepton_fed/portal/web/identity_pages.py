@@ -71,7 +71,7 @@ def begin(request: Request, provider: TheProvider, limits: TheLimits, back: str 
     try:
         _require_page(request)
         limits.at_provider.count(place_of(request), time.monotonic())
-        cookie, attempt = pending.begin(own_path(back), time.monotonic())
+        cookie, attempt = pending.begin(own_path(back), time.monotonic(), place_of(request))
         address = provider.address(state=attempt.state, nonce=attempt.nonce, verifier=attempt.verifier)
     except (Away, NotBelieved) as error:
         return _failed(request, error)
