@@ -11,12 +11,16 @@ from sqlalchemy import Connection, select, text
 
 from lepton_fed.portal.acting import Acting
 from lepton_fed.portal.afterwards import Afterwards
-from lepton_fed.portal.entries import reading
+from lepton_fed.portal.entries import reading, references, writing
+from lepton_fed.portal.entries.references import Reference
 from lepton_fed.portal.entries.tables import USE
 from lepton_fed.portal.errors import Conflict
 from lepton_fed.portal.people import accounts
 from tests.portal.browser import Browser
+from tests.portal.test_api import Call, call
 from tests.portal.world import World
+
+__all__ = ["call"]
 
 OVERTAKEN = 0.5
 """Seconds that the first takes; the second begins meanwhile."""
@@ -76,6 +80,29 @@ def test_many_who_write_at_once_all_do(there: World) -> None:
     for thread in threads:
         thread.join()
     assert len(set(made)) == 12
+
+
+@pytest.mark.parametrize("by_call", [False, True])
+def test_others_write_while_the_text_is_read_that_is_published(
+    there: World, monkeypatch: pytest.MonkeyPatch, call: Call, by_call: bool
+) -> None:
+    number, read, others = there.write("题", "见 [[run:ab]]"), writing.tokens, []
+    there.send(number, "author", "submit")
+
+    def meanwhile(text: str) -> object:
+        others.append(there.write("另一题"))
+        return read(text)
+
+    monkeypatch.setattr(writing, "tokens", meanwhile)
+    sent = {"move": "publish", "revision": 1}
+    if by_call:
+        assert call("reviewer", "POST", f"/entries/{number}/moves", json=sent).status_code == 200
+    else:
+        reviewer = Browser.before(there.portal).sign_in("reviewer")
+        assert reviewer.fill(f"/entries/{number}/move", **sent).status_code == 200
+    assert len(others) == 1
+    with there.acting("author") as acting:
+        assert [one.entry for one in references.about(acting, [Reference("run", "ab")])] == [number]
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 import pytest
 
 from lepton_fed.portal.attachments.attached import Attachment
-from lepton_fed.portal.entries import markdown
-from lepton_fed.portal.entries.markdown import MOST_CELLS, cells, rendered
+from lepton_fed.portal.entries import anchors, markdown, references
+from lepton_fed.portal.entries.markdown import MOST_BRACKETS, MOST_CELLS, cells, rendered, tokens
 
 TABLE = "| 甲 | 乙 |\n|---|---|\n| 1 | 2 |\n"
 
@@ -44,6 +44,19 @@ def test_a_table_is_shown_and_one_of_far_too_many_cells_as_it_was_written() -> N
     assert cells(huge) > MOST_CELLS
     assert "<table>" not in rendered(huge)
     assert "<table>" not in rendered("\n\n".join(["|a" * 40 + "\n" + "|-" * 40 + "\n" + "|\n" * 40] * 30))
+
+
+def test_a_text_of_far_too_many_brackets_is_shown_as_it_was_written() -> None:
+    few, many = "[它](/entries/1)\n\n[名]\n\n[名]: /entries/2\n", "[[" * (MOST_BRACKETS // 2)
+    assert rendered(few).count("<a href=") == len(anchors.targets(tokens(few))) == 2
+    text = f"- [x] 先\n\n**粗** {few}[[run:ab]]\n\n{many}"
+    html = rendered(text)
+    assert "<a href=" not in html
+    assert "[它](/entries/1)" in html
+    assert "[名]: /entries/2" in html
+    assert "<strong>粗</strong>" in html
+    assert html.count("<input") == 1
+    assert anchors.targets(tokens(text)) == references.spoken_of(tokens(text)) == ()
 
 
 def test_there_are_no_pictures_not_even_of_the_portals_own_paths() -> None:

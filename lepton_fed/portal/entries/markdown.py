@@ -76,6 +76,9 @@ _ATTRIBUTES = {
 MOST_CELLS = 30_000
 """Of a text's tables; with more they are shown as they were written. A thousand columns need but a letter for a row."""
 
+MOST_BRACKETS = 5_000
+"""Of a text that open something; with more of them none is a link. A text of nothing else took ten seconds to read."""
+
 _TASK = re.compile(r"\[([ xX])\] ")
 _CLASSES = {"task-list-item", "contains-task-list"}
 _OWN = re.compile(r"/entries/[0-9]+/attachments/[0-9]+")
@@ -109,7 +112,9 @@ def _rendered(text: str, naming: references.Naming, attachments: Mapping[str, At
     import nh3
 
     return nh3.clean(
-        _writer(tables=cells(text) <= MOST_CELLS).render(text, {"naming": naming, "attachments": attachments}),
+        _writer(tables=cells(text) <= MOST_CELLS, links=_links(text)).render(
+            text, {"naming": naming, "attachments": attachments}
+        ),
         tags=set(_TAGS),
         attributes=_ATTRIBUTES,
         attribute_filter=_filtered,
@@ -120,7 +125,7 @@ def _rendered(text: str, naming: references.Naming, attachments: Mapping[str, At
 
 def tokens(text: str) -> list[Token]:
     """The text's parts, with links and headings as they were written."""
-    return _reader().parse(text)
+    return _reader(links=_links(text)).parse(text)
 
 
 def cells(text: str) -> int:
@@ -129,8 +134,13 @@ def cells(text: str) -> int:
     return sum(len(lines) * max(line.count("|") for line in lines) for lines in blocks)
 
 
-@lru_cache(maxsize=2)
-def _writer(*, tables: bool) -> MarkdownIt:
+def _links(text: str) -> bool:
+    """Whether what is in brackets is read as links and references."""
+    return text.count("[") <= MOST_BRACKETS
+
+
+@lru_cache(maxsize=4)
+def _writer(*, tables: bool, links: bool) -> MarkdownIt:
     from markdown_it import MarkdownIt
 
     made = MarkdownIt("commonmark", {"html": False}).enable("strikethrough").disable("image")
@@ -140,18 +150,21 @@ def _writer(*, tables: bool) -> MarkdownIt:
     made.core.ruler.push("below_the_title", _below_the_title)
     made.core.ruler.push("attachments", _attachments)
     made.core.ruler.push("place_headings", anchors.place_headings)
-    made.inline.ruler.before("link", "reference", references.write_reference)
-    return made
+    return _with_references(made, links)
 
 
-@lru_cache(maxsize=1)
-def _reader() -> MarkdownIt:
+@lru_cache(maxsize=2)
+def _reader(*, links: bool) -> MarkdownIt:
     """Reads what links there are and where they could lead to."""
     from markdown_it import MarkdownIt
 
-    made = MarkdownIt("commonmark", {"html": False}).disable("image")
+    return _with_references(MarkdownIt("commonmark", {"html": False}).disable("image"), links)
+
+
+def _with_references(made: MarkdownIt, links: bool) -> MarkdownIt:
     made.inline.ruler.before("link", "reference", references.write_reference)
-    return made
+    # "reference" is the rule for `[name]: address` as well.
+    return made if links else made.disable(["link", "reference"])
 
 
 def _tasks(state: StateCore) -> None:

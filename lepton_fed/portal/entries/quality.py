@@ -15,9 +15,9 @@ entry that they may not read is like none. What blocks keeps a text from being s
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 from urllib.parse import unquote, urljoin, urlsplit
 
 from sqlalchemy import func, select
@@ -34,6 +34,9 @@ from lepton_fed.portal.errors import Unready
 from lepton_fed.portal.finding import sketch, words
 from lepton_fed.portal.people import accounts
 from lepton_fed.portal.people.rights import shelf_of
+
+if TYPE_CHECKING:
+    from markdown_it.token import Token
 
 Kind = Literal["owner", "unmasked", "link", "place", "file", "duplicate", "thin"]
 KINDS: tuple[Kind, ...] = ("owner", "unmasked", "link", "place", "file", "duplicate", "thin")
@@ -70,8 +73,7 @@ def checks(acting: Acting, found: Access, revision: Revision) -> tuple[Check, ..
         return ()
     return (
         *_blocking(acting, found.entry, revision),
-        *_links(acting, found.entry.id, revision.body),
-        *_files(acting, revision),
+        *_leading(acting, revision),
         *_duplicates(acting, revision),
         *_thin(revision.body),
     )
@@ -112,8 +114,14 @@ def _owned(acting: Acting, entry: Entry) -> bool:
     return acting.rights.may(owner, "write", shelf_of(acting.connection, entry.shelf))
 
 
-def _links(acting: Acting, entry: int, body: str) -> Iterator[Check]:
-    parsed = tokens(body)
+def _leading(acting: Acting, revision: Revision) -> Iterator[Check]:
+    """What is to be said of its links, to entries and to attachments."""
+    parsed = tokens(revision.body)
+    yield from _links(acting, revision.entry, parsed)
+    yield from _files(acting, revision, parsed)
+
+
+def _links(acting: Acting, entry: int, parsed: Sequence[Token]) -> Iterator[Check]:
     leads = [_read(entry, target) for target in anchors.targets(parsed)[:MOST_LINKS]]
     own = {entry: anchors.anchors(parsed)}
     there = _readable(acting, {one.entry for one in leads if one.entry}) | own.keys()
@@ -126,12 +134,12 @@ def _links(acting: Acting, entry: int, body: str) -> Iterator[Check]:
             yield Check("place", what=one.target[:200])
 
 
-def _files(acting: Acting, revision: Revision) -> Iterator[Check]:
+def _files(acting: Acting, revision: Revision, parsed: Sequence[Token]) -> Iterator[Check]:
     """Attachments that a text names and that the revision does not hold."""
     if attached.SCHEME not in revision.body:
         return
     held = attached.by_name(attached.held_by(acting, revision.entry, revision.number))
-    for target in anchors.targets(tokens(revision.body))[:MOST_LINKS]:
+    for target in anchors.targets(parsed)[:MOST_LINKS]:
         if target.startswith(attached.SCHEME) and unquote(target.removeprefix(attached.SCHEME)) not in held:
             yield Check("file", what=unquote(target)[:200])
 

@@ -6,7 +6,7 @@ begin ──► revise ──► move(submit) ──► move(publish), by somebo
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Literal
@@ -109,8 +109,31 @@ def restore(acting: Acting, number: int, revision: int, *, base: int, note: str)
     return revise(acting, number, content, base=base, note=note, sensitive="keep", attachments=held)
 
 
-def move(acting: Acting, number: int, move: str, *, revision: int, reason: str = "", until: date | None = None) -> str:
-    """Send the newest revision on its way; returns the state it has then. Conflict unless `revision` is the newest."""
+def spoken_of(acting: Acting, number: int, revision: int) -> tuple[references.Reference, ...]:
+    """What the newest revision speaks of, read before the turn to write in which it is published: it may take long.
+
+    Nothing for whoever cannot publish it, or where `revision` is another one; `move` tells them so.
+    """
+    found = access.seen(acting, number)
+    if not found.works or found.entry.newest != revision:
+        return ()
+    return _spoken_of(access.revision(acting, found, revision).body)
+
+
+def move(
+    acting: Acting,
+    number: int,
+    move: str,
+    *,
+    revision: int,
+    reason: str = "",
+    until: date | None = None,
+    speaks: Sequence[references.Reference] | None = None,
+) -> str:
+    """Send the newest revision on its way; returns the state it has then. Conflict unless `revision` is the newest.
+
+    `speaks`: what `spoken_of` has found in this revision; None: it is read now.
+    """
     found = access.seen(acting, number, to_change=True)
     entry = found.entry
     if not found.works:
@@ -125,7 +148,7 @@ def move(acting: Acting, number: int, move: str, *, revision: int, reason: str =
     _note_move(acting, number, about, move, reason)
     changes: dict[str, object] = {"state": state, "changed": acting.now}
     if move == "publish":
-        changes |= _published(acting, number, newest)
+        changes |= _published(acting, number, newest, _spoken_of(newest.body) if speaks is None else speaks)
     elif move == "retire":
         acting.words.remove(acting.connection, number)
         sketch.remove(acting.connection, number)
@@ -219,12 +242,14 @@ def _add_revision(
     )
 
 
-def _published(acting: Acting, number: int, revision: Revision) -> dict[str, object]:
+def _published(
+    acting: Acting, number: int, revision: Revision, speaks: Sequence[references.Reference]
+) -> dict[str, object]:
     """What readers see from now on, and find."""
     _set_tags(acting, number, revision.tags)
     acting.words.put(acting.connection, number, heading(revision.title, revision.tags), revision.body)
     sketch.put(acting.connection, number, revision.title, revision.body)
-    references.put(acting, number, _spoken_of(revision.body))
+    references.put(acting, number, speaks)
     keywords.note(acting.connection, number, heading(revision.title, revision.tags), revision.body)
     return {
         "published": revision.number,

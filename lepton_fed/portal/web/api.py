@@ -138,8 +138,10 @@ def compare(portal: ThePortal, person: Calling, number: int, older: int, newer: 
 @router.post("/entries/{number}/moves")
 def move(portal: ThePortal, person: Calling, number: int, taken: shapes.MoveTaken) -> shapes.EntryGiven:
     """Send the newest revision on its way."""
+    with portal.reading(person) as acting:
+        speaks = writing.spoken_of(acting, number, taken.revision) if taken.move == "publish" else ()
     with portal.writing(person) as acting:
-        writing.move(acting, number, taken.move, revision=taken.revision, reason=taken.reason)
+        writing.move(acting, number, taken.move, revision=taken.revision, reason=taken.reason, speaks=speaks)
         return shapes.EntryGiven.of(access.seen(acting, number).entry)
 
 

@@ -171,8 +171,10 @@ def move(
     reason: Annotated[str, Form()] = "",
 ) -> Response:
     """Send the newest revision on its way."""
+    with portal.reading(visit.person) as acting:
+        speaks = writing.spoken_of(acting, number, revision) if move == "publish" else ()
     with portal.writing(visit.person) as acting:
-        writing.move(acting, number, move, revision=revision, reason=reason)
+        writing.move(acting, number, move, revision=revision, reason=reason, speaks=speaks)
     return to(f"/entries/{number}", newest=1)
 
 
