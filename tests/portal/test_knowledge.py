@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+import threading
+import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +16,9 @@ import pytest
 pytest.importorskip("pyoxigraph", reason="the extra `knowledge` is not installed")
 
 from lepton_fed.knowledge import Fact, KnowledgeGraph, Literal
+from lepton_fed.portal.errors import TooMany
 from lepton_fed.portal.federation.watched import Watched
+from lepton_fed.portal.knowledge import turns
 from lepton_fed.portal.knowledge.shown import ShownKnowledge
 from lepton_fed.portal.people import accounts, tokens
 from lepton_fed.portal.people.rights import Rights
@@ -203,12 +208,48 @@ def test_each_decision_is_in_its_owners_docket(knowing: World, example: Path) ->
 
 
 def test_many_who_ask_at_once_are_all_answered(knowing: World, example: Path) -> None:
-    from concurrent.futures import ThreadPoolExecutor
-
     shown = Browser.before(knowing.portal).app.state.knowledge  # type: ignore[attr-defined]
     with ThreadPoolExecutor(8) as threads:
-        names = list(threads.map(lambda _: shown.entity(RESEARCH, "齿轮箱").entity.name, range(16)))
+        names = list(threads.map(lambda k: shown.entity(RESEARCH, "齿轮箱", asker=k).entity.name, range(16)))
     assert names == ["齿轮箱"] * 16
+
+
+def test_whoever_asks_already_is_told_to_come_back_and_nothing_waits_for_them(knowing: World) -> None:
+    shown = Browser.before(knowing.portal).app.state.knowledge  # type: ignore[attr-defined]
+    reader, other = before(knowing, "reader"), before(knowing, "author")
+    own = knowing.person("reader").id
+    with shown._turns.of(own):
+        answer = reader.get("/knowledge", params={"q": "轴承"})
+        assert answer.status_code == 429
+        assert "try again in 5 seconds" in answer.text
+        assert reader.get("/knowledge/entity", params={"id": "轴承"}).headers["Retry-After"] == "5"
+        assert reader.get("/account").status_code == 200
+    assert reader.get("/knowledge", params={"q": "轴承"}).status_code == 200
+    assert other.get("/knowledge", params={"q": "轴承"}).status_code == 200
+
+
+def test_few_questions_wait_and_none_of_them_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(turns, "PATIENCE", 0.2)
+    one = turns.Turns()
+
+    def asked(asker: int) -> bool:
+        try:
+            with one.of(asker):
+                return True
+        except TooMany:
+            return False
+
+    with one.of("somebody"), ThreadPoolExecutor(20) as threads:
+        begun = time.monotonic()
+        assert not any(threads.map(asked, range(20)))
+        assert time.monotonic() - begun < 2
+    assert asked(1), "nobody is left in the way"
+    with ExitStack() as waiting:
+        monkeypatch.setattr(one, "_one", threading.Semaphore(100))
+        for k in range(turns.MOST):
+            waiting.enter_context(one.of(k))
+        assert not asked(99), "so many and no more"
+    assert asked(99)
 
 
 def test_a_graph_that_changes_is_seen_as_it_is(knowing: World, example: Path) -> None:

@@ -6,7 +6,6 @@ with `lepton-fed knowledge ask`.
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -26,6 +25,7 @@ from lepton_fed.portal.errors import NotThere, Unacceptable
 from lepton_fed.portal.federation.rights import Member
 from lepton_fed.portal.federation.trouble import told
 from lepton_fed.portal.federation.watched import Watched
+from lepton_fed.portal.knowledge.turns import Turns
 from lepton_fed.portal.people.person import Person
 from lepton_fed.portal.people.rights import Rights
 
@@ -82,7 +82,7 @@ class ShownKnowledge:
         self._watched = watched
         self._beside = Path() if "://" in database else Path(database).parent
         self._graph = KnowledgeGraph(database, bounds=Bounds(seconds=SECONDS, rows=2 * MOST + 1))
-        self._lock = threading.Lock()
+        self._turns = Turns()
         self._known: dict[str, tuple[float, Access]] = {}
 
     def asks_as(self, person: Person, rights: Rights) -> str | None:
@@ -90,9 +90,12 @@ class ShownKnowledge:
         home = Member(person.department)
         return home.department if home in self._watched.members and rights.may(person, "ask", home) else None
 
-    def search(self, department: str, text: str) -> Found:
-        """What has that in its name, in Chinese or another script, or in one of its values."""
-        with told(), self._lock:
+    def search(self, department: str, text: str, *, asker: object) -> Found:
+        """What has that in its name, in Chinese or another script, or in one of its values; `asker`: whose turn it is.
+
+        TooMany where that person asks already, or too many others do.
+        """
+        with told(), self._turns.of(asker):
             access = self._access(department)
             try:
                 name = name_of(text)
@@ -104,13 +107,13 @@ class ShownKnowledge:
         names = sorted(found, key=lambda one: (one != name, len(one), one))
         return Found(tuple(map(_entity, names[:MOST])), knows, answer.more or len(names) > MOST)
 
-    def entity(self, department: str, id_: str) -> EntitySeen:
-        """An entity by its address or name; NotThere where the department may know nothing of it."""
+    def entity(self, department: str, id_: str, *, asker: object) -> EntitySeen:
+        """An entity by its address or name; NotThere where the department may know nothing of it, TooMany."""
         try:
             name = name_of(id_)
         except DataError:
             raise NotThere from None
-        with told(), self._lock:
+        with told(), self._turns.of(asker):
             access = self._access(department)
             address = f"<{iris.iri(name, 'entity')}>"
             out = self._graph.ask(f"SELECT DISTINCT ?r ?y {{ {address} ?r ?y }} LIMIT {MOST + 1}", access).rows

@@ -15,15 +15,24 @@ from lepton_fed.portal.people.person import Person
 from lepton_fed.portal.web.visiting import Calling, Visiting, portal_of
 
 if TYPE_CHECKING:
-    from lepton_fed.portal.knowledge.shown import ShownKnowledge
+    from lepton_fed.portal.knowledge.shown import EntitySeen, Found, ShownKnowledge
 
 
 @dataclass(frozen=True)
 class Asking:
-    """Somebody asks in the name of a department."""
+    """Somebody asks in the name of a department; `person`: their number."""
 
     knowledge: ShownKnowledge
     department: str
+    person: int
+
+    def search(self, text: str) -> Found:
+        """What is called so, and who knows about it."""
+        return self.knowledge.search(self.department, text, asker=self.person)
+
+    def entity(self, id_: str) -> EntitySeen:
+        """What the department may read about an entity."""
+        return self.knowledge.entity(self.department, id_, asker=self.person)
 
 
 def asking_of(request: Request, person: Person | None) -> Asking | None:
@@ -32,7 +41,7 @@ def asking_of(request: Request, person: Person | None) -> Asking | None:
     if knowledge is None or person is None:
         return None
     department = knowledge.asks_as(person, portal_of(request).rights)
-    return None if department is None else Asking(knowledge, department)
+    return None if department is None else Asking(knowledge, department, person.id)
 
 
 def _asking(request: Request, visit: Visiting) -> Asking:

@@ -81,7 +81,7 @@ def search(request: Request, asking: TheAsking, q: Words = "") -> Response:
     found, problem = None, None
     if q.strip():
         try:
-            found = asking.knowledge.search(asking.department, q)
+            found = asking.search(q)
         except PortalError as error:
             problem = error
     return page(
@@ -98,7 +98,7 @@ def search(request: Request, asking: TheAsking, q: Words = "") -> Response:
 @router.get("/entity")
 def read(request: Request, portal: ThePortal, visit: Visiting, asking: TheAsking, id: Id) -> Response:  # noqa: A002
     """An entity: its facts, its neighbours drawn, who else knows about it, and entries that speak of it."""
-    seen = asking.knowledge.entity(asking.department, id)
+    seen = asking.entity(id)
     with portal.reading(visit.person) as acting:
         about = references.about(acting, [Reference("entity", seen.entity.id)])
     return page(
@@ -114,13 +114,13 @@ def read(request: Request, portal: ThePortal, visit: Visiting, asking: TheAsking
 @calls.get("")
 def find(asking: TheAskingByCall, q: Annotated[str, Query(min_length=1, max_length=_LONGEST)]) -> FoundGiven:
     """Entities whose name or one of whose values holds `q`, and the other departments that know about `q`."""
-    return FoundGiven.model_validate(asking.knowledge.search(asking.department, q))
+    return FoundGiven.model_validate(asking.search(q))
 
 
 @calls.get("/entity")
 def read_entity(asking: TheAskingByCall, id: Id) -> EntitySeenGiven:  # noqa: A002
     """What the caller's department may read about an entity."""
-    return EntitySeenGiven.model_validate(asking.knowledge.entity(asking.department, id))
+    return EntitySeenGiven.model_validate(asking.entity(id))
 
 
 def drawn(seen: EntitySeen) -> dict[str, list[dict[str, str]]]:
