@@ -17,11 +17,14 @@ from tests.portal.world import World
 __all__ = ["call"]
 
 
-def readers(there: World, count: int, department: str = "生产车间", *, name: str = "r") -> list[str]:
-    """That many more readers of a department."""
+def readers(
+    there: World, count: int, department: str = "生产车间", *, name: str = "r", others: int = 2 * FLOOR
+) -> list[str]:
+    """That many more readers of a department, which has as many `others`, of whom nobody speaks."""
+    quiet = [f"{name}{department}还有{k}" for k in range(others)]
     made = [f"{name}{department}{k}" for k in range(count)]
     with there.portal.database.writing() as connection:
-        for one in made:
+        for one in [*made, *quiet]:
             person = accounts.add_person(
                 connection, name=one, shown=one, department=department, password="x", now=there.clock.now
             )
@@ -86,6 +89,13 @@ def test_fewer_than_three_others_say_nothing_and_whoever_asks_is_none_of_them(th
 def test_a_department_is_named_only_where_enough_of_it_did(there: World) -> None:
     one, two, _ = three(there)
     opened(there, [*readers(there, FLOOR - 1), *readers(there, FLOOR - 1, "供应链部门")], one, two)
+    there.clock.forward(days=1)
+    assert related(there, "reader", one) == {two: [("people", {})]}
+
+
+def test_a_department_of_few_is_not_named_since_all_of_them_would_be(there: World) -> None:
+    one, two, _ = three(there)
+    opened(there, readers(there, FLOOR, "供应链部门", others=0), one, two)
     there.clock.forward(days=1)
     assert related(there, "reader", one) == {two: [("people", {})]}
 

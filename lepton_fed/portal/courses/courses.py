@@ -19,7 +19,7 @@ from lepton_fed.portal.entries.tables import ENTRY, USE, Entry, entry_of
 from lepton_fed.portal.entries.writing import shelf_to_write
 from lepton_fed.portal.errors import Conflict, Forbidden, NotThere, Unacceptable
 from lepton_fed.portal.people.person import Person
-from lepton_fed.portal.people.rights import Action, Shelf, shelf_of
+from lepton_fed.portal.people.rights import Action, Shelf, shelf_of, stands_on
 
 MOST_ENTRIES = 100
 MOST_LISTED = 200
@@ -109,7 +109,7 @@ def listed(acting: Acting) -> list[Course]:
         for number in shelves
         if any(acting.rights.may(acting.person, action, shelf_of(acting.connection, number)) for action in _ACTIONS)
     ]
-    rows = acting.connection.execute(wanted.where(COURSE.c.shelf.in_(visible)).limit(MOST_LISTED)).mappings()
+    rows = acting.connection.execute(wanted.where(stands_on(COURSE.c.shelf, visible)).limit(MOST_LISTED)).mappings()
     return [course_of(row) for row in rows]
 
 

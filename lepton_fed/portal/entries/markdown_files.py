@@ -34,7 +34,7 @@ from lepton_fed.portal.entries.content import Content
 from lepton_fed.portal.entries.tables import ENTRY, REVISION, entry_of, revision_of
 from lepton_fed.portal.entries.writing import Choice, begin
 from lepton_fed.portal.errors import PortalError
-from lepton_fed.portal.people.rights import shelf_of
+from lepton_fed.portal.people.rights import shelf_of, stands_on
 from lepton_fed.storage.atomic import write_atomically
 from lepton_fed.storage.file_names import file_name
 
@@ -63,7 +63,7 @@ def exported(acting: Acting, folder: Path) -> int:
     wanted = (
         select(ENTRY, REVISION.c.number)
         .join(REVISION, (REVISION.c.entry == ENTRY.c.id) & (REVISION.c.number == ENTRY.c.published))
-        .where(ENTRY.c.shelf.in_(readable))
+        .where(stands_on(ENTRY.c.shelf, readable))
     )
     count = 0
     for row in acting.connection.execute(wanted).mappings().all():

@@ -33,7 +33,7 @@ from lepton_fed.portal.entries.tables import ENTRY, REVISION, Entry, Revision
 from lepton_fed.portal.errors import Unready
 from lepton_fed.portal.finding import sketch, words
 from lepton_fed.portal.people import accounts
-from lepton_fed.portal.people.rights import shelf_of
+from lepton_fed.portal.people.rights import shelf_of, stands_on
 
 if TYPE_CHECKING:
     from markdown_it.token import Token
@@ -171,7 +171,7 @@ def _read(entry: int, target: str) -> _Lead:
 def _readable(acting: Acting, numbers: set[int]) -> set[int]:
     """Those that are published, and for this person to read."""
     shelves = acting.rights.permitted(acting.connection, acting.person, "read")
-    where = (ENTRY.c.id.in_(numbers), ENTRY.c.published.is_not(None), ENTRY.c.shelf.in_(shelves))
+    where = (ENTRY.c.id.in_(numbers), ENTRY.c.published.is_not(None), stands_on(ENTRY.c.shelf, shelves))
     return set(acting.connection.execute(select(ENTRY.c.id).where(*where)).scalars())
 
 

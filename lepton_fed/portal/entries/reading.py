@@ -16,7 +16,7 @@ from lepton_fed.portal.entries.tables import COMMENT, ENTRY, MOVE, REPORT, USE, 
 from lepton_fed.portal.errors import Forbidden, Unacceptable
 from lepton_fed.portal.once import added_once
 from lepton_fed.portal.people.accounts import PERSON
-from lepton_fed.portal.people.rights import Action, Shelf, shelf_of
+from lepton_fed.portal.people.rights import Action, Shelf, shelf_of, stands_on
 
 LONGEST_COMMENT = 4_000
 MOST_LISTED = 200
@@ -172,9 +172,9 @@ def to_do(acting: Acting) -> ToDo:
     waiting = [ENTRY.c.state == "in_review"]
     stale = [ENTRY.c.published.is_not(None), ENTRY.c.review_by < today]
     reported = [ENTRY.c.id.in_(select(REPORT.c.entry).where(REPORT.c.state == "open"))]
-    to_review = _listed(acting, [*waiting, ENTRY.c.shelf.in_(_permitted(acting, "review", waiting))])
+    to_review = _listed(acting, [*waiting, stands_on(ENTRY.c.shelf, _permitted(acting, "review", waiting))])
     return ToDo(
-        drafts=_listed(acting, [*drafts, ENTRY.c.shelf.in_(_permitted(acting, "write", drafts))]),
+        drafts=_listed(acting, [*drafts, stands_on(ENTRY.c.shelf, _permitted(acting, "write", drafts))]),
         reviews=[one for one in to_review if _may_decide(acting, one)],
         stale=_to_answer(acting, stale),
         reported=_to_answer(acting, reported),
@@ -184,8 +184,8 @@ def to_do(acting: Acting) -> ToDo:
 def _to_answer(acting: Acting, of: Sequence[ColumnElement[bool]]) -> list[Entry]:
     """Such entries that this person owns and may write, or may review."""
     reviewed, written = _permitted(acting, "review", of), _permitted(acting, "write", of)
-    answering = [or_(ENTRY.c.owner == acting.person.id, ENTRY.c.shelf.in_(reviewed))]
-    return _listed(acting, [*of, *answering, ENTRY.c.shelf.in_([*reviewed, *written])])
+    answering = [or_(ENTRY.c.owner == acting.person.id, stands_on(ENTRY.c.shelf, reviewed))]
+    return _listed(acting, [*of, *answering, stands_on(ENTRY.c.shelf, [*reviewed, *written])])
 
 
 def _permitted(acting: Acting, action: Action, of: Sequence[ColumnElement[bool]]) -> list[int]:

@@ -20,6 +20,7 @@ from sqlalchemy import Table, delete, insert, or_, select
 from lepton_fed.knowledge.iris import iri
 from lepton_fed.portal.acting import Acting
 from lepton_fed.portal.entries.tables import ENTRY
+from lepton_fed.portal.people.rights import stands_on
 from lepton_fed.storage.portal_entry_tables import ReferenceRow
 
 if TYPE_CHECKING:
@@ -130,7 +131,7 @@ def about(acting: Acting, things: Sequence[Reference]) -> list[About]:
     any_of = or_(*((REFERENCE.c.kind == one.kind) & (REFERENCE.c.target == one.target) for one in things[:MOST]))
     wanted = (
         select(ENTRY.c.id, ENTRY.c.title, ENTRY.c.kind, ENTRY.c.department)
-        .where(ENTRY.c.id.in_(select(REFERENCE.c.entry).where(any_of)), ENTRY.c.shelf.in_(readable))
+        .where(ENTRY.c.id.in_(select(REFERENCE.c.entry).where(any_of)), stands_on(ENTRY.c.shelf, readable))
         .order_by(ENTRY.c.day.desc(), ENTRY.c.id.desc())
         .limit(MOST)
     )

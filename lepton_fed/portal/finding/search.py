@@ -24,6 +24,7 @@ from lepton_fed.portal.entries.writing import heading
 from lepton_fed.portal.finding.index import Headed
 from lepton_fed.portal.finding.words import Term, spans, terms
 from lepton_fed.portal.people.accounts import PERSON
+from lepton_fed.portal.people.rights import stands_on
 
 PAGE = 20
 MOST_PAGES = 500
@@ -115,7 +116,7 @@ def published(connection: Connection) -> list[Headed]:
 
 def _where(acting: Acting, asked: Asked, wanted: Sequence[Term]) -> list[ColumnElement[bool]]:
     readable = acting.rights.permitted(acting.connection, acting.person, "read")
-    where: list[ColumnElement[bool]] = [ENTRY.c.published.is_not(None), ENTRY.c.shelf.in_(readable)]
+    where: list[ColumnElement[bool]] = [ENTRY.c.published.is_not(None), stands_on(ENTRY.c.shelf, readable)]
     where += [ENTRY.c.id.in_(acting.words.holding(term)) for term in wanted]
     if asked.department:
         where.append(ENTRY.c.department == asked.department)

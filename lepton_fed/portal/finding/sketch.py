@@ -23,6 +23,7 @@ from sqlalchemy import Connection, Table, delete, func, insert, select
 from lepton_fed.portal.acting import Acting
 from lepton_fed.portal.entries.tables import ENTRY, REVISION
 from lepton_fed.portal.finding import words
+from lepton_fed.portal.people.rights import stands_on
 from lepton_fed.storage.portal_entry_tables import SketchRow
 
 SKETCH = cast(Table, SketchRow.__table__)
@@ -115,7 +116,7 @@ def _candidates(acting: Acting, entry: int, own: set[int]) -> Sequence[tuple[int
         select(REVISION.c.entry, REVISION.c.title, REVISION.c.body)
         .join(shared, shared.c.entry == REVISION.c.entry)
         .join(ENTRY, (REVISION.c.entry == ENTRY.c.id) & (REVISION.c.number == ENTRY.c.published))
-        .where(ENTRY.c.shelf.in_(readable))
+        .where(stands_on(ENTRY.c.shelf, readable))
         .order_by(shared.c.count.desc(), REVISION.c.entry)
         .limit(MOST_COMPARED)
     )

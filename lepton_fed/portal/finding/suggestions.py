@@ -7,8 +7,8 @@
 S: the people who opened the entry, or what somebody read, last; n_b: how many opened b, c: how many of them are in S
 (the cosine of two entries as sets of people; Sarwar et al., Item-based collaborative filtering, 2001), shrunk where it
 rests on few. Nobody is to learn from it who read what: fewer than FLOOR people say nothing, whoever asks is none of
-them, and what was opened today counts tomorrow, so that nobody can watch a reader turn up. Nothing is suggested, and
-nothing speaks for it, that the person may not read.
+them, a department is named where at least twice as many belong to it, and what was opened today counts tomorrow, so
+that nobody can watch a reader turn up. Nothing that the person may not read is suggested or speaks for anything.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ from lepton_fed.portal.entries import access
 from lepton_fed.portal.entries.tables import ENTRY, REPORT, USE, Entry, entry_of
 from lepton_fed.portal.finding import keywords
 from lepton_fed.portal.finding.keywords import Alike
+from lepton_fed.portal.people.accounts import PERSON
+from lepton_fed.portal.people.rights import stands_on
 from lepton_fed.portal.reward.period import Quarter
 
 FLOOR = 3
@@ -39,7 +41,7 @@ SEEDS = 5
 PEOPLE, OPENINGS = 48, 2_000
 """That are looked at: those who opened a seed last, and what they opened last."""
 
-CANDIDATES, USEFUL, COUNTED = 100, 20, 20
+CANDIDATES, USEFUL, COUNTED = 50, 20, 20
 LEAST = 0.04
 TOGETHER, WORDS, TAGS, HELPED = 0.5, 0.3, 0.2, 0.1
 REASONS = ("department", "people", "department_unread", "people_unread", "tags", "words", "helped")
@@ -177,10 +179,15 @@ def _openers(acting: Acting, seeds: Sequence[int], before: datetime) -> tuple[in
 
 
 def _department(acting: Acting, entry: int, one: _Together) -> str | None:
-    """That of most of those who opened both, where it has enough of them to be named."""
+    """That of most of those who opened both, where they are enough of many: of three all are named with it."""
+    there = (
+        select(func.count())
+        .where(PERSON.c.department == USE.c.department, PERSON.c.active, PERSON.c.id != acting.person.id)
+        .scalar_subquery()
+    )
     wanted = (
         select(USE.c.department)
-        .where(USE.c.entry == entry, USE.c.person.in_(one.openers), USE.c.first < one.before)
+        .where(USE.c.entry == entry, USE.c.person.in_(one.openers), USE.c.first < one.before, there >= 2 * FLOOR)
         .group_by(USE.c.department)
         .having(func.count() >= FLOOR)
         .order_by(func.count().desc(), USE.c.department)
@@ -229,7 +236,7 @@ def _readable(acting: Acting, numbers: Sequence[int], seeds: Sequence[int], *, u
 def _for(acting: Acting) -> list[ColumnElement[bool]]:
     """That an entry is published, and for this person."""
     shelves = acting.rights.permitted(acting.connection, acting.person, "read")
-    return [ENTRY.c.published.is_not(None), ENTRY.c.shelf.in_(shelves)]
+    return [ENTRY.c.published.is_not(None), stands_on(ENTRY.c.shelf, shelves)]
 
 
 def _reasons(acting: Acting, entry: int, parts: _Parts, *, unread: bool) -> Iterable[Reason]:

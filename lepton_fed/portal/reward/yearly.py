@@ -23,6 +23,7 @@ from lepton_fed.portal.errors import NotThere, Unacceptable
 from lepton_fed.portal.federation.rights import Member
 from lepton_fed.portal.people import accounts
 from lepton_fed.portal.people.person import Person
+from lepton_fed.portal.people.rights import stands_on
 from lepton_fed.portal.reward.period import Quarter
 from lepton_fed.portal.reward.rule import points_by_entry
 from lepton_fed.portal.reward.standing import helps
@@ -152,8 +153,8 @@ def _entries(acting: Acting, numbers: set[int]) -> Sequence[RowMapping]:
     read, *working = (
         acting.rights.permitted(acting.connection, acting.person, action) for action in ("read", "write", "review")
     )
-    to_work = ENTRY.c.shelf.in_([shelf for some in working for shelf in some])
-    visible = or_(to_work, ENTRY.c.published.is_not(None) & ENTRY.c.shelf.in_(read))
+    to_work = stands_on(ENTRY.c.shelf, [shelf for some in working for shelf in some])
+    visible = or_(to_work, ENTRY.c.published.is_not(None) & stands_on(ENTRY.c.shelf, read))
     columns = (ENTRY.c.id, ENTRY.c.title, ENTRY.c.kind, ENTRY.c.department, visible.label("visible"))
     return (
         acting.connection.execute(select(*columns).where(ENTRY.c.id.in_(numbers)).order_by(ENTRY.c.id)).mappings().all()
