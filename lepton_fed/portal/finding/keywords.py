@@ -9,12 +9,14 @@ number of rows, however many entries there are.
 from __future__ import annotations
 
 import math
+import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import cast
+from weakref import WeakKeyDictionary
 
-from sqlalchemy import Connection, Table, bindparam, delete, func, insert, literal, select
+from sqlalchemy import Connection, Engine, Table, bindparam, delete, func, insert, literal, select
 
 from lepton_fed.portal.entries.tables import ENTRY, TAG
 from lepton_fed.portal.finding.index import Headed
@@ -27,6 +29,11 @@ MOST = 24
 
 ASKED, COMMON = 16, 100
 """The rarest words that are asked for, and how many entries have one at most."""
+
+KEPT, MOST_KEPT = 300.0, 50_000
+"""Seconds, and words, for which counts are kept."""
+
+_COUNTED: WeakKeyDictionary[Engine, tuple[float, dict[tuple[str, str], int]]] = WeakKeyDictionary()
 
 HEADING = 3
 """A word of the heading counts as so many of the text."""
@@ -96,13 +103,25 @@ def _weights(connection: Connection, table: Table, column: str, words: Sequence[
     """What each is worth; those that too many entries have are left out, and are counted no further than that."""
     if not words:
         return {}
+    known = _counted(connection)
     # One statement that stays the same: putting a longer one together takes longer than asking it.
     some = select(literal(1)).where(table.c[column] == bindparam("word")).limit(COMMON + 1).subquery()
     having = select(func.count()).select_from(some)
-    entries = connection.execute(select(func.count()).where(ENTRY.c.published.is_not(None))).scalar_one()
-    found = {word: connection.execute(having, {"word": word}).scalar_one() for word in words}
-    rare = sorted((count, word) for word, count in found.items() if 0 < count <= COMMON)[:ASKED]
-    return {word: math.log((entries + 1) / count) for count, word in rare}
+    for word in words:
+        if (column, word) not in known:
+            known[column, word] = connection.execute(having, {"word": word}).scalar_one()
+    rare = sorted((known[column, word], word) for word in words if 0 < known[column, word] <= COMMON)[:ASKED]
+    return {word: math.log((known["", ""] + 1) / count) for count, word in rare}
+
+
+def _counted(connection: Connection) -> dict[tuple[str, str], int]:
+    """How many entries have a word, as was found within the last minutes: what a word is worth does not hang on one."""
+    then, known = _COUNTED.get(connection.engine, (-math.inf, {}))
+    if time.monotonic() - then > KEPT or len(known) > MOST_KEPT:
+        entries = connection.execute(select(func.count()).where(ENTRY.c.published.is_not(None))).scalar_one()
+        known = {("", ""): entries}
+        _COUNTED[connection.engine] = time.monotonic(), known
+    return known
 
 
 def _telling(text: str) -> Iterable[str]:
