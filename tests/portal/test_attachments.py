@@ -19,7 +19,7 @@ from lepton_fed.portal.attachments.attached import Attachment
 from lepton_fed.portal.attachments.kinds import KINDS, kind_of, plain_name
 from lepton_fed.portal.entries import access, quality, writing
 from lepton_fed.portal.entries.content import Content
-from lepton_fed.portal.errors import Conflict, Forbidden, NotThere, PortalError, Unacceptable
+from lepton_fed.portal.errors import Conflict, Forbidden, NotThere, PortalError, TooMany, Unacceptable
 from tests.portal.pictures import PROGRAM, film, picture, sound
 from tests.portal.world import World
 
@@ -137,6 +137,23 @@ def test_a_picture_that_moves_is_refused(there: World) -> None:
     second = Image.new("RGB", (40, 20), "red")
     with pytest.raises(Unacceptable, match="video"):
         add(there, there.write("题"), picture("WEBP", save_all=True, append_images=[second]))
+
+
+def test_a_picture_that_goes_over_its_points_again_and_again_is_refused(there: World) -> None:
+    whole = picture("JPEG", progressive=True)
+    scan = whole[whole.rindex(b"\xff\xda") : -2]
+    entry = there.write("题")
+    add(there, entry, whole[:-2] + scan * 9 + whole[-2:])
+    with pytest.raises(Unacceptable, match="damaged"):
+        add(there, entry, whole[:-2] + scan * pictures.MOST_SCANS + whole[-2:])
+
+
+def test_a_picture_waits_for_the_one_before_it_for_seconds_only(there: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    entry = there.write("题")
+    monkeypatch.setattr(pictures, "WAITS", 0.01)
+    with pictures._alone(), pytest.raises(TooMany):
+        add(there, entry, picture())
+    add(there, entry, picture())
 
 
 def test_a_film_does_not_say_where_it_was_made_and_no_byte_of_it_moves(tmp_path: Path) -> None:

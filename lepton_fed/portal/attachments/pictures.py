@@ -1,32 +1,43 @@
 """A picture is written anew: what a camera notes beside it (where, when, with what) is not in the copy.
 
 Only the four formats of the list are read. How many pixels there are is looked at before any is decoded, and one
-picture is decoded at a time: what a small file grows to stays below 50 million pixels, some 400 MB for a moment.
+picture is decoded at a time: what a small file grows to stays below 50 million pixels, some 400 MB for a moment. A JPEG
+may go over its pixels again and again, for 75 bytes a time: how often is looked at before, too.
 """
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lepton_fed.portal.attachments.kinds import PICTURES, Kind
-from lepton_fed.portal.errors import Unacceptable
+from lepton_fed.portal.errors import TooMany, Unacceptable
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 MOST_PIXELS = 50_000_000
 QUALITY = 90
+MOST_SCANS = 500
+"""Of a JPEG, as its bytes look: cameras write some ten, and a film behind the picture looks like 16 in each MiB."""
+
+WAITS = 5.0
+"""Seconds for the picture before this one."""
+
 _ONE = threading.Lock()
 
 
 def rewritten(source: Path, target: Path, kind: Kind) -> None:
-    """Write the picture's own points to `target`, turned as its camera said; Unacceptable for what is none."""
+    """Write the picture's own points to `target`, turned as its camera said; Unacceptable for what is none, TooMany."""
     from PIL import Image
 
     form = next(name for name, one in PICTURES.items() if one is kind)
-    with _ONE:
+    if form == "JPEG" and source.read_bytes().count(b"\xff\xda") > MOST_SCANS:
+        raise Unacceptable("damaged")
+    with _alone():
         try:
             # A JPEG of several pictures, as telephones make them, is read as one and gives its first.
             with Image.open(source, formats=(form,)) as picture:
@@ -41,6 +52,16 @@ def rewritten(source: Path, target: Path, kind: Kind) -> None:
         except Exception:
             # Pillow raises whatever its many readers do at what they cannot read.
             raise Unacceptable("damaged") from None
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    if not _ONE.acquire(timeout=WAITS):
+        raise TooMany(round(WAITS))
+    try:
+        yield
+    finally:
+        _ONE.release()
 
 
 def _require_modest(picture: Image) -> None:
