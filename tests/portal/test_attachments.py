@@ -20,7 +20,7 @@ from lepton_fed.portal.attachments.kinds import KINDS, kind_of, plain_name
 from lepton_fed.portal.entries import access, quality, writing
 from lepton_fed.portal.entries.content import Content
 from lepton_fed.portal.errors import Conflict, Forbidden, NotThere, PortalError, TooMany, Unacceptable
-from tests.portal.pictures import PROGRAM, film, picture, sound
+from tests.portal.pictures import PROGRAM, box, film, picture, sound, track
 from tests.portal.world import World
 
 
@@ -91,6 +91,7 @@ REFUSED = {
     "an MP4 without a track": film()[:16],
     "an MP4 cut short": film()[:-3],
     "an MP4 with a way that was gone": film("vide", "meta"),
+    "an MP4 of a car's camera": film()[:16] + box("moov", track("vide"), box("gps ", b"where")),
 }
 
 
@@ -168,6 +169,15 @@ def test_a_film_does_not_say_where_it_was_made_and_no_byte_of_it_moves(tmp_path:
     path.write_bytes(kept)
     recordings.cleaned(path)
     assert path.read_bytes() == kept, "cleaning once is enough"
+
+
+@pytest.mark.parametrize("name", ["free", "skip", "wide"])
+def test_room_that_nobody_needs_is_empty(tmp_path: Path, name: str) -> None:
+    sent, path = film() + box(name, b"freeGPS +31.2304"), tmp_path / "film.mp4"
+    path.write_bytes(sent)
+    recordings.cleaned(path)
+    kept = path.read_bytes()
+    assert (len(kept), b"GPS" in kept, b"31.2304" in kept) == (len(sent), False, False)
 
 
 @pytest.mark.parametrize("size", [0, 1, 7, 2**32 - 1])

@@ -1,10 +1,11 @@
 """An MP4 file keeps picture and sound, and nothing of where it was made: other boxes are blanked where they stand.
 
     ftyp  moov( mvhd  trak( tkhd  mdia( mdhd  hdlr  minf ... ) ) ... )  mdat          kept
-    udta (with the place as ISO 6709), meta, uuid, whatever else                      named "free", its bytes zero
+    udta (with the place as ISO 6709), meta, uuid, free, skip, whatever else          named "free", its bytes zero
 
 No byte moves, so that every offset in the file stays right. A track that is neither picture nor sound may hold the way
-that a camera went, as samples: such a file is refused. (ISO/IEC 14496-12.)
+that a camera went, as samples, and the "gps " of a car's camera says where among picture and sound it is: such files
+are refused. (ISO/IEC 14496-12.)
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from lepton_fed.portal.errors import Unacceptable
 MOST_BOXES = 100_000
 
 _INSIDE: dict[bytes, frozenset[bytes]] = {
-    b"": frozenset([b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"moof", b"mfra", b"sidx", b"styp", b"ssix"]),
+    b"": frozenset([b"ftyp", b"moov", b"mdat", b"moof", b"mfra", b"sidx", b"styp", b"ssix"]),
     b"moov": frozenset([b"mvhd", b"trak", b"mvex"]),
     b"trak": frozenset([b"tkhd", b"mdia", b"edts", b"tref"]),
     b"mdia": frozenset([b"mdhd", b"hdlr", b"minf", b"elng"]),
@@ -30,6 +31,9 @@ _INSIDE: dict[bytes, frozenset[bytes]] = {
     b"traf": frozenset([b"tfhd", b"trun", b"tfdt", b"sdtp", b"sbgp", b"sgpd", b"subs", b"saiz", b"saio"]),
 }
 """What is kept in which box; those without an entry are kept whole."""
+
+_REFUSED = (b"moov", b"gps ")
+"""A box, and what it lies in."""
 
 _HANDLERS = (b"vide", b"soun", b"tmcd")
 
@@ -61,6 +65,8 @@ def cleaned(path: Path) -> Kind:
 def _blanked(file: BinaryIO, inside: bytes, start: int, end: int) -> Iterator[tuple[_Box, bytes]]:
     """The boxes that are kept, with the handler that one names, and all others blanked on the way."""
     for box in _boxes(file, start, end):
+        if (inside, box.name) == _REFUSED:
+            raise Unacceptable("recording_track")
         if box.name not in _INSIDE[inside]:
             _blank(file, box)
             continue
