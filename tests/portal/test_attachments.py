@@ -21,7 +21,7 @@ from lepton_fed.portal.entries import access, quality, writing
 from lepton_fed.portal.entries.content import Content
 from lepton_fed.portal.errors import Conflict, Forbidden, NotThere, PortalError, TooMany, Unacceptable
 from tests.portal.pictures import PROGRAM, box, film, picture, sound, track
-from tests.portal.world import World
+from tests.portal.world import World, world
 
 
 def add(there: World, entry: int, content: bytes, name: str = "图.png", *, by: str = "author") -> Attachment:
@@ -30,11 +30,19 @@ def add(there: World, entry: int, content: bytes, name: str = "图.png", *, by: 
         return attached.add(there.portal, there.person(by), entry, name, path)
 
 
-def save(there: World, entry: int, *held: int, body: str = "正文", **of: object) -> int:
-    with there.acting("author") as acting:
+def save(there: World, entry: int, *held: int, body: str = "正文", by: str = "author", **of: object) -> int:
+    with there.acting(by) as acting:
         base = access.seen(acting, entry).entry.newest
         content = Content.given(title="题", body=body, **of)  # type: ignore[arg-type]
         return writing.revise(acting, entry, content, base=base, attachments=held)
+
+
+POLICY = """
+forbid (principal, action in [Action::"write", Action::"review", Action::"read"], resource)
+when { resource.audience == "named" && resource.named.contains(Department::"供应链部门") }
+unless { principal.reviewer.contains(resource.department) };
+"""
+"""What the department says to another is its reviewers' alone."""
 
 
 def sees(there: World, name: str, one: Attachment) -> bool:
@@ -252,6 +260,23 @@ def test_a_revision_holds_attachments_of_its_own_entry_alone(there: World) -> No
         save(there, other, one.id)
     with pytest.raises(Unacceptable):
         save(there, other, 999)
+
+
+def test_nobody_has_a_revision_hold_what_they_may_not_see(tmp_path: Path) -> None:
+    (tmp_path / "policies").mkdir()
+    (tmp_path / "policies" / "own.cedar").write_text(POLICY, encoding="utf-8")
+    there = world(tmp_path)
+    entry = there.write("题", by="reviewer")
+    one = add(there, entry, picture(), by="reviewer")
+    save(there, entry, one.id, by="reviewer", audience="named", named=["供应链部门"])
+    save(there, entry, by="reviewer")
+    assert (sees(there, "author", one), sees(there, "reviewer", one)) == (False, True)
+    with pytest.raises(Unacceptable):
+        save(there, entry, one.id)
+    assert not sees(there, "author", one)
+    assert save(there, entry, one.id, by="reviewer") == 4
+    assert save(there, entry, one.id) == 5, "it goes on from the one before"
+    there.portal.close()
 
 
 def test_only_writers_add_and_not_while_it_is_reviewed(there: World) -> None:

@@ -142,7 +142,10 @@ def held_by(acting: Acting, entry: int, revision: int) -> list[Attachment]:
 
 
 def hold(acting: Acting, entry: int, revision: int, attachments: Iterable[int]) -> None:
-    """Have a revision that is being saved hold these; Unacceptable for one that is not there for this entry."""
+    """Have a revision that is being saved hold these; Unacceptable for one that is not there, or not for this person.
+
+    Those that the revision before holds go on.
+    """
     wanted = sorted(set(attachments))
     if not wanted:
         return
@@ -150,6 +153,11 @@ def hold(acting: Acting, entry: int, revision: int, attachments: Iterable[int]) 
     known = set(acting.connection.execute(select(ATTACHMENT.c.id).where(*where)).scalars())
     if not known.issuperset(wanted):
         raise Unacceptable("attachment")
+    for one in sorted(set(wanted).difference(those_there(acting, entry, revision - 1))):
+        try:
+            seen(acting, entry, one)
+        except NotThere:
+            raise Unacceptable("attachment") from None
     rows = [{"entry": entry, "revision": revision, "attachment": one} for one in wanted]
     acting.connection.execute(insert(HOLDING), rows)
 
