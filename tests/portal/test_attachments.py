@@ -279,6 +279,21 @@ def test_nobody_has_a_revision_hold_what_they_may_not_see(tmp_path: Path) -> Non
     there.portal.close()
 
 
+def test_what_is_published_stays_so_however_many_drafts_hold_it_too(there: World) -> None:
+    entry = there.write("题")
+    one = add(there, entry, picture())
+    save(there, entry, one.id)
+    there.send(entry, "author", "submit")
+    there.send(entry, "reviewer", "publish")
+    with there.acting("author") as acting:
+        for base in range(2, 203):
+            writing.revise(acting, entry, Content.given(title="题", body="正文"), base=base)
+    save(there, entry)
+    assert sees(there, "reader", one)
+    with pytest.raises(Conflict):
+        attached.remove(there.portal, there.person("reviewer"), entry, one.id)
+
+
 def test_only_writers_add_and_not_while_it_is_reviewed(there: World) -> None:
     entry = there.publish("题", audience="everyone")
     for name, refusal in (("shop", Forbidden), ("reader", Forbidden)):

@@ -287,9 +287,9 @@ def _of(acting: Acting, entry: int, number: int) -> Attachment:
 
 
 def _holding(acting: Acting, one: Attachment) -> list[int]:
-    """The revisions that hold it, the newest first."""
+    """All revisions that hold it, the newest first."""
     wanted = select(HOLDING.c.revision).where(HOLDING.c.attachment == one.id).order_by(HOLDING.c.revision.desc())
-    return list(acting.connection.execute(wanted.limit(access.MOST_LISTED)).scalars())
+    return list(acting.connection.execute(wanted).scalars())
 
 
 def _is_visible(acting: Acting, found: Access, one: Attachment) -> bool:
