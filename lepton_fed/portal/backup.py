@@ -80,7 +80,7 @@ def _written(portal: Portal, file: io.BufferedIOBase) -> int:
         about = {"format": FORMAT, "schema": HEAD, "made": portal.clock().isoformat()}
         archive.writestr(ABOUT, json.dumps(about))
         for table in _tables():
-            with archive.open(f"{table.name}.jsonl", "w") as inside:
+            with archive.open(f"{table.name}.jsonl", "w", force_zip64=True) as inside:
                 for row in connection.execute(select(table)).mappings():
                     line = {name: _plain(value) for name, value in row.items()}
                     inside.write(json.dumps(line, ensure_ascii=False).encode() + b"\n")

@@ -85,6 +85,18 @@ def test_nothing_is_written_over_and_nothing_half_restored(there: World, tmp_pat
     assert [p.name for p in tmp_path.iterdir() if p.name.startswith(".")] == []
 
 
+def test_a_table_may_be_larger_than_an_old_zip_could_hold(
+    there: World, empty: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there.publish("齿轮箱", "振动" * 200)
+    monkeypatch.setattr(zipfile, "ZIP64_LIMIT", 1000)
+    rows = backup(there.portal, tmp_path / "b.zip")
+    shutil.copytree(empty, tmp_path / "new")
+    with contextlib.closing(Portal.opened(tmp_path / "new", passwords=cheap(), clock=there.clock)) as fresh:
+        assert restore(fresh, tmp_path / "b.zip") == rows
+        assert everything(fresh) == everything(there.portal)
+
+
 @pytest.fixture(scope="module")
 def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a portal with nothing in it, made once."""
