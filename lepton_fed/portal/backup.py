@@ -11,6 +11,7 @@ import base64
 import io
 import json
 import os
+import secrets
 import zipfile
 from collections.abc import Iterable, Iterator
 from datetime import date, datetime
@@ -34,11 +35,12 @@ AT_ONCE = 500
 
 def backup(portal: Portal, path: Path) -> int:
     """Write everything to a new file that only its owner may read; returns how many rows. StorageError."""
-    part = path.with_name(f".{path.name}.part")
+    # Nobody who may write into the folder can lay a file or a link of that name there first.
+    part = path.with_name(f".backup-{secrets.token_hex(8)}.part")
     try:
         if path.exists():
             raise StorageError(f"{path} exists and is left as it is; choose another name")
-        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
             rows = _written(portal, file)
             file.flush()
             os.fsync(file.fileno())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import secrets
 import shutil
 import stat
 import zipfile
@@ -83,6 +84,23 @@ def test_nothing_is_written_over_and_nothing_half_restored(there: World, tmp_pat
         restore(there.portal, path)
     assert everything(there.portal) == before
     assert [p.name for p in tmp_path.iterdir() if p.name.startswith(".")] == []
+
+
+def test_nobody_else_lays_out_where_a_backup_is_written(
+    there: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.touch(mode=0o666)
+    (tmp_path / ".b.zip.part").symlink_to(elsewhere)
+    backup(there.portal, tmp_path / "b.zip")
+    path = tmp_path / "b.zip"
+    assert (path.is_symlink(), stat.S_IMODE(path.stat().st_mode)) == (False, 0o600)
+    assert elsewhere.read_bytes() == b""
+    monkeypatch.setattr(secrets, "token_hex", lambda _: "00")
+    (tmp_path / ".backup-00.part").symlink_to(elsewhere)
+    with pytest.raises(StorageError):
+        backup(there.portal, tmp_path / "c.zip")
+    assert elsewhere.read_bytes() == b""
 
 
 def test_a_table_may_be_larger_than_an_old_zip_could_hold(
