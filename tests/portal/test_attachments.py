@@ -188,6 +188,19 @@ def test_room_that_nobody_needs_is_empty(tmp_path: Path, name: str) -> None:
     assert (len(kept), b"GPS" in kept, b"31.2304" in kept) == (len(sent), False, False)
 
 
+@pytest.mark.parametrize("name", ["mdat", "none"])
+def test_a_film_has_so_many_boxes_also_of_those_that_go(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    path = tmp_path / "film.mp4"
+    monkeypatch.setattr(recordings, "MOST_BOXES", 50)
+    path.write_bytes(film() + box(name) * 20)
+    assert recordings.cleaned(path).media_type == "video/mp4"
+    path.write_bytes(film() + box(name) * 50)
+    with pytest.raises(Unacceptable, match="damaged"):
+        recordings.cleaned(path)
+
+
 @pytest.mark.parametrize("size", [0, 1, 7, 2**32 - 1])
 def test_boxes_that_lie_about_their_size_keep_nobody_busy(tmp_path: Path, size: int) -> None:
     path = tmp_path / "film.mp4"

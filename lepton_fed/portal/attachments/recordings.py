@@ -10,6 +10,7 @@ are refused. (ISO/IEC 14496-12.)
 
 from __future__ import annotations
 
+import itertools
 import os
 import struct
 from collections.abc import Iterator
@@ -21,6 +22,7 @@ from lepton_fed.portal.attachments.kinds import M4A, MP4, Kind
 from lepton_fed.portal.errors import Unacceptable
 
 MOST_BOXES = 100_000
+"""In all, blanked ones included."""
 
 _INSIDE: dict[bytes, frozenset[bytes]] = {
     b"": frozenset([b"ftyp", b"moov", b"mdat", b"moof", b"mfra", b"sidx", b"styp", b"ssix"]),
@@ -50,10 +52,8 @@ def cleaned(path: Path) -> Kind:
     """Blank the file at `path`, in place; returns whether it is one to see or to hear. Unacceptable."""
     handlers: set[bytes] = set()
     with path.open("r+b") as file:
-        size = os.fstat(file.fileno()).st_size
-        for count, (box, handler) in enumerate(_blanked(file, b"", 0, size)):
-            if count > MOST_BOXES:
-                raise Unacceptable("damaged")
+        whole = _Box(b"", 0, 0, os.fstat(file.fileno()).st_size)
+        for box, handler in _blanked(file, whole, itertools.count(1)):
             handlers |= {handler} - {b""}
             if box.name == b"hdlr" and handler not in _HANDLERS:
                 raise Unacceptable("recording_track")
@@ -62,17 +62,19 @@ def cleaned(path: Path) -> Kind:
     return MP4 if b"vide" in handlers else M4A
 
 
-def _blanked(file: BinaryIO, inside: bytes, start: int, end: int) -> Iterator[tuple[_Box, bytes]]:
+def _blanked(file: BinaryIO, inside: _Box, count: Iterator[int]) -> Iterator[tuple[_Box, bytes]]:
     """The boxes that are kept, with the handler that one names, and all others blanked on the way."""
-    for box in _boxes(file, start, end):
-        if (inside, box.name) == _REFUSED:
+    for box in _boxes(file, inside.content, inside.end):
+        if next(count) > MOST_BOXES:
+            raise Unacceptable("damaged")
+        if (inside.name, box.name) == _REFUSED:
             raise Unacceptable("recording_track")
-        if box.name not in _INSIDE[inside]:
+        if box.name not in _INSIDE[inside.name]:
             _blank(file, box)
             continue
-        yield box, _handler(file, box) if inside == b"mdia" and box.name == b"hdlr" else b""
+        yield box, _handler(file, box) if inside.name == b"mdia" and box.name == b"hdlr" else b""
         if box.name in _INSIDE:
-            yield from _blanked(file, box.name, box.content, box.end)
+            yield from _blanked(file, box, count)
 
 
 def _boxes(file: BinaryIO, start: int, end: int) -> Iterator[_Box]:
