@@ -29,12 +29,24 @@ POLICY = (
 
 
 class _Ranged(FileResponse):
-    """Many ranges in one request cost much and are asked for by nobody: they are answered with the whole."""
+    """Many ranges in one request cost much and are asked for by nobody: they are answered with the whole.
+
+    So is one that ends before it begins.
+    """
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if "," in Headers(scope=scope).get("range", ""):
+        asked = Headers(scope=scope).get("range", "")
+        if "," in asked or _is_backwards(asked):
             scope = {**scope, "headers": [(name, value) for name, value in scope["headers"] if name != b"range"]}
         await super().__call__(scope, receive, send)
+
+
+def _is_backwards(asked: str) -> bool:
+    start, _, end = asked.partition("=")[2].partition("-")
+    try:
+        return int(start) > int(end)
+    except ValueError:
+        return False
 
 
 def answer(portal: Portal, found: Attachment) -> FileResponse:
