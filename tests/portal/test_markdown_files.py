@@ -117,7 +117,14 @@ def test_attachments_go_with_their_entries_and_come_back_with_them(there: World,
 
 @pytest.mark.parametrize(
     ("named", "said"),
-    [("../x.png", "leads out"), ("link.png", "leads out"), ("none.png", "no file"), ("a.txt", "PNG, JPEG")],
+    [
+        ("../x.png", "leads out"),
+        ("link.png", "leads out"),
+        ("none.png", "no file"),
+        ("a\\u0000.png", "no file"),
+        ("x" * 5000, "no file"),
+        ("a.txt", "PNG, JPEG"),
+    ],
 )
 def test_an_attachment_that_cannot_be_used_imports_nothing(there: World, tmp_path: Path, named: str, said: str) -> None:
     folder = tmp_path / "in"

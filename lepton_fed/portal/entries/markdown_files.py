@@ -156,10 +156,16 @@ def _files(path: Path, root: Path, named: object) -> Iterator[Path]:
     """The files that a head names; DataError where one is none, or not in the folder."""
     for name in named if isinstance(named, list) else [named]:
         file = path.parent / str(name)
-        if file.is_symlink() or not file.resolve().is_relative_to(root):
+        try:
+            leads_out = file.is_symlink() or not file.resolve().is_relative_to(root)
+            fits = file.is_file() and file.stat().st_size <= LARGEST_FILE
+        except (OSError, ValueError):
+            # No file can have that name: it is too long, or holds a NUL character.
+            leads_out = fits = False
+        if leads_out:
             raise DataError(f"{path}: the attachment {name} leads out of the folder; put the file itself there")
-        if not file.is_file() or file.stat().st_size > LARGEST_FILE:
-            raise DataError(f"{path}: the attachment {name} is no file, or too large")
+        if not fits:
+            raise DataError(f"{path}: the attachment {name!r} is no file, or too large")
         yield file
 
 
