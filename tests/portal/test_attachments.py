@@ -395,6 +395,18 @@ def test_an_entry_a_person_and_a_disk_have_their_limits(there: World, monkeypatc
     assert len(on_disk(there)) == 2
 
 
+def test_a_gibibyte_of_the_disk_stays_free_also_where_nobody_asked_before(
+    there: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entry = there.write("题")
+    one = add(there, entry, picture())
+    monkeypatch.setattr(files, "SPARE", 2**62)
+    with pytest.raises(Conflict, match="disk"):
+        add(there, entry, picture(colour="red"))
+    assert add(there, entry, picture()) == one, "it is there already"
+    assert [path.name for path in on_disk(there)] == [one.digest]
+
+
 def test_files_are_their_owners_alone(there: World) -> None:
     add(there, there.write("题"), picture())
     (path,) = on_disk(there)

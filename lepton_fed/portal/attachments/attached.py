@@ -210,6 +210,7 @@ def _added(acting: Acting, entry: int, name: str, ready: Ready) -> Attachment:
     if there is not None:
         return _attachment(there)
     _require_room(acting, entry, ready.size)
+    acting.files.require_space(ready.size)
     acting.files.place(ready)
     values = {
         "entry": entry,
