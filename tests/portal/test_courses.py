@@ -137,6 +137,12 @@ def test_a_course_shows_nobody_an_entry_that_is_not_for_them(there: World) -> No
         courses.change(acting, course, content(), opened=True, entries=[secret])
 
 
+def test_too_many_entries_are_refused_before_any_is_looked_at(there: World) -> None:
+    too_many = range(1000, 1000 + courses.MOST_ENTRIES + 1)  # None is there, which the look at the first would say.
+    with pytest.raises(Conflict, match="100 of these at most"):
+        begun(there, *too_many)
+
+
 def test_an_entry_that_an_author_may_not_see_stays_where_it_is_changed(there: World) -> None:
     own, other = there.publish("一"), there.publish("二", audience="named", named=["生产车间"], by="shop-author")
     course = begun(there, own)

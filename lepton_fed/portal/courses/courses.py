@@ -164,6 +164,8 @@ def _sees(acting: Acting, entry: Entry) -> bool:
 
 def _set_entries(acting: Acting, number: int, entries: Iterable[int], hidden: Sequence[Entry]) -> None:
     chosen = list(dict.fromkeys(entries))
+    if len(chosen) > MOST_ENTRIES:
+        raise Conflict("course_full", most=MOST_ENTRIES)
     for one in chosen:
         try:
             access.seen(acting, one)
