@@ -106,6 +106,9 @@ def test_courses_are_called(there: World, call: Call) -> None:
     assert call("author", "PUT", listed, json={"people": [one["person"]]}).status_code == 204
     assert call("author", "GET", f"{at}/progress").json()[0]["share"] == 50
     assert call("shop", "GET", f"{at}/progress").status_code == 403
-    assert call("author", "DELETE", f"{at}/sessions/{session.json()['id']}").status_code == 204
+    assert call("author", "DELETE", f"{at}/sessions/{session.json()['id']}").status_code == 409
+    later = {**WHEN, "begins": "2026-12-06T14:00", "ends": "2026-12-06T16:00", "teacher": "author", "capacity": 2}
+    ahead = call("author", "POST", f"{at}/sessions", json=later).json()["id"]
+    assert call("author", "DELETE", f"{at}/sessions/{ahead}").status_code == 204
     assert call("shop", "DELETE", f"{at}/enrolment").status_code == 204
     assert call("shop", "GET", at).json()["progress"] is None

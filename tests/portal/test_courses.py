@@ -267,6 +267,21 @@ def test_a_session_that_is_cancelled_counts_for_nothing(there: World) -> None:
         learning.everybodys(acting, course)
 
 
+def test_a_session_that_was_held_is_not_cancelled_and_who_came_stays_said(there: World) -> None:
+    course = begun(there)
+    session = scheduled(there, course)
+    enrolled(there, course, "shop")
+    there.clock.now = datetime(2026, 12, 5, 6, 0, tzinfo=UTC)
+    with there.acting("reader") as acting:
+        meeting.mark(acting, course, session, [there.person("shop").id])
+    with pytest.raises(Conflict, match="has begun"), there.acting("author") as acting:
+        meeting.cancel(acting, course, session)
+    with there.acting("shop") as acting:
+        own = learning.mine(acting, course)
+    assert own is not None
+    assert (own.attended, own.sessions) == (1, 1)
+
+
 def test_progress_is_what_was_read_of_what_is_for_one_and_attended_of_what_was_held(either: World) -> None:
     there = either
     hidden, open_ = there.publish("机密"), there.publish("公开", audience="everyone")

@@ -78,9 +78,9 @@ def schedule(acting: Acting, course: int, span: Span, *, place: str, teacher: st
 
 
 def cancel(acting: Acting, course: int, number: int) -> None:
-    """It does not take place; those who had a seat still see that it was meant to."""
+    """It does not take place; those who had a seat still see that it was meant to. Conflict once it has begun."""
     courses.require_writes(courses.seen(acting, course, to_change=True))
-    _standing(acting, course, number)
+    _require_ahead(acting, _standing(acting, course, number))
     acting.connection.execute(update(SESSION).where(SESSION.c.id == number).values(cancelled=acting.now))
 
 
@@ -108,8 +108,7 @@ def take_seat(acting: Acting, course: int, number: int) -> None:
     where = (ENROLMENT.c.course == course, ENROLMENT.c.person == acting.person.id)
     if acting.connection.execute(select(ENROLMENT.c.course).where(*where)).first() is None:
         raise Forbidden("enrol_first")
-    if session.begins <= acting.now:
-        raise Conflict("session_begun")
+    _require_ahead(acting, session)
     own = (SEAT.c.session == number, SEAT.c.person == acting.person.id)
     if acting.connection.execute(select(SEAT.c.session).where(*own)).first() is not None:
         return
@@ -122,8 +121,7 @@ def take_seat(acting: Acting, course: int, number: int) -> None:
 def give_back(acting: Acting, course: int, number: int) -> None:
     """A seat that somebody does not need, before it begins."""
     courses.seen(acting, course, to_change=True)
-    if _standing(acting, course, number).begins <= acting.now:
-        raise Conflict("session_begun")
+    _require_ahead(acting, _standing(acting, course, number))
     acting.connection.execute(delete(SEAT).where(SEAT.c.session == number, SEAT.c.person == acting.person.id))
 
 
@@ -197,6 +195,11 @@ def _standing(acting: Acting, course: int, number: int) -> Session:
     if session.cancelled is not None:
         raise Conflict("session_cancelled")
     return session
+
+
+def _require_ahead(acting: Acting, session: Session) -> None:
+    if session.begins <= acting.now:
+        raise Conflict("session_begun")
 
 
 def _overseen(acting: Acting, course: int, number: int) -> Session:
