@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from lepton_fed.portal.courses import courses
 from tests.portal.browser import Browser
 from tests.portal.test_api import Call, call
-from tests.portal.test_courses import begun, enrolled, scheduled
+from tests.portal.test_courses import begun, content, enrolled, scheduled
 from tests.portal.test_security import filled, routes
 from tests.portal.world import World
 
@@ -79,6 +80,18 @@ def test_a_course_is_not_there_for_another_department_on_any_path(there: World, 
             tried += 1
         assert "机密课" not in browser.get("/courses").text
     assert tried == 3 * 22
+
+
+def test_the_list_of_courses_lets_people_leave_one_that_is_no_longer_for_them(there: World) -> None:
+    course = begun(there, title="机密课")
+    enrolled(there, course, "shop")
+    with there.acting("author") as acting:
+        courses.change(acting, course, content("机密课", audience="department"), opened=True, entries=[])
+    shop = Browser.before(there.portal).sign_in("shop")
+    listed = shop.get("/courses").text
+    assert (f"Course {course}" in listed, "机密课" in listed) == (True, False)
+    left = shop.post(f"/courses/{course}/leave", data={"form_token": shop.form})
+    assert "No longer for you" not in shop.get("/courses").text, left.text
 
 
 def test_courses_are_called(there: World, call: Call) -> None:

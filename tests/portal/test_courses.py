@@ -212,6 +212,28 @@ def test_a_seat_is_taken_and_given_back_before_it_begins(there: World) -> None:
         meeting.cancel(acting, other, session)
 
 
+def test_who_lost_the_right_to_a_course_gives_a_seat_back_and_leaves_and_sees_nothing_else(either: World) -> None:
+    course = begun(either)
+    first, second = scheduled(either, course), scheduled(either, course)
+    enrolled(either, course, "shop")
+    for session in (first, second):
+        seated(either, course, session, "shop")
+    with either.acting("author") as acting:
+        courses.change(acting, course, content(audience="department"), opened=True, entries=[])
+    with either.acting("shop") as acting:
+        assert courses.lost(acting) == [course]
+        with pytest.raises(NotThere):
+            courses.seen(acting, course)
+        meeting.give_back(acting, course, first)
+        learning.leave(acting, course)
+        assert courses.lost(acting) == []
+    with either.acting("author") as acting:
+        assert [one.taken for one in meeting.meetings(acting, course)] == [0, 0]
+    for act in (lambda acting: learning.leave(acting, course), lambda acting: meeting.give_back(acting, course, first)):
+        with pytest.raises(NotThere), either.acting("shop") as acting:
+            act(acting)
+
+
 def test_the_teacher_and_administrators_say_who_came_and_nobody_else(there: World) -> None:
     course = begun(there)
     session = scheduled(there, course, teacher="shop")

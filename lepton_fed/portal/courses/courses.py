@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from sqlalchemy import delete, insert, select, update
 
 from lepton_fed.portal.acting import Acting
-from lepton_fed.portal.courses.tables import COURSE, COURSE_ENTRY, SESSION, Course, course_of
+from lepton_fed.portal.courses.tables import COURSE, COURSE_ENTRY, ENROLMENT, SESSION, Course, course_of
 from lepton_fed.portal.entries import access
 from lepton_fed.portal.entries.content import Content
 from lepton_fed.portal.entries.tables import ENTRY, USE, Entry, entry_of
@@ -73,13 +73,7 @@ def change(acting: Acting, number: int, content: Content, *, opened: bool, entri
 
 def seen(acting: Acting, number: int, *, to_change: bool = False) -> Seen:
     """The course, for whoever may read, change or oversee it; NotThere, as for a number that nobody has."""
-    if not 0 < number <= access.LARGEST:
-        raise NotThere
-    wanted = select(COURSE).where(COURSE.c.id == number)
-    row = acting.connection.execute(wanted.with_for_update() if to_change else wanted).mappings().first()
-    if row is None:
-        raise NotThere
-    course = course_of(row)
+    course = _there(acting, number, to_change)
     shelf = shelf_of(acting.connection, course.shelf)
     reads, writes, oversees = (
         acting.rights.may(acting.person, action, shelf) for action in ("read", "write", "oversee")
@@ -89,9 +83,34 @@ def seen(acting: Acting, number: int, *, to_change: bool = False) -> Seen:
     return Seen(course, shelf, writes, oversees or _teaches(acting, number))
 
 
+def require_to_leave(acting: Acting, number: int) -> None:
+    """For who learns there, also where the course is no longer for them; NotThere for others who may not see it."""
+    _there(acting, number, to_change=True)
+    if not is_enrolled(acting, number):
+        seen(acting, number)
+
+
+def is_enrolled(acting: Acting, number: int) -> bool:
+    """Whether this person learns there."""
+    where = (ENROLMENT.c.course == number, ENROLMENT.c.person == acting.person.id)
+    return acting.connection.execute(select(ENROLMENT.c.course).where(*where)).first() is not None
+
+
+def lost(acting: Acting) -> list[int]:
+    """The numbers of those in which this person learns and that are no longer for them."""
+    wanted = (
+        select(COURSE.c.id, COURSE.c.shelf)
+        .join(ENROLMENT, ENROLMENT.c.course == COURSE.c.id)
+        .where(ENROLMENT.c.person == acting.person.id)
+        .order_by(COURSE.c.id)
+    )
+    rows = acting.connection.execute(wanted).all()
+    return [row.id for row in rows if not _may_see(acting, acting.person, shelf_of(acting.connection, row.shelf))]
+
+
 def is_for(acting: Acting, found: Seen, person: Person) -> bool:
     """Whether somebody may see the course."""
-    return any(acting.rights.may(person, action, found.shelf) for action in _ACTIONS)
+    return _may_see(acting, person, found.shelf)
 
 
 def require_writes(found: Seen) -> None:
@@ -104,11 +123,7 @@ def listed(acting: Acting) -> list[Course]:
     """Those that this person may see, open ones first, the newest first."""
     wanted = select(COURSE).order_by(COURSE.c.opened.desc(), COURSE.c.changed.desc(), COURSE.c.id.desc())
     shelves = acting.connection.execute(select(COURSE.c.shelf).distinct()).scalars().all()
-    visible = [
-        number
-        for number in shelves
-        if any(acting.rights.may(acting.person, action, shelf_of(acting.connection, number)) for action in _ACTIONS)
-    ]
+    visible = [number for number in shelves if _may_see(acting, acting.person, shelf_of(acting.connection, number))]
     rows = acting.connection.execute(wanted.where(stands_on(COURSE.c.shelf, visible)).limit(MOST_LISTED)).mappings()
     return [course_of(row) for row in rows]
 
@@ -142,6 +157,20 @@ def published(acting: Acting, number: int) -> list[Entry]:
 def is_readable(acting: Acting, person: Person, entry: Entry) -> bool:
     """Whether the entry is published for somebody."""
     return entry.published is not None and acting.rights.may(person, "read", shelf_of(acting.connection, entry.shelf))
+
+
+def _there(acting: Acting, number: int, to_change: bool) -> Course:
+    if not 0 < number <= access.LARGEST:
+        raise NotThere
+    wanted = select(COURSE).where(COURSE.c.id == number)
+    row = acting.connection.execute(wanted.with_for_update() if to_change else wanted).mappings().first()
+    if row is None:
+        raise NotThere
+    return course_of(row)
+
+
+def _may_see(acting: Acting, person: Person, shelf: Shelf) -> bool:
+    return any(acting.rights.may(person, action, shelf) for action in _ACTIONS)
 
 
 def _entries(acting: Acting, number: int) -> list[Entry]:

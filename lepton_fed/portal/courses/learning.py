@@ -45,7 +45,7 @@ class Progress:
 def enrol(acting: Acting, course: int) -> None:
     """Learn in a course that one may see and that is open; once."""
     found = courses.seen(acting, course, to_change=True)
-    if is_enrolled(acting, course):
+    if courses.is_enrolled(acting, course):
         return
     if not found.course.opened:
         raise Conflict("course_closed")
@@ -56,19 +56,16 @@ def enrol(acting: Acting, course: int) -> None:
 
 
 def leave(acting: Acting, course: int) -> None:
-    """Take it back: seats that were taken ahead are free again; where somebody was stays said."""
-    courses.seen(acting, course, to_change=True)
+    """Take it back: seats that were taken ahead are free again; where somebody was stays said.
+
+    Also where the course is no longer for them.
+    """
+    courses.require_to_leave(acting, course)
     ahead = select(SESSION.c.id).where(SESSION.c.course == course)
     mine = (SEAT.c.person == acting.person.id, SEAT.c.attended.is_(None), SEAT.c.session.in_(ahead))
     acting.connection.execute(delete(SEAT).where(*mine))
     where = (ENROLMENT.c.course == course, ENROLMENT.c.person == acting.person.id)
     acting.connection.execute(delete(ENROLMENT).where(*where))
-
-
-def is_enrolled(acting: Acting, course: int) -> bool:
-    """Whether this person learns there."""
-    where = (ENROLMENT.c.course == course, ENROLMENT.c.person == acting.person.id)
-    return acting.connection.execute(select(ENROLMENT.c.course).where(*where)).first() is not None
 
 
 def mine(acting: Acting, course: int) -> Progress | None:

@@ -105,8 +105,7 @@ def take_seat(acting: Acting, course: int, number: int) -> None:
     """A seat for somebody who learns in the course; Conflict where none is free or it has begun."""
     courses.seen(acting, course, to_change=True)
     session = _standing(acting, course, number)
-    where = (ENROLMENT.c.course == course, ENROLMENT.c.person == acting.person.id)
-    if acting.connection.execute(select(ENROLMENT.c.course).where(*where)).first() is None:
+    if not courses.is_enrolled(acting, course):
         raise Forbidden("enrol_first")
     _require_ahead(acting, session)
     own = (SEAT.c.session == number, SEAT.c.person == acting.person.id)
@@ -119,8 +118,8 @@ def take_seat(acting: Acting, course: int, number: int) -> None:
 
 
 def give_back(acting: Acting, course: int, number: int) -> None:
-    """A seat that somebody does not need, before it begins."""
-    courses.seen(acting, course, to_change=True)
+    """A seat that somebody does not need, before it begins; also where the course is no longer for them."""
+    courses.require_to_leave(acting, course)
     _require_ahead(acting, _standing(acting, course, number))
     acting.connection.execute(delete(SEAT).where(SEAT.c.session == number, SEAT.c.person == acting.person.id))
 

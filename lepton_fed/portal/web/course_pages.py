@@ -77,7 +77,7 @@ Typed = Annotated[CourseForm, Depends()]
 def listed(request: Request, portal: ThePortal, visit: Visiting) -> Response:
     """The courses that somebody may see."""
     with portal.reading(visit.person) as acting:
-        return page(request, "courses.html.j2", courses=courses.listed(acting))
+        return page(request, "courses.html.j2", courses=courses.listed(acting), lost=courses.lost(acting))
 
 
 @router.get("/new")
@@ -141,7 +141,8 @@ def leave(portal: ThePortal, visit: Changing, course: int) -> Response:
     """Learn there no longer."""
     with portal.writing(visit.person) as acting:
         learning.leave(acting, course)
-    return to(f"/courses/{course}")
+        stays = course in {one.id for one in courses.listed(acting)}
+    return to(f"/courses/{course}" if stays else "/courses")
 
 
 @router.get("/{course}/progress")
