@@ -10,7 +10,7 @@ import pytest
 
 from lepton_fed.portal.courses import courses, learning, meeting
 from lepton_fed.portal.courses.timing import Span, shown, typed
-from lepton_fed.portal.entries import reading
+from lepton_fed.portal.entries import reading, writing
 from lepton_fed.portal.entries.content import Content
 from lepton_fed.portal.errors import Conflict, Forbidden, NotThere, PortalError, Unacceptable
 from tests.portal.world import World
@@ -232,6 +232,19 @@ def test_who_lost_the_right_to_a_course_gives_a_seat_back_and_leaves_and_sees_no
     for act in (lambda acting: learning.leave(acting, course), lambda acting: meeting.give_back(acting, course, first)):
         with pytest.raises(NotThere), either.acting("shop") as acting:
             act(acting)
+
+
+def test_an_author_whose_text_is_shown_has_read_it_though_somebody_else_owns_the_entry(either: World) -> None:
+    entry = either.publish("轴承")
+    with either.acting("author") as acting:
+        writing.give(acting, entry, "coauthor")
+    course = begun(either, entry)
+    enrolled(either, course, "author", "coauthor", "reader")
+    with either.acting("author") as acting:
+        assert [step.done for step in courses.steps(acting, course)] == [True]
+    with either.acting("admin") as acting:
+        found = {one.name: one.read for one in learning.everybodys(acting, course)}
+    assert found == {"Author": 1, "Coauthor": 1, "Reader": 0}
 
 
 def test_the_teacher_and_administrators_say_who_came_and_nobody_else(there: World) -> None:

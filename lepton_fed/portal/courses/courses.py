@@ -15,7 +15,7 @@ from lepton_fed.portal.acting import Acting
 from lepton_fed.portal.courses.tables import COURSE, COURSE_ENTRY, ENROLMENT, SESSION, Course, course_of
 from lepton_fed.portal.entries import access
 from lepton_fed.portal.entries.content import Content
-from lepton_fed.portal.entries.tables import ENTRY, USE, Entry, entry_of
+from lepton_fed.portal.entries.tables import ENTRY, REVISION, USE, Entry, entry_of
 from lepton_fed.portal.entries.writing import shelf_to_write
 from lepton_fed.portal.errors import Conflict, Forbidden, NotThere, Unacceptable
 from lepton_fed.portal.people.person import Person
@@ -38,7 +38,7 @@ class Seen:
 
 @dataclass(frozen=True)
 class Step:
-    """An entry of a course, for somebody who may read it; `done`: whether they have, or own it."""
+    """An entry of a course, for somebody who may read it; `done`: whether they have, or it is theirs."""
 
     entry: Entry
     done: bool
@@ -137,9 +137,11 @@ def steps(acting: Acting, number: int) -> list[Step]:
             .where(COURSE_ENTRY.c.course == number, USE.c.person == acting.person.id)
         ).scalars()
     )
+    entries = _entries(acting, number)
+    whose = theirs(acting, entries)
     return [
-        Step(one, one.id in read or one.owner == acting.person.id)
-        for one in _entries(acting, number)
+        Step(one, one.id in read or acting.person.id in whose[one.id])
+        for one in entries
         if is_readable(acting, acting.person, one)
     ]
 
@@ -152,6 +154,16 @@ def to_write(acting: Acting, number: int) -> list[Entry]:
 def published(acting: Acting, number: int) -> list[Entry]:
     """All of its entries that readers see, whoever they are."""
     return [one for one in _entries(acting, number) if one.published is not None]
+
+
+def theirs(acting: Acting, entries: Sequence[Entry]) -> dict[int, set[int]]:
+    """Whose each one is: its owner's, and its author's whose text readers see; neither ever counts as a reader."""
+    found = {one.id: {one.owner} for one in entries}
+    shown = (ENTRY.c.id == REVISION.c.entry) & (ENTRY.c.published == REVISION.c.number)
+    wanted = select(REVISION.c.entry, REVISION.c.author).join(ENTRY, shown).where(ENTRY.c.id.in_(found))
+    for entry, author in acting.connection.execute(wanted):
+        found[entry].add(author)
+    return found
 
 
 def is_readable(acting: Acting, person: Person, entry: Entry) -> bool:

@@ -89,12 +89,12 @@ def _progress(acting: Acting, course: int, only: int | None = None) -> list[Prog
     people = accounts.those(acting.connection, list(since))
     entries, held = courses.published(acting, course), [one.id for one in meeting.held(acting, course)]
     read, attended = _read(acting, [one.id for one in entries]), _attended(acting, held)
-    found = []
+    found, whose = [], courses.theirs(acting, entries)
     for number, one in people.items():
-        theirs = [entry for entry in entries if courses.is_readable(acting, one, entry)]
-        done = sum(entry.owner == number or entry.id in read[number] for entry in theirs)
+        readable = [entry for entry in entries if courses.is_readable(acting, one, entry)]
+        done = sum(number in whose[entry.id] or entry.id in read[number] for entry in readable)
         found.append(
-            Progress(number, one.shown, one.department, since[number], done, len(theirs), attended[number], len(held))
+            Progress(number, one.shown, one.department, since[number], done, len(readable), attended[number], len(held))
         )
     return sorted(found, key=lambda one: (one.name, one.person))
 
