@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import threading
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import event
 
+from lepton_fed.portal.acting import Acting
 from lepton_fed.portal.courses import courses, learning, meeting
 from lepton_fed.portal.courses.timing import Span, shown, typed
 from lepton_fed.portal.entries import reading, writing
@@ -50,6 +53,19 @@ def seated(there: World, course: int, session: int, *names: str) -> None:
 def opens(there: World, name: str, entry: int) -> None:
     with there.acting(name) as acting:
         reading.note_opening(acting, entry)
+
+
+@contextlib.contextmanager
+def asked(acting: Acting) -> Iterator[list[str]]:
+    """The statements that are sent to the database meanwhile."""
+    found: list[str] = []
+
+    def noted(*sent: object) -> None:
+        found.append(" ".join(str(sent[2]).split()))
+
+    event.listen(acting.connection, "before_cursor_execute", noted)
+    yield found
+    event.remove(acting.connection, "before_cursor_execute", noted)
 
 
 def test_a_time_is_kept_in_utc_and_shown_as_it_was_said() -> None:
@@ -245,6 +261,21 @@ def test_an_author_whose_text_is_shown_has_read_it_though_somebody_else_owns_the
     with either.acting("admin") as acting:
         found = {one.name: one.read for one in learning.everybodys(acting, course)}
     assert found == {"Author": 1, "Coauthor": 1, "Reader": 0}
+
+
+def test_a_course_is_read_with_as_many_looks_whoever_learns_there_and_one_person_reads_their_own(there: World) -> None:
+    course = begun(there, *(there.publish(title, audience="everyone") for title in "一二三"))
+    enrolled(there, course, "reader")
+    counts = []
+    for _ in range(2):
+        with there.acting("admin") as acting, asked(acting) as looks:
+            learning.everybodys(acting, course)
+        counts.append(len(looks))
+        enrolled(there, course, "shop", "supply", "author")
+    assert counts[0] == counts[1]
+    with there.acting("reader") as acting, asked(acting) as looks:
+        learning.mine(acting, course)
+    assert all("portal_use.person = " in look for look in looks if "FROM portal_use" in look)
 
 
 def test_the_teacher_and_administrators_say_who_came_and_nobody_else(there: World) -> None:

@@ -6,7 +6,7 @@ Teachers oversee the course, too: that is said of a person, and so not by a poli
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import delete, insert, select, update
@@ -19,7 +19,7 @@ from lepton_fed.portal.entries.tables import ENTRY, REVISION, USE, Entry, entry_
 from lepton_fed.portal.entries.writing import shelf_to_write
 from lepton_fed.portal.errors import Conflict, Forbidden, NotThere, Unacceptable
 from lepton_fed.portal.people.person import Person
-from lepton_fed.portal.people.rights import Action, Shelf, shelf_of, stands_on
+from lepton_fed.portal.people.rights import Action, Shelf, shelf_of, shelves_of, stands_on
 
 MOST_ENTRIES = 100
 MOST_LISTED = 200
@@ -105,7 +105,8 @@ def lost(acting: Acting) -> list[int]:
         .order_by(COURSE.c.id)
     )
     rows = acting.connection.execute(wanted).all()
-    return [row.id for row in rows if not _may_see(acting, acting.person, shelf_of(acting.connection, row.shelf))]
+    shelves = shelves_of(acting.connection, (row.shelf for row in rows))
+    return [row.id for row in rows if not _may_see(acting, acting.person, shelves[row.shelf])]
 
 
 def is_for(acting: Acting, found: Seen, person: Person) -> bool:
@@ -122,8 +123,9 @@ def require_writes(found: Seen) -> None:
 def listed(acting: Acting) -> list[Course]:
     """Those that this person may see, open ones first, the newest first."""
     wanted = select(COURSE).order_by(COURSE.c.opened.desc(), COURSE.c.changed.desc(), COURSE.c.id.desc())
-    shelves = acting.connection.execute(select(COURSE.c.shelf).distinct()).scalars().all()
-    visible = [number for number in shelves if _may_see(acting, acting.person, shelf_of(acting.connection, number))]
+    used = acting.connection.execute(select(COURSE.c.shelf).distinct()).scalars().all()
+    shelves = shelves_of(acting.connection, used)
+    visible = [number for number, shelf in shelves.items() if _may_see(acting, acting.person, shelf)]
     rows = acting.connection.execute(wanted.where(stands_on(COURSE.c.shelf, visible)).limit(MOST_LISTED)).mappings()
     return [course_of(row) for row in rows]
 
@@ -137,12 +139,12 @@ def steps(acting: Acting, number: int) -> list[Step]:
             .where(COURSE_ENTRY.c.course == number, USE.c.person == acting.person.id)
         ).scalars()
     )
-    entries = _entries(acting, number)
-    whose = theirs(acting, entries)
+    entries = published(acting, number)
+    whose, readable = theirs(acting, entries), readers(acting, entries)
     return [
         Step(one, one.id in read or acting.person.id in whose[one.id])
         for one in entries
-        if is_readable(acting, acting.person, one)
+        if readable(acting.person, one)
     ]
 
 
@@ -166,9 +168,10 @@ def theirs(acting: Acting, entries: Sequence[Entry]) -> dict[int, set[int]]:
     return found
 
 
-def is_readable(acting: Acting, person: Person, entry: Entry) -> bool:
-    """Whether the entry is published for somebody."""
-    return entry.published is not None and acting.rights.may(person, "read", shelf_of(acting.connection, entry.shelf))
+def readers(acting: Acting, entries: Sequence[Entry]) -> Callable[[Person, Entry], bool]:
+    """Says whether one of these published entries is for somebody; each shelf is read once, whoever is asked about."""
+    shelves = shelves_of(acting.connection, (one.shelf for one in entries))
+    return lambda person, entry: acting.rights.may(person, "read", shelves[entry.shelf])
 
 
 def _there(acting: Acting, number: int, to_change: bool) -> Course:

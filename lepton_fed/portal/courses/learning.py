@@ -88,10 +88,10 @@ def _progress(acting: Acting, course: int, only: int | None = None) -> list[Prog
     since = {row.person: row.since for row in acting.connection.execute(enrolments)}
     people = accounts.those(acting.connection, list(since))
     entries, held = courses.published(acting, course), [one.id for one in meeting.held(acting, course)]
-    read, attended = _read(acting, [one.id for one in entries]), _attended(acting, held)
-    found, whose = [], courses.theirs(acting, entries)
+    read, attended = _read(acting, [one.id for one in entries], only), _attended(acting, held)
+    found, whose, is_for = [], courses.theirs(acting, entries), courses.readers(acting, entries)
     for number, one in people.items():
-        readable = [entry for entry in entries if courses.is_readable(acting, one, entry)]
+        readable = [entry for entry in entries if is_for(one, entry)]
         done = sum(number in whose[entry.id] or entry.id in read[number] for entry in readable)
         found.append(
             Progress(number, one.shown, one.department, since[number], done, len(readable), attended[number], len(held))
@@ -99,9 +99,10 @@ def _progress(acting: Acting, course: int, only: int | None = None) -> list[Prog
     return sorted(found, key=lambda one: (one.name, one.person))
 
 
-def _read(acting: Acting, entries: list[int]) -> dict[int, set[int]]:
+def _read(acting: Acting, entries: list[int], only: int | None) -> dict[int, set[int]]:
     found: dict[int, set[int]] = defaultdict(set)
-    wanted = select(USE.c.person, USE.c.entry).where(USE.c.entry.in_(entries))
+    where = [USE.c.entry.in_(entries), *([] if only is None else [USE.c.person == only])]
+    wanted = select(USE.c.person, USE.c.entry).where(*where)
     for person, entry in acting.connection.execute(wanted):
         found[person].add(entry)
     return found

@@ -158,6 +158,12 @@ def shelf_of(connection: Connection, number: int) -> Shelf:
     return _shelf(*rest)
 
 
+def shelves_of(connection: Connection, numbers: Iterable[int]) -> dict[int, Shelf]:
+    """The shelves of those numbers, in one look."""
+    wanted = select(*_COLUMNS).where(SHELF.c.id.in_(set(numbers)))
+    return {number: _shelf(*rest) for number, *rest in connection.execute(wanted)}
+
+
 def shelf_number(connection: Connection, shelf: Shelf) -> int:
     """The number of a shelf, which is made if it is new."""
     values: dict[str, object] = {
