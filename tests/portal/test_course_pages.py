@@ -30,6 +30,7 @@ def test_a_course_goes_its_way_on_pages(there: World) -> None:
     assert "2026-12-05 14:00–16:00, Asia/Shanghai (UTC+08:00)" in said.text
     assert 'datetime="2026-12-05T06:00:00+00:00"' in said.text
     assert "入门" in shop.get("/courses").text
+    assert "read since the day you enrolled" in shop.get(path).text
     assert "0 of 1 entries read, 0 of 0 sessions attended" in shop.fill(f"{path}/enrol").text
     assert "you have a seat" in shop.fill(f"{path}/sessions/1/seat", taken="true").text
     shop.get(f"/entries/{entry}")

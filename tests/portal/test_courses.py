@@ -278,6 +278,38 @@ def test_a_course_is_read_with_as_many_looks_whoever_learns_there_and_one_person
     assert all("portal_use.person = " in look for look in looks if "FROM portal_use" in look)
 
 
+def test_by_swapping_entries_nobody_learns_what_a_learner_read_before_the_day_they_enrolled(either: World) -> None:
+    asked_about, other = (either.publish(title, audience="everyone") for title in ("敏感", "入门"))
+    opens(either, "shop", asked_about)
+    either.clock.forward(days=1)
+    course = begun(either, other)
+    enrolled(either, course, "shop")
+
+    def told(by: str) -> list[int]:
+        with either.acting(by) as acting:
+            return [one.read for one in learning.everybodys(acting, course)]
+
+    with either.acting("author") as acting:
+        courses.change(acting, course, content(), opened=True, entries=[asked_about])
+    assert told("admin") == [0]
+    with either.acting("shop") as acting:
+        own = learning.mine(acting, course)
+        assert own is not None
+        assert (own.read, [step.done for step in courses.steps(acting, course)]) == (1, [True])
+    opens(either, "shop", asked_about)
+    assert told("admin") == [1]
+
+
+def test_a_reading_on_the_day_of_enrolling_counts_since_a_second_one_that_day_is_not_noted(there: World) -> None:
+    entry = there.publish("入门", audience="everyone")
+    course = begun(there, entry)
+    opens(there, "shop", entry)
+    there.clock.forward(hours=1)
+    enrolled(there, course, "shop")
+    with there.acting("admin") as acting:
+        assert [one.read for one in learning.everybodys(acting, course)] == [1]
+
+
 def test_the_teacher_and_administrators_say_who_came_and_nobody_else(there: World) -> None:
     course = begun(there)
     session = scheduled(there, course, teacher="shop")

@@ -1,14 +1,15 @@
 """Who learns in a course and how far they are: entries read of those for them, sessions attended of those held.
 
 A learner sees their own progress; whoever teaches a session of the course or oversees it sees everybody's, in numbers
-and without what else anybody reads.
+and of readings from the day on which each enrolled: by putting other entries into the course nobody learns what was
+read before. It does tell who read those since; the page says so beside the button to enrol.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 from sqlalchemy import delete, func, insert, select
 
@@ -92,19 +93,22 @@ def _progress(acting: Acting, course: int, only: int | None = None) -> list[Prog
     found, whose, is_for = [], courses.theirs(acting, entries), courses.readers(acting, entries)
     for number, one in people.items():
         readable = [entry for entry in entries if is_for(one, entry)]
-        done = sum(number in whose[entry.id] or entry.id in read[number] for entry in readable)
+        from_day = date.min if number == acting.person.id else since[number].date()
+        counts = {entry for entry, day in read[number].items() if day >= from_day}
+        done = sum(number in whose[entry.id] or entry.id in counts for entry in readable)
         found.append(
             Progress(number, one.shown, one.department, since[number], done, len(readable), attended[number], len(held))
         )
     return sorted(found, key=lambda one: (one.name, one.person))
 
 
-def _read(acting: Acting, entries: list[int], only: int | None) -> dict[int, set[int]]:
-    found: dict[int, set[int]] = defaultdict(set)
+def _read(acting: Acting, entries: list[int], only: int | None) -> dict[int, dict[int, date]]:
+    """On which day people last read each of these: an opening is noted once a day."""
+    found: dict[int, dict[int, date]] = defaultdict(dict)
     where = [USE.c.entry.in_(entries), *([] if only is None else [USE.c.person == only])]
-    wanted = select(USE.c.person, USE.c.entry).where(*where)
-    for person, entry in acting.connection.execute(wanted):
-        found[person].add(entry)
+    wanted = select(USE.c.person, USE.c.entry, USE.c.last).where(*where)
+    for person, entry, last in acting.connection.execute(wanted):
+        found[person][entry] = last.date()
     return found
 
 
