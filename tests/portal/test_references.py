@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lepton_fed.portal.entries import references
+from lepton_fed.portal.entries import references, writing
+from lepton_fed.portal.entries.content import Content
 from lepton_fed.portal.entries.markdown import rendered, tokens
 from lepton_fed.portal.entries.markdown_files import exported
 from lepton_fed.portal.entries.references import Named, Reference, about, read, spoken_of
@@ -70,6 +71,18 @@ def test_published_entries_are_found_by_what_they_speak_of(either: World) -> Non
     assert found("reader", Reference("run", "a2")) == found("reader") == []
     either.send(number, "admin", "retire", reason="旧")
     assert found("shop", STEEL) == []
+
+
+def test_a_revision_that_is_saved_just_before_it_is_published_speaks_of_what_it_says(there: World) -> None:
+    number = there.publish("题", "无", audience="everyone")
+    with there.acting("admin") as acting:
+        early = writing.spoken_of(acting, number, 2)
+    with there.acting("author") as acting:
+        writing.revise(acting, number, Content.given(title="题", body="[[run:a1]]", audience="everyone"), base=1)
+    there.send(number, "author", "submit")
+    with there.acting("admin") as acting:
+        writing.move(acting, number, "publish", revision=2, speaks=early)
+        assert [one.entry for one in about(acting, [Reference("run", "a1")])] == [number]
 
 
 def test_a_newer_revision_speaks_of_what_it_says(there: World) -> None:

@@ -109,14 +109,15 @@ def restore(acting: Acting, number: int, revision: int, *, base: int, note: str)
     return revise(acting, number, content, base=base, note=note, sensitive="keep", attachments=held)
 
 
-def spoken_of(acting: Acting, number: int, revision: int) -> tuple[references.Reference, ...]:
+def spoken_of(acting: Acting, number: int, revision: int) -> tuple[references.Reference, ...] | None:
     """What the newest revision speaks of, read before the turn to write in which it is published: it may take long.
 
-    Nothing for whoever cannot publish it, or where `revision` is another one; `move` tells them so.
+    None, so that `move` decides and reads for itself, for whoever cannot publish it or where `revision` is not the
+    newest: it may be by then.
     """
     found = access.seen(acting, number)
     if not found.works or found.entry.newest != revision:
-        return ()
+        return None
     return _spoken_of(access.revision(acting, found, revision).body)
 
 

@@ -139,7 +139,7 @@ def compare(portal: ThePortal, person: Calling, number: int, older: int, newer: 
 def move(portal: ThePortal, person: Calling, number: int, taken: shapes.MoveTaken) -> shapes.EntryGiven:
     """Send the newest revision on its way."""
     with portal.reading(person) as acting:
-        speaks = writing.spoken_of(acting, number, taken.revision) if taken.move == "publish" else ()
+        speaks = writing.spoken_of(acting, number, taken.revision) if taken.move == "publish" else None
     with portal.writing(person) as acting:
         writing.move(acting, number, taken.move, revision=taken.revision, reason=taken.reason, speaks=speaks)
         return shapes.EntryGiven.of(access.seen(acting, number).entry)

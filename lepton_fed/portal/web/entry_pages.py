@@ -172,7 +172,7 @@ def move(
 ) -> Response:
     """Send the newest revision on its way."""
     with portal.reading(visit.person) as acting:
-        speaks = writing.spoken_of(acting, number, revision) if move == "publish" else ()
+        speaks = writing.spoken_of(acting, number, revision) if move == "publish" else None
     with portal.writing(visit.person) as acting:
         writing.move(acting, number, move, revision=revision, reason=reason, speaks=speaks)
     return to(f"/entries/{number}", newest=1)
