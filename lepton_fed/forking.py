@@ -4,7 +4,8 @@
     forked(["server", KIT], log)        one like `lepton-fed server KIT`, in a session of its own, on a tether
 
 Six parties on two cores begin after one import and not after six. What is forked has computed nothing and has opened
-nothing: no threads of OpenMP, no sockets, no random state. This is Python's own `forkserver`.
+nothing: no thread of Python's, no socket, no random state; libraries of linear algebra, which make threads when they
+are imported, make their own anew after a fork. This is Python's own `forkserver`.
 """
 
 from __future__ import annotations
