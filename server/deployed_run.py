@@ -25,10 +25,10 @@ from lepton_fed.deploy.kit import CoordinatorKit
 from lepton_fed.deploy.membership import Membership, read_membership
 from lepton_fed.errands import run_errands
 from lepton_fed.errors import LeptonError, RoundError
+from lepton_fed.flower.greetings import Updated
 from lepton_fed.flower.heap import Sweeper
 from lepton_fed.flower.link_grid import LinkGrid
 from lepton_fed.flower.link_transport import LinkTransport
-from lepton_fed.flower.records import Updated
 from lepton_fed.flower.signed import Members, SignedGrid
 from lepton_fed.flower.superlink import Link, nodes_of
 from lepton_fed.history import Measurement

@@ -20,9 +20,10 @@ from lepton_fed.coordinator import News, State, begin, close, join, play
 from lepton_fed.couplings.participant import Kept
 from lepton_fed.department import Department
 from lepton_fed.errors import ConfigError, LeptonError, StorageError
+from lepton_fed.flower.greetings import Here, Who
 from lepton_fed.flower.grid import TYPES, WHO
 from lepton_fed.flower.memory import handed_over, recall, recall_secrets, remember, remember_secrets
-from lepton_fed.flower.records import Here, Said, Who, record_of, said_in
+from lepton_fed.flower.records import Said, record_of, said_in
 from lepton_fed.member import Member
 from lepton_fed.messages import Message, Refused, Reply
 from lepton_fed.secagg.roster import Roster

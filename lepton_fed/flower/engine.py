@@ -131,8 +131,8 @@ class _Interrupted(Exception):
 def ask_kept(grid: Any, nodes: Mapping[str, int], wait: Callable[[float], None] = time.sleep) -> dict[str, Kept]:
     """Every department's `state()`, from apps made with `simulation`; RoundError if one does not answer."""
     from lepton_fed.flower.apps import KEPT, kept_in
+    from lepton_fed.flower.greetings import Who
     from lepton_fed.flower.grid import collect, post
-    from lepton_fed.flower.records import Who
 
     posted = post(grid, {name: (node, KEPT, Who()) for name, node in nodes.items()}, TIMEOUT)
     kept = kept_in({posted[number]: answer for number, answer in collect(grid, posted, TIMEOUT, wait)})

@@ -16,8 +16,9 @@ from flwr.common.constant import ErrorCode
 from flwr.serverapp import Grid
 
 from lepton_fed.errors import PeerError, RoundError
+from lepton_fed.flower.greetings import Here, Who
 from lepton_fed.flower.parts import LARGEST, Cutter
-from lepton_fed.flower.records import Here, Said, Who, record_of, said_in
+from lepton_fed.flower.records import Said, record_of, said_in
 from lepton_fed.messages import (
     Advertise,
     Advertised,

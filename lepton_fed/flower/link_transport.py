@@ -17,10 +17,11 @@ from typing import TypeVar
 from flwr.app import Message as FlowerMessage
 
 from lepton_fed.errors import PeerError
+from lepton_fed.flower.greetings import Update, Updated
 from lepton_fed.flower.grid import AWAY, TYPES, UPDATE, fitting_reply, post
 from lepton_fed.flower.link_grid import LinkGrid
 from lepton_fed.flower.parts import LARGEST
-from lepton_fed.flower.records import Said, Update, Updated, said_in
+from lepton_fed.flower.records import Said, said_in
 from lepton_fed.flower.signed import SignedGrid
 from lepton_fed.messages import Message, Refused, Reply, Sum, Work
 from lepton_fed.secagg.messages import Call, Delivery, GroupCall, Quorum, Survivors

@@ -27,11 +27,7 @@ from flwr.app import Message as FlowerMessage
 from flwr.app import RecordDict
 from flwr.app.message import remove_content_from_message
 from flwr.proto.message_pb2 import ObjectTree
-from flwr.supercore.inflatable.inflatable_object import (
-    get_all_nested_objects,
-    get_object_tree,
-    no_object_id_recompute,
-)
+from flwr.supercore.inflatable.inflatable_object import get_all_nested_objects, get_object_tree, no_object_id_recompute
 from flwr.supercore.inflatable.inflatable_utils import (
     ObjectPullError,
     ObjectPushError,
@@ -46,18 +42,11 @@ from lepton_fed.department import Department
 from lepton_fed.deploy.kit import COORDINATOR, DepartmentKit
 from lepton_fed.errors import ConfigError, LeptonError, PeerError, StorageError
 from lepton_fed.flower.answers import Answers, lasts
-from lepton_fed.flower.fleet import (
-    FORBIDDEN,
-    UNAUTHORISED,
-    UNPREPARED,
-    DeniedError,
-    Link,
-    UnreachableError,
-    connected,
-)
+from lepton_fed.flower.fleet import FORBIDDEN, UNAUTHORISED, UNPREPARED, DeniedError, Link, UnreachableError, connected
+from lepton_fed.flower.greetings import Here, Update, Updated, Who
 from lepton_fed.flower.grid import JOIN, TYPES, UPDATE, WHO
 from lepton_fed.flower.heap import give_large_blocks_back
-from lepton_fed.flower.records import Here, Update, Updated, Who, record_of, said_in
+from lepton_fed.flower.records import record_of, said_in
 from lepton_fed.flower.signed import DepartmentSide, Members, digest, unstamped
 from lepton_fed.letters import letters_of
 from lepton_fed.messages import Message, Refused

@@ -35,9 +35,10 @@ from flwr.supercore.run import Run
 from lepton_fed.deploy.kit import COORDINATOR
 from lepton_fed.deploy.membership import Membership
 from lepton_fed.errors import PeerError
+from lepton_fed.flower.greetings import Here
 from lepton_fed.flower.grid import INTRODUCTIONS, UPDATE, WHO
 from lepton_fed.flower.parts import is_part, size_of
-from lepton_fed.flower.records import RECORD, Here, record_of, said_in
+from lepton_fed.flower.records import RECORD, record_of, said_in
 from lepton_fed.messages import Refused
 from lepton_fed.secagg.canonical import Wire
 from lepton_fed.secagg.errors import Malformed

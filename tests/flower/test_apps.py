@@ -15,10 +15,11 @@ from lepton_fed.department import Department
 from lepton_fed.errors import ConfigError, DataError
 from lepton_fed.flower import apps
 from lepton_fed.flower.apps import FAILED, KEPT, Place, client_app
+from lepton_fed.flower.greetings import Here, Who
 from lepton_fed.flower.grid import ADVERTISE, DECLARE, JOIN, SUM, WHO, WORK
 from lepton_fed.flower.memory import RECORD as KEPT_RECORD
 from lepton_fed.flower.memory import SECRETS, recall, recall_secrets
-from lepton_fed.flower.records import Here, Said, Who, record_of, said_in
+from lepton_fed.flower.records import Said, record_of, said_in
 from lepton_fed.member import Member
 from lepton_fed.messages import Advertise, Advertised, Declared, Done, Join, Joined, Refused, Work
 from lepton_fed.secagg.canonical import Wire, decode

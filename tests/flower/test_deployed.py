@@ -14,8 +14,9 @@ from clients.app import place
 from lepton_fed.config import Federation
 from lepton_fed.errors import ConfigError, PolicyError
 from lepton_fed.flower.apps import KEPT, Place
+from lepton_fed.flower.greetings import Who
 from lepton_fed.flower.grid import JOIN
-from lepton_fed.flower.records import Who, record_of, said_in
+from lepton_fed.flower.records import record_of, said_in
 from lepton_fed.messages import Join, Refused
 from lepton_fed.simulation import simulate
 from lepton_fed.storage import RunFolder

@@ -17,8 +17,9 @@ from lepton_fed.errors import PeerError, RoundError
 from lepton_fed.flower import apps
 from lepton_fed.flower.apps import Place, client_app, coordinate
 from lepton_fed.flower.engine import ask_kept
+from lepton_fed.flower.greetings import Here
 from lepton_fed.flower.grid import LONGEST, SHORTEST, GridTransport, find_departments, pause
-from lepton_fed.flower.records import RECORD, WORK, Here, record_of
+from lepton_fed.flower.records import RECORD, WORK, record_of
 from lepton_fed.messages import Done, Join, Joined, Refused, Reply
 from lepton_fed.secagg.canonical import Wire
 from lepton_fed.secagg.client import Party

@@ -17,20 +17,9 @@ from lepton_fed.compression import Packed, pack, unpack
 from lepton_fed.errors import PeerError
 from lepton_fed.flower.apps import coordinate
 from lepton_fed.flower.fields import LONGEST, one_line
-from lepton_fed.flower.records import (
-    ANSWERS,
-    RECORD,
-    REQUESTS,
-    VERSION,
-    WORK,
-    Here,
-    Said,
-    Update,
-    Updated,
-    Who,
-    record_of,
-    said_in,
-)
+from lepton_fed.flower.greetings import Here, Update, Updated, Who
+from lepton_fed.flower.records import RECORD, VERSION, WORK, Said, record_of, said_in
+from lepton_fed.flower.sum_fields import ANSWERS, REQUESTS
 from lepton_fed.messages import (
     Addend,
     Advertise,

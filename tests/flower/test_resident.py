@@ -30,18 +30,11 @@ from lepton_fed.errors import ConfigError, DataError, PeerError, StorageError
 from lepton_fed.flower import resident
 from lepton_fed.flower.apps import coordinate
 from lepton_fed.flower.fleet import INTERVAL, DeniedError, FleetLink, UnreachableError
+from lepton_fed.flower.greetings import Here, Update, Updated, Who
 from lepton_fed.flower.grid import JOIN, UPDATE, WHO
-from lepton_fed.flower.records import Here, Update, Updated, Who, record_of, said_in
+from lepton_fed.flower.records import record_of, said_in
 from lepton_fed.flower.resident import Desk, Resident, department_of, party_of
-from lepton_fed.flower.signed import (
-    REQUEST,
-    DepartmentSide,
-    Members,
-    Stamp,
-    place_of,
-    stamped,
-    unstamped,
-)
+from lepton_fed.flower.signed import REQUEST, DepartmentSide, Members, Stamp, place_of, stamped, unstamped
 from lepton_fed.messages import Join, Joined, Message, Refused, Reply
 from lepton_fed.secagg.keys import Identity
 from lepton_fed.secagg.review import Terms
