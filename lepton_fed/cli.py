@@ -25,7 +25,9 @@ from lepton_fed import auditing, pipelines, policy_commands, running, sharing_co
 from lepton_fed.deploy import commands
 from lepton_fed.errors import ConfigError, LeptonError, StorageError
 from lepton_fed.knowledge import commands as knowledge
+from lepton_fed.knowledge.commands import options as knowledge_options
 from lepton_fed.portal import commands as portal
+from lepton_fed.portal.commands import options as portal_options
 
 if TYPE_CHECKING:
     from lepton_fed.config import Federation
@@ -53,8 +55,8 @@ ARGUMENTS = {
     "out": auditing.ARGUMENTS["out"],
     **sharing_commands.ARGUMENTS,
     **pipelines.ARGUMENTS,
-    **knowledge.ARGUMENTS,
-    **portal.ARGUMENTS,
+    **knowledge_options.ARGUMENTS,
+    **portal_options.ARGUMENTS,
 }
 """What a command's arguments mean, for its help."""
 
