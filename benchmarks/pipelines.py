@@ -24,10 +24,11 @@ from statistics import mean
 from benchmarks.machine import machine
 from lepton_fed import Graph
 from lepton_fed.pipeline import Call, Plan, SimulatedClock, Step, planned
+from lepton_fed.pipeline.claiming import Claim
 from lepton_fed.pipeline.room import rooms
 from lepton_fed.pipeline.states import Move
 from lepton_fed.pipeline.step import Result
-from lepton_fed.pipeline.store import Claim, PipelineStore
+from lepton_fed.pipeline.store import PipelineStore
 from lepton_fed.pipeline.timetable import lower_bound, timetable
 
 Priority = Callable[[Plan, random.Random], Mapping[str, float]]

@@ -11,10 +11,10 @@ from lepton_fed.policy import CHINESE
 
 if TYPE_CHECKING:
     from lepton_fed.collaboration import Graph
+    from lepton_fed.pipeline.claiming import Claim, Taken
     from lepton_fed.pipeline.plan import Plan
     from lepton_fed.pipeline.status import Status, StepStatus
     from lepton_fed.pipeline.step import Result, Step
-    from lepton_fed.pipeline.store import Claim, Taken
 
 _IN_CHINESE = {word: chinese for chinese, word in CHINESE.items()}
 

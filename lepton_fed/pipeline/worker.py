@@ -18,6 +18,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from lepton_fed.errors import LeptonError, PolicyError, StorageError
+from lepton_fed.pipeline.claiming import Claim, LeaseLost, Permit, Taken
 from lepton_fed.pipeline.clock import Clock
 from lepton_fed.pipeline.journal import RunKey, written
 from lepton_fed.pipeline.plan import Plan
@@ -25,7 +26,7 @@ from lepton_fed.pipeline.room import Room
 from lepton_fed.pipeline.states import Move, State
 from lepton_fed.pipeline.status import Status
 from lepton_fed.pipeline.step import NOT_RETRIED, Call, GiveUp, Recorded, Result
-from lepton_fed.pipeline.store import Claim, LeaseLost, Permit, PipelineStore, Taken
+from lepton_fed.pipeline.store import PipelineStore
 
 POLL = 0.5
 """Seconds between two looks at what others do."""

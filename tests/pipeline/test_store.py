@@ -12,11 +12,11 @@ from lepton_fed.audit import StepMoved
 from lepton_fed.audit.entries import Entry
 from lepton_fed.errors import ConfigError
 from lepton_fed.pipeline import PipelineStore, Plan, SimulatedClock, Status, Step, Takes
+from lepton_fed.pipeline.claiming import MOST_LOST, Claim, LeaseLost
 from lepton_fed.pipeline.journal import STEP, RunKey
 from lepton_fed.pipeline.permission import Answer, Asked
 from lepton_fed.pipeline.room import Room
 from lepton_fed.pipeline.states import IllegalMove, Move, State
-from lepton_fed.pipeline.store import MOST_LOST, Claim, LeaseLost
 from lepton_fed.storage.models import AuditEntryRow
 from tests.pipeline.small import clock, graph, plan_of, step, yes
 
