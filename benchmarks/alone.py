@@ -18,8 +18,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from lepton_fed.bench import Bench
 from lepton_fed.data import Part, Prepared
-from lepton_fed.department import Bench
 from lepton_fed.order import SeededOrder
 from lepton_fed.resident import Batch, place
 from lepton_fed.settings import Optimiser, Settings

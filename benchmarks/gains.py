@@ -30,7 +30,7 @@ from benchmarks.alone import Alone, tuned
 from benchmarks.machine import machine
 from lepton_fed import Federation, simulate
 from lepton_fed.assembly import read_own
-from lepton_fed.department import bench
+from lepton_fed.bench import bench
 from lepton_fed.settings import Coupling, Optimiser, Settings
 
 CONFIGS = Path(__file__).parent.parent / "configs"

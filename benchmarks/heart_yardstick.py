@@ -16,9 +16,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from lepton_fed.bench import bench
 from lepton_fed.coordinator import State, begin, close, join, play
-from lepton_fed.department import Department, Rows, bench
+from lepton_fed.department import Department
 from lepton_fed.examples.heart_disease import HOSPITALS, heart
+from lepton_fed.measuring import Rows
 from lepton_fed.resident import Resident, Run
 from lepton_fed.settings import (
     Aggregation,

@@ -15,10 +15,12 @@ import torch
 
 BEGAN = perf_counter()
 
+from lepton_fed.bench import bench  # noqa: E402
 from lepton_fed.cohorts import hubs  # noqa: E402 - the start-up is measured from here
 from lepton_fed.coordinator import begin, join, play  # noqa: E402
-from lepton_fed.department import Department, Rows, bench  # noqa: E402
+from lepton_fed.department import Department  # noqa: E402
 from lepton_fed.enforcement import Guard  # noqa: E402
+from lepton_fed.measuring import Rows  # noqa: E402
 from lepton_fed.policies import Policies  # noqa: E402
 from lepton_fed.resident import Resident  # noqa: E402
 from lepton_fed.settings import (  # noqa: E402

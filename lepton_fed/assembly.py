@@ -11,14 +11,16 @@ import torch
 from torch import Tensor
 
 from lepton_fed import safeguards
+from lepton_fed.bench import Bench, bench
 from lepton_fed.cohorts import HubPlan, hubs
 from lepton_fed.config import Federation
 from lepton_fed.data import DepartmentFile, Part, Prepared, load_department_file, prepare_department, prepare_unlabelled
 from lepton_fed.data.policy_files import PolicyFiles
-from lepton_fed.department import Bench, Department, Rows, bench
+from lepton_fed.department import Department
 from lepton_fed.enforcement import Guard
 from lepton_fed.errors import ConfigError
 from lepton_fed.letters import NO_LETTERS, Letters
+from lepton_fed.measuring import Rows
 from lepton_fed.own_policies import guard_of, of_the_file
 from lepton_fed.parties import throw_away
 from lepton_fed.resident import Resident, Streamed, place

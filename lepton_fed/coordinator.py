@@ -18,9 +18,9 @@ import torch
 
 from lepton_fed.accounts import Account
 from lepton_fed.cohorts import HubPlan, home, hubs
-from lepton_fed.department import hub_of, reference
 from lepton_fed.digests import hub_digest
 from lepton_fed.errors import ConfigError, PolicyError, RoundError
+from lepton_fed.first_hubs import hub_of, reference
 from lepton_fed.history import FEDERATION, Measurement
 from lepton_fed.hub import Hub, advanced
 from lepton_fed.messages import PARTS, Declare, Declared, HubState, Join, Joined, Message, Refused, Vector, Work

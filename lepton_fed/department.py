@@ -11,25 +11,28 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import TypeVar
 
-import numpy as np
 import torch
 from torch import Tensor
 
+from lepton_fed.appraisal import Appraiser
+from lepton_fed.bench import Bench
 from lepton_fed.cohorts import HubPlan, home, hubs
 from lepton_fed.common_ground import CommonGround
 from lepton_fed.couplings import part
 from lepton_fed.couplings.feedback import fed_back
 from lepton_fed.couplings.participant import Kept, Participant
-from lepton_fed.digests import hub_digest, models_hash
 from lepton_fed.docket import OwnLog
 from lepton_fed.enforcement import Guard, Moment
 from lepton_fed.enforcement import digest as as_written
-from lepton_fed.errors import ConfigError, LeptonError, PeerError, PolicyError
+from lepton_fed.errand_replies import carried, met, wished
+from lepton_fed.errors import ConfigError, PolicyError
+from lepton_fed.first_hubs import first_hub, reference
 from lepton_fed.hub import Hub, advanced, arrays_of, hub_in
+from lepton_fed.measuring import Gauge, Rows
 from lepton_fed.member import Member
 from lepton_fed.messages import (
-    PARTS,
     PHASES,
     Advertise,
     Attest,
@@ -39,101 +42,42 @@ from lepton_fed.messages import (
     Declared,
     Done,
     Evaluate,
-    Evaluated,
     Expected,
     HubState,
     Join,
     Joined,
     Meet,
     Message,
-    Met,
     Read,
     Refused,
     Reply,
-    Sent,
     Sum,
     Take,
-    Taken,
-    Vector,
     Wish,
-    Wished,
     Work,
 )
-from lepton_fed.models import build
+from lepton_fed.objections import ANOTHER_FILE, Objections
 from lepton_fed.order import Order, SeededOrder
-from lepton_fed.parameters import FlatModel, Layout
 from lepton_fed.policies import Policies
 from lepton_fed.privacy import Purse
 from lepton_fed.privacy.purse import WITHOUT_NOISE
 from lepton_fed.reads import Giver, Reader
-from lepton_fed.resident import Examples
 from lepton_fed.secagg.client import Party
-from lepton_fed.secagg.errors import Malformed
 from lepton_fed.secagg.plan import Plan
 from lepton_fed.secagg.results import Sums
-from lepton_fed.seeds import derive
-from lepton_fed.settings import ModelSettings, Settings
+from lepton_fed.settings import Settings
+from lepton_fed.sizes import Sizes
 from lepton_fed.statistics import Respondent
 from lepton_fed.sums import UPDATES, Scheme, expected_crowds, standing_behind
-from lepton_fed.training.losses import Loss, loss
-from lepton_fed.training.metrics import measure
 from lepton_fed.weighting import beta, raw_weight
 
 NO_KEYS = "it has no keys for secure sums; a simulation makes them, a deployed department is given them"
 NO_LOG = "it keeps no log of its own, so it cannot countersign one"
-ANOTHER_FILE = "the coordinator's federation file differs from this department's copy"
 
-MOST_REQUESTS = 256
-"""In one Consult: each costs up to a millisecond."""
+Shown = TypeVar("Shown", bound=Declare | Work | Evaluate)
 
 DIVERGED = 1e30
 """Squared norm from which an update is no update any more: well before float32 sums of squares overflow."""
-
-
-@dataclass(frozen=True, eq=False)
-class Rows:
-    """A department's examples by use; None where it has none."""
-
-    train: Examples | None = None
-    validation: Examples | None = None
-    test: Examples | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class Bench:
-    """A model on a device with its loss. Departments of one process with the same architecture share one."""
-
-    model: FlatModel
-    loss: Loss
-
-
-def bench(
-    settings: Settings, own: ModelSettings | None = None, device: torch.device | str = "cpu", code: tuple[str, ...] = ()
-) -> Bench:
-    """The federation's model (or a department's own) on a device. `code`: modules whose callables may be run."""
-    chosen = own or settings.model
-    module = build(chosen, settings.data, derive(settings.federation.seed, "model"), code).to(device)
-    return Bench(FlatModel(module, chosen.shared, chosen.private), loss(settings.training.loss, settings.data, code))
-
-
-def first_hub(settings: Settings, model: FlatModel) -> Hub:
-    """A hub before any round: the model that everybody builds from the seed; under `distill` nobody has predicted."""
-    if settings.coupling.kind == "distill":
-        return Hub(HubState(np.zeros(0, np.float32)))
-    initial = model.initial[: model.layout.shared_size]
-    return hub_of(initial.to("cpu", torch.float32, copy=True), model.layout)
-
-
-def hub_of(initial: Tensor, layout: Layout) -> Hub:
-    """A hub whose model begins as this (float32, on the CPU), of which it takes the memory."""
-    return Hub(HubState(initial.numpy()), buffers=layout.trained.start)
-
-
-def reference(settings: Settings, plans: tuple[HubPlan, ...], first: Hub) -> Vector | None:
-    """What updates in secure sums are relative to where several hubs share one vector a department: the first
-    hub's initial model, which everybody builds from the seed. None where there is one hub.
-    """
-    return first.state.model if len(plans) > 1 and settings.coupling.kind != "distill" else None
 
 
 @dataclass(eq=False)
@@ -182,8 +126,6 @@ class Department:
             self.guard = Guard(self.name, self.settings, Policies.of(self.settings), f"sha256:{self.fingerprint}")
         if self.purse is not None:
             self.guard.spent = self.spent
-        self.evaluated: dict[str, tuple[int, bytes]] = {}
-        """By who asked: of which round, and which models were measured."""
         plans = self.hubs if self.hubs is not None else hubs(self.settings)
         here = home(self.name, plans)
         self.may_write = {p.name for p in plans if self.name in p.may_write}
@@ -204,6 +146,13 @@ class Department:
             common=self.common,
         )
         self.part = part(self.settings.coupling, self.participant)
+        common = len(self.common) if self.common is not None else 0
+        self.sizes = Sizes.of(self.settings, self.bench.model, common)
+        self.objections = Objections(
+            self.settings, self.fingerprint, self.plans, self.may_write, self.participant.home, self.sizes
+        )
+        self.gauge = Gauge(self.settings, self.bench, self.rows)
+        self.appraiser = Appraiser(self.objections, self.participant, self.gauge, accounted=self.purse is not None)
         self.secure = self.settings.aggregation.secure
         self.own_hubs: dict[str, Hub] = {}
         """Where sums are sealed: the hubs as this department has stepped them."""
@@ -239,13 +188,7 @@ class Department:
         """The sums of this federation, by its own copy of the file."""
         plans = tuple(self.plans.values())
         first = reference(self.settings, plans, first_hub(self.settings, self.bench.model))
-        return Scheme(self.settings, plans, self.length, first)
-
-    @property
-    def length(self) -> int:
-        """Of what it adds to a hub's sum."""
-        controls = self.bench.model.pulled.numel() if self.settings.training.correction == "scaffold" else 0
-        return (self._size or self._predictions) + controls
+        return Scheme(self.settings, plans, self.sizes.added, first)
 
     # ------------------------------------------------------------ messages
 
@@ -261,16 +204,16 @@ class Department:
             case Consult():
                 return self._consulted(message)
             case Evaluate():
-                return self._evaluated(message)
+                return self.appraiser.answer(self._as_held(message), self.policies)
             case Attest():
                 return self.log.answer(message) if self.log is not None else Refused(NO_LOG)
             case Wish():
-                return self._wished()
+                return wished(self.reader, self.common_ground)
             case Read() | Take():
-                return self._read(message)
+                return carried(self.giver, self.reader, message)
             case Meet():
                 return met(self.common_ground, message)
-        message = replace(message, hubs=self._held) if self.own_hubs else message
+        message = self._as_held(message)
         reason = self._objection(message)
         if reason is None and not (self.secure and isinstance(message, Work)):
             reason = self._forbidden(message)
@@ -290,39 +233,29 @@ class Department:
         reply = self._work(message)
         return replace(reply, scores={}) if self.secure and isinstance(reply, Done) else reply
 
-    def _wished(self) -> Wished:
-        """What it wants itself: tables of others, and to find out what others know as well."""
-        asks = self.common_ground.asks if self.common_ground is not None else ()
-        return Wished(self.reader.ask() if self.reader is not None else (), asks or ())
-
-    def _read(self, message: Read | Take) -> Reply:
-        """A read of a shared table: what it gives, what it gets."""
-        if self.reader is None or self.giver is None:
-            return Refused("it has no keys for reads of shared tables")
-        try:
-            match message:
-                case Read(request):
-                    return Sent(self.giver.answer(request))
-                case Take(parcel):
-                    return Taken(self.reader.take(parcel))
-        except PolicyError as error:
-            return Refused(error.reason)
-        except (Malformed, PeerError) as error:
-            return Refused(str(error))
-
     def _contribute(self, work: Work) -> Done | Refused:
         """What it adds to secure sums; all of it, since nobody but this department sees it."""
-        work = replace(work, hubs=self._held) if self.own_hubs else work
+        work = self._as_held(work)
         reason = self._objection(work)
         return Refused(reason) if reason is not None else self._work(work)
+
+    def _as_held(self, message: Shown) -> Shown:
+        """With the hubs that it holds itself, where sums are sealed, whichever it is shown."""
+        return replace(message, hubs=self._held) if self.own_hubs else message
+
+    def _objection(self, message: Declare | Work) -> str | None:
+        """Why this message is refused, or None."""
+        return self.objections.to_round(
+            message, worked=self.last_round, declared_for=self.last_declared, declared=self.declared
+        )
 
     def _join(self, message: Join) -> Reply:
         if message.fingerprint != self.fingerprint:
             return Refused(ANOTHER_FILE)
-        reason = self.policies.ever(self._at_first)
+        reason = self.policies.ever(self._expected(1))
         if reason is not None:
             return Refused(reason)
-        return Joined(self.bench.model.layout.digest, self.length)
+        return Joined(self.bench.model.layout.digest, self.sizes.added)
 
     # ------------------------------------------------------------ what its policies say
 
@@ -360,124 +293,16 @@ class Department:
     def _crowds(self) -> dict[str, int]:
         return expected_crowds(self.settings, tuple(self.plans.values()))
 
-    @property
-    def _at_first(self) -> list[tuple[HubPlan, Moment]]:
-        return self._expected(1)
-
     def _consulted(self, message: Consult) -> Reply:
         """What it would decide; nobody is told of it, since nothing is done."""
-        if message.fingerprint != self.fingerprint:
-            return Refused(ANOTHER_FILE)
-        if len(message.requests) > MOST_REQUESTS:
-            return Refused(f"it is asked about {len(message.requests)} requests at once; ask about {MOST_REQUESTS}")
-        if not 0 <= message.round <= self.settings.rounds.count:
-            return Refused(f"the federation file has {self.settings.rounds.count} rounds, not {message.round}")
+        reason = self.objections.to_consulting(message)
+        if reason is not None:
+            return Refused(reason)
         decisions = [self.policies.expected(self.policies.completed(one)) for one in message.requests]
         if message.training:
             for plan, moment in self._expected(max(message.round, 1)):
                 decisions += self.policies.foreseen(plan, moment)
         return Consulted(tuple(Expected(one.permitted, one.reasons, one.rules) for one in decisions))
-
-    def _evaluated(self, message: Evaluate) -> Reply:
-        """Measures models on its own rows for somebody else, once a round and asker."""
-        message = replace(message, hubs=self._held) if self.own_hubs else message
-        rows = dict(self._measured_parts()).get(message.part)
-        reason = self._objection_to_evaluating(message, 0 if rows is None else len(rows))
-        if reason is None and rows is not None:
-            reason = self.policies.evaluation(message.asker, message.purpose, len(rows), message.round)
-        if reason is not None or rows is None:
-            return Refused(reason or f"it has no {message.part} rows")
-        self.evaluated[message.asker] = message.round, _models(message.hubs)
-        found: dict[str, float] = {}
-        for name, hub in message.hubs.items():
-            self.participant.load(self.participant.receive(hub.model))
-            found |= {f"{name}/{metric}": value for metric, value in self._measured(rows).items()}
-        return Evaluated({key: value for key, value in found.items() if np.isfinite(value)}, rounded_down(len(rows)))
-
-    def _objection_to_evaluating(self, message: Evaluate, rows: int) -> str | None:
-        """Why this is refused whatever its policies say, or None."""
-        if message.fingerprint != self.fingerprint:
-            return ANOTHER_FILE
-        if not 0 <= message.round <= self.settings.rounds.count:
-            return f"the federation file has {self.settings.rounds.count} rounds, not {message.round}"
-        if self.purse is not None:
-            return WITHOUT_NOISE
-        if message.part not in PARTS:
-            return f"there are no {message.part!r} rows; there are {' and '.join(PARTS)}"
-        if self.settings.coupling.kind == "distill":
-            return "under distill a hub is no model but predictions, which cannot be measured on other rows"
-        unknown = [name for name in message.hubs if name not in self.plans]
-        if unknown or not message.hubs:
-            return f"the federation file has no hub {unknown[0]!r}" if unknown else "no model is shown"
-        if not all(self._fits(hub, False) for hub in message.hubs.values()):
-            return "a received model is not finite or has the wrong size"
-        least = self.settings.data.minimum_rows
-        if rows < least:
-            return f"it has fewer {message.part} rows than the data contract asks for, {least}"
-        last, models = self.evaluated.get(message.asker, (-1, b""))
-        if message.round < last or (message.round == last and models != _models(message.hubs)):
-            # Model after model, its rows could be found out.
-            return f"it has measured models of round {last} for {message.asker} already, and does so once a round"
-        return None
-
-    # ------------------------------------------------------------ whether a message makes sense
-
-    def _objection(self, message: Declare | Work) -> str | None:
-        """Why this message is refused, or None."""
-        if message.fingerprint != self.fingerprint:
-            return ANOTHER_FILE
-        if message.round <= self.last_round:
-            return f"round {message.round} is over: this department has already worked in round {self.last_round}"
-        if message.round > self.settings.rounds.count + 1:
-            return f"the federation file has {self.settings.rounds.count} rounds, not {message.round}"
-        if isinstance(message, Declare) and message.round <= self.last_declared:
-            return f"it has declared its hub for round {self.last_declared} and does so once"
-        unknown = [name for name in message.hubs if name not in self.plans]
-        if unknown:
-            return f"the federation file has no hub {unknown[0]!r}"
-        reported = isinstance(message, Work) and message.report
-        if not all(self._fits(hub, reported) for hub in message.hubs.values()):
-            return "a received model is not finite or has the wrong size"
-        return self._objection_to_work(message) if isinstance(message, Work) else None
-
-    def _objection_to_work(self, work: Work) -> str | None:
-        forbidden = sorted(set(work.write) - self.may_write)
-        if forbidden:
-            return f"its policy does not let its update reach hub {forbidden[0]!r}"
-        if self.settings.coupling.kind == "clusters" and not self.secure and work.write not in ((), (self.declared,)):
-            return "it has declared another hub than it is asked to write to"
-        needed = set(work.write)
-        if self.settings.coupling.kind == "clusters":
-            # It trains from a mixture of all: shown different hubs, departments would train from different models.
-            needed = set(self.plans) if work.write else needed
-        elif work.hubs or work.write:
-            if self.participant.home is None:
-                return "it takes no part in training"
-            needed.add(self.participant.home)
-        missing = sorted(needed - set(work.hubs))
-        return f"the message lacks the model of hub {missing[0]!r}, which this department needs" if missing else None
-
-    def _fits(self, hub: HubState, reported: bool) -> bool:
-        """Whether what was received can be worked with; a release matters only where a report is due."""
-        if not self._size and not hub.model.size and hub.release is None:
-            return True  # Under `distill` nobody has predicted yet.
-        size = self._size or self._predictions
-        parameters = self.bench.model.pulled.numel()
-        fits = _sound(hub.model, size) and (hub.control is None or _sound(hub.control, parameters))
-        if not fits or hub.release is None or not reported:
-            return fits
-        release = hub.release
-        return _sound(release.mean, size) and bool(np.isfinite(release.mass) and np.isfinite(release.spread))
-
-    @property
-    def _size(self) -> int:
-        """Length of a hub's model; 0 under `distill`, where it is not of parameters."""
-        return 0 if self.settings.coupling.kind == "distill" else self.bench.model.layout.shared_size
-
-    @property
-    def _predictions(self) -> int:
-        """Length of a hub's model under `distill`; one output stands for two classes."""
-        return (len(self.common) if self.common is not None else 0) * max(2, self.settings.data.outputs)
 
     # ------------------------------------------------------------ one round
 
@@ -503,23 +328,12 @@ class Department:
 
     def _report(self, work: Work) -> tuple[dict[str, float], dict[str, float]]:
         """What enters the federation's totals, and what this department shows of its own."""
-        own: dict[str, float] = {}
-        for name, examples in self._measured_parts():
-            own |= {f"{name}/{metric}": value for metric, value in self._measured(examples).items()}
-        scores = totals(own, len(self.rows.test) if self.rows.test is not None else 0)
+        own = self.gauge.all_measured()
+        scores = self.gauge.scores(own)
         row = self.part.row(work)
         if row is not None:
             scores["joint_loss"] = row
         return scores, own if self.disclose else {}
-
-    def _measured(self, examples: Examples) -> dict[str, float]:
-        """What is on the bench, measured on these rows."""
-        metrics = self.settings.report.metrics
-        return measure(self.bench.model.module, examples, self.bench.loss, metrics, self.settings.data)
-
-    def _measured_parts(self) -> list[tuple[str, Examples]]:
-        parts = zip(PARTS, (self.rows.test, self.rows.validation), strict=True)
-        return [(name, examples) for name, examples in parts if examples is not None and len(examples)]
 
     def spent(self, what: str) -> float:
         """Epsilon that releases about its rows have cost so far, under whatever name they are shared."""
@@ -571,45 +385,3 @@ class Department:
         """This department's model as tensors by name, given the hubs it reads (its own, where sums are sealed)."""
         self.part.read(self._held or hubs_now)
         return self.bench.model.tensors()
-
-
-def met(common_ground: CommonGround | None, message: Meet) -> Met | Refused:
-    """The answer to one message about what two departments both know."""
-    if common_ground is None:
-        return Refused("it has no knowledge graph to look for common entities in")
-    try:
-        return Met(common_ground.meet(message.other, message.body))
-    except PolicyError as error:
-        return Refused(error.reason)
-    except (Malformed, PeerError) as error:
-        return Refused(str(error))
-    except LeptonError:
-        # Its text may name a place on this machine's disk, so it stays here.
-        return Refused("its knowledge graph, or its log, cannot be used just now")
-
-
-def _sound(vector: Vector, size: int) -> bool:
-    """Whether it is a finite float32 vector of this size."""
-    # The squared norm is finite only if every entry is (or the model is absurd): one pass, no temporary.
-    return vector.shape == (size,) and vector.dtype == np.float32 and bool(np.isfinite(vector @ vector))
-
-
-def _models(hubs: Mapping[str, HubState]) -> bytes:
-    """32 bytes that stand for these models."""
-    return models_hash({name: hub_digest(hub) for name, hub in hubs.items()})
-
-
-def rounded_down(count: int) -> int:
-    """The largest 1, 2 or 5 times a power of ten that is not above it: 317 becomes 200, and 0 stays 0."""
-    ten = 10 ** (len(str(count)) - 1)
-    return max((step * ten for step in (1, 2, 5) if step * ten <= count), default=0)
-
-
-def totals(own: Mapping[str, float], examples: int) -> dict[str, float]:
-    """Addends of the federation's mean of each test metric: "metric·n" and "n of metric", where it exists."""
-    scores: dict[str, float] = {}
-    for key, value in own.items():
-        part_name, metric = key.split("/")
-        if part_name == "test" and np.isfinite(value):
-            scores[f"sum of {metric}"], scores[f"weight of {metric}"] = value * examples, float(examples)
-    return scores

@@ -13,9 +13,9 @@ import torch
 
 from lepton_fed import baselines
 from lepton_fed.assembly import read_own
+from lepton_fed.bench import Bench, bench
 from lepton_fed.config import Federation
 from lepton_fed.data import Part, Prepared, Scaling
-from lepton_fed.department import Bench, bench
 from lepton_fed.settings import Settings
 from tests.federations import LINES, table, tree, write, write_rows, written
 

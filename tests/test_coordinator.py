@@ -156,7 +156,7 @@ def test_secure_sums_are_laid_out_without_whoever_is_absent(away: str) -> None:
     ours.transport.lost = lambda name, message: name == away
     state = drive(join(ours.settings, ours.state, absent=True), ours.transport)
     assert state.scheme is not None
-    assert state.scheme.length == ours.departments[away].length
+    assert state.scheme.length == ours.departments[away].sizes.added
 
 
 def test_secure_sums_need_one_source_that_says_how_long_they_are() -> None:

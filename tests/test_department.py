@@ -12,8 +12,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from lepton_fed.department import Department, Rows, bench, totals
+from lepton_fed.bench import bench
+from lepton_fed.department import Department
 from lepton_fed.errors import ConfigError
+from lepton_fed.measuring import Rows
 from lepton_fed.messages import Declare, Declared, Done, HubState, Join, Joined, Message, Refused, Release, Work
 from lepton_fed.resident import Resident
 from lepton_fed.settings import (
@@ -28,18 +30,7 @@ from lepton_fed.settings import (
     Training,
     Weights,
 )
-from tests.couplings.small import (
-    BATCH,
-    EVERYBODY,
-    NAMES,
-    PERMIT,
-    RATE,
-    Small,
-    examples,
-    federation,
-    proximal,
-    settings,
-)
+from tests.couplings.small import BATCH, EVERYBODY, NAMES, PERMIT, RATE, Small, examples, federation, proximal, settings
 
 MOMENTUM = Training(epochs=1, batch=BATCH, optimiser=Optimiser(learning_rate=0.05, momentum=0.9))
 HEAD = ModelSettings(name="mlp", arguments={"hidden": [5]}, private=("head.*",))
@@ -308,11 +299,6 @@ def test_a_federation_of_several_hubs_sends_each_the_update_relative_to_its_own_
     ours = federation(settings(sharing=flows)).play(2)
     written = {k: ours.uploads(2, k)["内科"][0] for k in (0, 1)}
     assert torch.allclose(written[0], written[1], atol=1e-6)
-
-
-def test_totals_leave_out_what_does_not_exist() -> None:
-    own = {"test/auc": math.nan, "test/loss": 0.5, "validation/loss": 9.0}
-    assert totals(own, 8) == {"sum of loss": 4.0, "weight of loss": 8.0}
 
 
 def test_departments_on_one_bench_have_private_parts_of_their_own() -> None:

@@ -12,8 +12,9 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as tries
 from hypothesis import strategies as st
 
+from lepton_fed.appraisal import rounded_down
 from lepton_fed.coordinator import play
-from lepton_fed.department import Department, rounded_down
+from lepton_fed.department import Department
 from lepton_fed.enforcement import Guard, Moment
 from lepton_fed.errors import RoundError
 from lepton_fed.evaluation import evaluate

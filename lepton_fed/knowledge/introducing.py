@@ -2,7 +2,7 @@
 
     introduced(asker, graph, owner, graph, federation, policies, dockets) -> Introduced
 
-Keys are thrown away afterwards. What is said goes through the same door as in a department: `department.met`.
+Keys are thrown away afterwards. What is said goes through the same door as in a department: `errand_replies.met`.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from lepton_fed.code_digest import code_digest
 from lepton_fed.common_ground import introduce
 from lepton_fed.config import Federation
-from lepton_fed.department import met
 from lepton_fed.enforcement import Guard
+from lepton_fed.errand_replies import met
 from lepton_fed.errors import PolicyError
 from lepton_fed.knowledge.graph import KnowledgeGraph
 from lepton_fed.knowledge.meeting import MeetingPlace

@@ -10,8 +10,8 @@ import torch
 
 from benchmarks.alone import Alone, cut, tuned
 from benchmarks.gains import EXAMPLES, Outcome, half_widths, rows
+from lepton_fed.bench import bench
 from lepton_fed.data import Part, Prepared, Scaling
-from lepton_fed.department import bench
 from lepton_fed.settings import (
     Column,
     DataContract,

@@ -11,8 +11,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
+from lepton_fed.bench import bench
 from lepton_fed.coordinator import News, State, begin, close, join, play
-from lepton_fed.department import Department, Rows, bench
+from lepton_fed.department import Department
+from lepton_fed.measuring import Rows
 from lepton_fed.messages import Done, Message, Reply, Work
 from lepton_fed.models import build
 from lepton_fed.resident import Resident, Run

@@ -9,8 +9,10 @@ from typing import Literal
 
 import torch
 
-from lepton_fed.department import Department, Rows, bench
+from lepton_fed.bench import bench
+from lepton_fed.department import Department
 from lepton_fed.flower.apps import Build, Place
+from lepton_fed.measuring import Rows
 from lepton_fed.parties import throw_away
 from lepton_fed.resident import Resident
 from lepton_fed.secagg.client import Party

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from lepton_fed.data.department_file import OwnGround
-from lepton_fed.department import met
 from lepton_fed.enforcement import Guard
+from lepton_fed.errand_replies import met
 from lepton_fed.errands import Meeting, run_errands
 from lepton_fed.errors import ConfigError
 from lepton_fed.knowledge import Fact, KnowledgeGraph

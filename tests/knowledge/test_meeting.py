@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from lepton_fed.common_ground import introduce
-from lepton_fed.department import met
 from lepton_fed.enforcement import Guard
+from lepton_fed.errand_replies import met
 from lepton_fed.errors import StorageError
 from lepton_fed.knowledge import Fact, KnowledgeGraph
 from lepton_fed.knowledge.intersection import Asking, Found

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from lepton_fed.department import first_hub
 from lepton_fed.errors import RoundError
+from lepton_fed.first_hubs import first_hub
 from lepton_fed.ledgers import balances
 from lepton_fed.messages import Declare, Evaluate, Refused, Work
 from lepton_fed.privacy import Booked

@@ -14,9 +14,11 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from lepton_fed.bench import Bench, bench
 from lepton_fed.coordinator import News, State, begin, close, join, play
-from lepton_fed.department import Bench, Department, Rows, bench
+from lepton_fed.department import Department
 from lepton_fed.hub import Hub
+from lepton_fed.measuring import Rows
 from lepton_fed.messages import Done, Message, Release, Reply, Sum, Work
 from lepton_fed.parties import throw_away
 from lepton_fed.resident import Resident

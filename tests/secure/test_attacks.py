@@ -15,13 +15,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lepton_fed import coordinator, department, member, sums
+from lepton_fed import coordinator, member, sums
 from lepton_fed.digests import models_hash
 from lepton_fed.errors import RoundError
 from lepton_fed.hub import Hub
 from lepton_fed.member import Member
 from lepton_fed.messages import Done, HubState, Message, Refused, Release, Summed, Work
 from lepton_fed.messages import Sum as Asked
+from lepton_fed.objections import Objections
 from lepton_fed.parties import throw_away
 from lepton_fed.secagg.canonical import Wire
 from lepton_fed.secagg.canonical import decode as values_in
@@ -175,13 +176,13 @@ def test_a_hub_that_the_others_are_not_shown(monkeypatch: pytest.MonkeyPatch) ->
         ours.play()
         return 4 * ours.releases()[one].mean[HIDDEN], victims_update(done)[HIDDEN]
 
-    complete = department.Department._objection_to_work
+    complete = Objections.to_work
 
-    def lenient(self: department.Department, work: Work) -> str | None:
-        reason = complete(self, work)
+    def lenient(self: Objections, work: Work, declared: str) -> str | None:
+        reason = complete(self, work, declared)
         return None if reason is not None and "lacks the model" in reason else reason
 
-    with weakened(monkeypatch, (department.Department, "_objection_to_work", lenient)):
+    with weakened(monkeypatch, (Objections, "to_work", lenient)):
         read, true = attack()
         assert np.allclose(read, true, atol=1e-5)
         assert np.abs(true).max() > 1

@@ -67,4 +67,4 @@ def test_the_peak_does_not_grow_with_the_departments(names: tuple[str, ...]) -> 
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     # The accumulator, which becomes the mean, and the new model.
-    assert peak < 2.2 * 4 * ours.departments["内科"].length
+    assert peak < 2.2 * 4 * ours.departments["内科"].sizes.added
