@@ -31,7 +31,8 @@ from lepton_fed.storage import AuditTable
 
 from .conductor import RUN, SHUT_DOWN, RunningConductor, goes_on, journal_in, recorded
 from .courier import carried
-from .deployed_run import NEWER, DeployedRun
+from .deployed_run import DeployedRun
+from .kit_in_force import NEWER
 from .patience import Patience
 
 BYTES_NEEDED = 10_000_000
@@ -176,7 +177,7 @@ class Coordinator:
     def _conclude(self, run: DeployedRun, result: RunResult) -> None:
         """The report, and that the run has finished."""
         self.conductor.said("writing the report")
-        keep(result, run.recorder, run.kit.federation, {}, tuple(run.warnings), "deployed", run.attested)
+        keep(result, run.recorder, run.kit.federation, {}, tuple(run.account.warnings), "deployed", run.attested)
         run.recorder.finish()
 
 

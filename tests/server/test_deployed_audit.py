@@ -124,6 +124,6 @@ def test_a_coordinator_that_rolled_its_log_back_is_told_so_by_every_department(
         database.close()
         there.play()
         assert there.run is not None
-        loud = [line for line in there.run.warnings if "audit log" in line]
+        loud = [line for line in there.run.account.warnings if "audit log" in line]
         assert {line.split()[0] for line in loud} == set(FOUR)
         assert all("rolled back" in line or "forked" in line for line in loud), loud

@@ -18,15 +18,7 @@ from lepton_fed.storage.ledger_file import LedgerFile
 from server.conductor import journal_in, recorded
 from server.patience import Patience
 from tests.federations import COUPLINGS, FOUR, LINES, TARGET, quick, written
-from tests.server.together import (
-    FIVE,
-    Killing,
-    Together,
-    five,
-    provisioned,
-    same,
-    together,
-)
+from tests.server.together import FIVE, Killing, Together, five, provisioned, same, together
 
 pytestmark = [pytest.mark.flower, pytest.mark.long]
 
@@ -140,7 +132,7 @@ def test_the_seconds_that_a_killed_coordinator_spent_are_part_of_the_run(tmp_pat
         assert earlier > 0
         result = there.play()
         assert there.run is not None
-        assert there.run._earlier == earlier
+        assert there.run.account.earlier == earlier
         assert result.seconds > earlier
 
 

@@ -8,8 +8,8 @@ import pytest
 
 from lepton_fed.coordinator import News
 from lepton_fed.errors import ConfigError
-from server.deployed_run import DeployedRun
 from server.patience import Patience
+from server.run_account import RunAccount
 from server.watcher import Watcher
 
 
@@ -33,12 +33,12 @@ class Unkept:
 
 
 def test_only_seconds_of_known_phases_that_can_be_added_are_added() -> None:
-    run = DeployedRun(None, None, Unkept(), None, Patience(), Watcher(), print, print)  # type: ignore[arg-type]
+    account = RunAccount(Unkept(), Watcher())  # type: ignore[arg-type]
     said = {
         "内科": {"training": 1.5, "evaluating": 0.5, "lying": 9.0},
         "外科": {"training": math.inf, "evaluating": -1.0},
         "儿科": {"training": math.nan, "evaluating": 0.25},
     }
     for _ in range(2):
-        run._take(1, 2.0, News(seconds=said))
-    assert run.timing == {"training (内科)": 3.0, "evaluating (内科)": 1.0, "evaluating (儿科)": 0.5}
+        account.take(1, 2.0, News(seconds=said))
+    assert account.timing == {"training (内科)": 3.0, "evaluating (内科)": 1.0, "evaluating (儿科)": 0.5}

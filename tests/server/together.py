@@ -204,7 +204,7 @@ class Together:
     def arrived(self, name: str) -> None:
         """The coordinator that plays looks for a newer membership, and the department is there."""
         assert self.run is not None
-        self.run._notice()
+        self.run.in_force.notice()
         end = time.monotonic() + self.patience.wait
         while name not in self.run.link.members.online:
             assert time.monotonic() < end, name
