@@ -14,7 +14,7 @@ from lepton_fed.audit.entries import Called
 from lepton_fed.audit.log import append
 from lepton_fed.audit.taken import take, taken
 from lepton_fed.flower.link_audit import AuditEvent, Outcome
-from lepton_fed.storage.models import AuditEventRow
+from lepton_fed.storage.call_tables import AuditEventRow
 
 SOURCE = "calls"
 

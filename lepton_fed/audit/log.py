@@ -25,7 +25,7 @@ from lepton_fed.audit.record import Sealed
 from lepton_fed.errors import StorageError
 from lepton_fed.secagg.keys import Identity
 from lepton_fed.secagg.roster import check_name
-from lepton_fed.storage.models import (
+from lepton_fed.storage.audit_log_tables import (
     AuditCounterSignatureRow,
     AuditEntryRow,
     AuditHeadRow,

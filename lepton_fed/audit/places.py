@@ -30,8 +30,8 @@ from lepton_fed.deploy.kit import KIT, CoordinatorKit, DepartmentKit, Kit
 from lepton_fed.errors import ConfigError, StorageError
 from lepton_fed.record import DATABASE, folder_of
 from lepton_fed.storage import schema, sqlite_url
+from lepton_fed.storage.audit_log_tables import AuditLogRow
 from lepton_fed.storage.database import Database
-from lepton_fed.storage.models import AuditLogRow
 
 SQLITE = b"SQLite format 3\0"
 

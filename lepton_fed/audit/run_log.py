@@ -29,8 +29,8 @@ from lepton_fed.audit.taken import take, taken
 from lepton_fed.messages import Attested, Refused, Reply
 from lepton_fed.secagg.errors import Malformed
 from lepton_fed.secagg.keys import Identity
+from lepton_fed.storage.audit_log_tables import AuditCounterSignatureRow, AuditHeadRow
 from lepton_fed.storage.database import Database
-from lepton_fed.storage.models import AuditCounterSignatureRow, AuditHeadRow
 from lepton_fed.storage.store import Also
 from lepton_fed.transport import Transport, drive
 

@@ -12,8 +12,8 @@ from lepton_fed.audit.log import hashes
 from lepton_fed.audit.record import Record, Sealed, Written
 from lepton_fed.errors import StorageError
 from lepton_fed.secagg.errors import Malformed
+from lepton_fed.storage.audit_log_tables import AuditCounterSignatureRow, AuditEntryRow, AuditHeadRow, AuditLogRow
 from lepton_fed.storage.database import Database
-from lepton_fed.storage.models import AuditCounterSignatureRow, AuditEntryRow, AuditHeadRow, AuditLogRow
 
 
 def written(database: Database, log: str) -> Written:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from sqlalchemy import Connection, insert, select, update
 
 from lepton_fed.audit.log import locked
-from lepton_fed.storage.models import AuditTakenRow
+from lepton_fed.storage.audit_log_tables import AuditTakenRow
 
 
 def taken(connection: Connection, log: str, source: str) -> int:

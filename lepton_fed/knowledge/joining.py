@@ -25,7 +25,7 @@ from lepton_fed.audit.entries import MatchDecided, moment
 from lepton_fed.audit.log import append
 from lepton_fed.errors import DataError
 from lepton_fed.knowledge.facts import name_of
-from lepton_fed.storage.models import KnowledgeMatchRow
+from lepton_fed.storage.knowledge_tables import KnowledgeMatchRow
 
 Method = OneOf["exact", "name", "private", "person"]
 State = OneOf["proposed", "accepted", "refused"]

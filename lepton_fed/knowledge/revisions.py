@@ -26,7 +26,7 @@ from lepton_fed.audit.entries import KnowledgeRevised, moment
 from lepton_fed.audit.log import append
 from lepton_fed.errors import DataError, StorageError
 from lepton_fed.knowledge.facts import Fact, Literal, name_of, relation_of
-from lepton_fed.storage.models import KnowledgeFactRow, KnowledgeRevisionRow
+from lepton_fed.storage.knowledge_tables import KnowledgeFactRow, KnowledgeRevisionRow
 
 BATCH = 20_000
 """Facts a statement: enough that a statement costs nothing, few enough that memory does not notice."""

@@ -21,7 +21,7 @@ from lepton_fed.pipeline.permission import Answer
 from lepton_fed.pipeline.plan import Plan
 from lepton_fed.pipeline.states import GAVE_UP, GOES_ON, OVER, Move, State, moved
 from lepton_fed.pipeline.step import Result
-from lepton_fed.storage.models import PipelineEventRow, PipelineRunRow, PipelineStepRow
+from lepton_fed.storage.pipeline_tables import PipelineEventRow, PipelineRunRow, PipelineStepRow
 
 STEP = cast(Table, PipelineStepRow.__table__)
 RUN = cast(Table, PipelineRunRow.__table__)

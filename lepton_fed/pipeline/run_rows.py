@@ -11,7 +11,8 @@ from lepton_fed.errors import ConfigError
 from lepton_fed.pipeline.journal import RUN, STEP, Journal, RunKey
 from lepton_fed.pipeline.plan import Plan
 from lepton_fed.pipeline.states import GAVE_UP, Move, State
-from lepton_fed.storage.models import PipelineLinkRow, Utc
+from lepton_fed.storage.columns import Utc
+from lepton_fed.storage.pipeline_tables import PipelineLinkRow
 
 LINK = cast(Table, PipelineLinkRow.__table__)
 

@@ -25,7 +25,8 @@ from lepton_fed.portal.finding.search import published
 from lepton_fed.portal.people.accounts import DEPARTMENT, SESSION
 from lepton_fed.portal.portal import Portal
 from lepton_fed.storage.atomic import unwritable
-from lepton_fed.storage.models import Base, Utc
+from lepton_fed.storage.columns import Utc
+from lepton_fed.storage.models import Base
 from lepton_fed.storage.schema import HEAD
 
 FORMAT = 1

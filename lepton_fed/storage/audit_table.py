@@ -18,7 +18,7 @@ from sqlalchemy import URL, insert, select
 from lepton_fed.audit.commitments import storable
 from lepton_fed.flower.link_audit import AuditEvent
 from lepton_fed.storage import schema
-from lepton_fed.storage.models import AuditEventRow
+from lepton_fed.storage.call_tables import AuditEventRow
 from lepton_fed.storage.private_file import make_private
 
 _INSERT = insert(AuditEventRow)

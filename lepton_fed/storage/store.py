@@ -17,8 +17,8 @@ from lepton_fed.errors import StorageError
 from lepton_fed.history import Measurement
 from lepton_fed.storage import schema
 from lepton_fed.storage.database import Database
-from lepton_fed.storage.models import MeasurementRow, ModelRow, RoundRow, RunRow
 from lepton_fed.storage.run_record import STATUSES, Status
+from lepton_fed.storage.run_tables import MeasurementRow, ModelRow, RoundRow, RunRow
 
 Also = Callable[[Connection], None]
 """What else is written in a transaction: both, or neither. The audit log is, so that it tells what was recorded."""

@@ -8,7 +8,7 @@ import networkx as nx
 import pytest
 
 from lepton_fed.pipeline.states import GAVE_UP, GOES_ON, OVER, TRANSITIONS, IllegalMove, Move, State, moved
-from lepton_fed.storage.models import PipelineStepRow
+from lepton_fed.storage.pipeline_tables import PipelineStepRow
 
 ILLEGAL = [pair for pair in product(State, Move) if pair not in TRANSITIONS]
 

@@ -17,7 +17,7 @@ from lepton_fed.pipeline.journal import STEP, RunKey
 from lepton_fed.pipeline.permission import Answer, Asked
 from lepton_fed.pipeline.room import Room
 from lepton_fed.pipeline.states import IllegalMove, Move, State
-from lepton_fed.storage.models import AuditEntryRow
+from lepton_fed.storage.audit_log_tables import AuditEntryRow
 from tests.pipeline.small import clock, graph, plan_of, step, yes
 
 TWO = [step("研发部门", "训练", makes=("模型",)), step("生产车间", "验证", needs=("模型",))]

@@ -29,7 +29,7 @@ from lepton_fed.portal.federation.watched import Watched
 from lepton_fed.record import folder_of
 from lepton_fed.secagg.errors import Malformed
 from lepton_fed.storage import schema
-from lepton_fed.storage.models import AuditEntryRow
+from lepton_fed.storage.audit_log_tables import AuditEntryRow
 
 A_PAGE = 50
 PATIENCE = 10.0
