@@ -18,7 +18,7 @@ calls = APIRouter(prefix="/api/people")
 Before = Annotated[int | None, Query(ge=1, lt=2**63, description="Events before the one of this number.")]
 
 
-class EventGiven(BaseModel):
+class AccountEventGiven(BaseModel):
     """What was done. `by` is empty for a command and for the identity provider's word.
 
     `person` is empty where it is about nobody in particular.
@@ -43,7 +43,7 @@ def log(request: Request, portal: ThePortal, visit: Visiting, before: Before = N
 
 
 @calls.get("/log")
-def read_log(portal: ThePortal, person: Calling, before: Before = None) -> list[EventGiven]:
+def read_log(portal: ThePortal, person: Calling, before: Before = None) -> list[AccountEventGiven]:
     """What was done to accounts that the caller administers, the newest first: a hundred at most."""
     with portal.reading(person) as acting:
-        return [EventGiven(**vars(one)) for one in account_log.events(acting, before)]
+        return [AccountEventGiven(**vars(one)) for one in account_log.events(acting, before)]

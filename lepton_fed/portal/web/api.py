@@ -12,7 +12,30 @@ from lepton_fed.portal.finding.search import LONGEST, MOST_PAGES, Asked, find
 from lepton_fed.portal.people import accounts, administration
 from lepton_fed.portal.reward.period import Quarter
 from lepton_fed.portal.reward.standing import standing
-from lepton_fed.portal.web import api_shapes as shapes
+from lepton_fed.portal.web.api_shapes import Count, Made, PartGiven
+from lepton_fed.portal.web.entry_shapes import (
+    CommentTaken,
+    EntryGiven,
+    EntryTaken,
+    LineGiven,
+    MoveTaken,
+    OpenedGiven,
+    OwnerTaken,
+    RestoreTaken,
+    RevisionGiven,
+    RevisionTaken,
+    SavedGiven,
+)
+from lepton_fed.portal.web.finding_shapes import FoundGiven, HitGiven, ToDoGiven
+from lepton_fed.portal.web.people_shapes import (
+    ActiveTaken,
+    DepartmentTaken,
+    PasswordTaken,
+    PersonGiven,
+    PersonTaken,
+    RoleTaken,
+)
+from lepton_fed.portal.web.reward_shapes import StandingGiven
 from lepton_fed.portal.web.visiting import Calling, ThePortal
 
 router = APIRouter(prefix="/api")
@@ -28,9 +51,9 @@ def document(request: Request, person: Calling) -> dict[str, Any]:
 
 
 @router.get("/me")
-def me(person: Calling) -> shapes.PersonGiven:
+def me(person: Calling) -> PersonGiven:
     """Whose token this is."""
-    return shapes.PersonGiven.of(person)
+    return PersonGiven.of(person)
 
 
 @router.get("/search")
@@ -42,34 +65,34 @@ def search(
     kind: Words = "",
     tag: Words = "",
     page: Annotated[int, Query(ge=1, le=MOST_PAGES)] = 1,
-) -> shapes.FoundGiven:
+) -> FoundGiven:
     """Published entries that the caller may read and that hold every word of `q`, the best first."""
     asked = Asked(text=q, department=department, kind=kind, tag=tag, page=page)
     with portal.reading(person) as acting:
         found = find(acting, asked)
-    hits = [shapes.HitGiven.of(hit) for hit in found.hits]
-    return shapes.FoundGiven(total=found.total, page=found.page, pages=found.pages, hits=hits)
+    hits = [HitGiven.of(hit) for hit in found.hits]
+    return FoundGiven(total=found.total, page=found.page, pages=found.pages, hits=hits)
 
 
 @router.get("/work")
-def work(portal: ThePortal, person: Calling) -> shapes.ToDoGiven:
+def work(portal: ThePortal, person: Calling) -> ToDoGiven:
     """Drafts, reviews and stale entries that wait for the caller."""
     with portal.reading(person) as acting:
         waiting = reading.to_do(acting)
-    lists = {name: getattr(waiting, name) for name in shapes.ToDoGiven.model_fields}
-    return shapes.ToDoGiven(**{name: [shapes.EntryGiven.of(one) for one in found] for name, found in lists.items()})
+    lists = {name: getattr(waiting, name) for name in ToDoGiven.model_fields}
+    return ToDoGiven(**{name: [EntryGiven.of(one) for one in found] for name, found in lists.items()})
 
 
 @router.post("/entries", status_code=201)
-def begin(portal: ThePortal, person: Calling, taken: shapes.EntryTaken) -> shapes.Made:
+def begin(portal: ThePortal, person: Calling, taken: EntryTaken) -> Made:
     """A new entry, as a draft."""
     with portal.writing(person) as acting:
         number = writing.begin(acting, taken.department, taken.kind, taken.content(), sensitive=taken.sensitive)
-    return shapes.Made(id=number)
+    return Made(id=number)
 
 
 @router.get("/entries/{number}")
-def read(portal: ThePortal, person: Calling, number: int, newest: bool = False) -> shapes.OpenedGiven:
+def read(portal: ThePortal, person: Calling, number: int, newest: bool = False) -> OpenedGiven:
     """An entry as its readers see it or, with `newest`, as its writers do."""
     with portal.reading(person) as acting:
         opened = reading.opened(acting, number, newest=newest)
@@ -77,28 +100,28 @@ def read(portal: ThePortal, person: Calling, number: int, newest: bool = False) 
         news = reading.is_to_be_noted(acting, opened)
     if news:
         portal.note(acting, lambda then: reading.note_opening(then, number))
-    return shapes.OpenedGiven.of(opened, comments, decisions)
+    return OpenedGiven.of(opened, comments, decisions)
 
 
 @router.get("/entries/{number}/revisions")
-def history(portal: ThePortal, person: Calling, number: int) -> list[shapes.SavedGiven]:
+def history(portal: ThePortal, person: Calling, number: int) -> list[SavedGiven]:
     """Its revisions, the newest first, without their texts."""
     with portal.reading(person) as acting:
         seen = access.seen(acting, number)
         found = access.revisions(acting, seen)
-    return [shapes.SavedGiven.of(one, works=seen.works) for one in found]
+    return [SavedGiven.of(one, works=seen.works) for one in found]
 
 
 @router.get("/entries/{number}/revisions/{revision}")
-def read_revision(portal: ThePortal, person: Calling, number: int, revision: int) -> shapes.RevisionGiven:
+def read_revision(portal: ThePortal, person: Calling, number: int, revision: int) -> RevisionGiven:
     """One of its revisions."""
     with portal.reading(person) as acting:
         seen = access.seen(acting, number)
-        return shapes.RevisionGiven.of(access.revision(acting, seen, revision), works=seen.works)
+        return RevisionGiven.of(access.revision(acting, seen, revision), works=seen.works)
 
 
 @router.post("/entries/{number}/revisions", status_code=201)
-def revise(portal: ThePortal, person: Calling, number: int, taken: shapes.RevisionTaken) -> shapes.Made:
+def revise(portal: ThePortal, person: Calling, number: int, taken: RevisionTaken) -> Made:
     """A new revision; its number is the answer's."""
     with portal.writing(person) as acting:
         made = writing.revise(
@@ -110,71 +133,69 @@ def revise(portal: ThePortal, person: Calling, number: int, taken: shapes.Revisi
             sensitive=taken.sensitive,
             attachments=taken.attachments,
         )
-    return shapes.Made(id=made)
+    return Made(id=made)
 
 
 @router.post("/entries/{number}/revisions/{revision}/restore", status_code=201)
-def restore(portal: ThePortal, person: Calling, number: int, revision: int, taken: shapes.RestoreTaken) -> shapes.Made:
+def restore(portal: ThePortal, person: Calling, number: int, revision: int, taken: RestoreTaken) -> Made:
     """Make an old revision the newest one."""
     with portal.writing(person) as acting:
         made = writing.restore(acting, number, revision, base=taken.base, note=taken.note)
-    return shapes.Made(id=made)
+    return Made(id=made)
 
 
 @router.get("/entries/{number}/differences")
-def compare(portal: ThePortal, person: Calling, number: int, older: int, newer: int) -> list[shapes.LineGiven]:
+def compare(portal: ThePortal, person: Calling, number: int, older: int, newer: int) -> list[LineGiven]:
     """What changed from one revision to another."""
     with portal.reading(person) as acting:
         found = access.seen(acting, number)
         before, after = (access.revision(acting, found, one) for one in (older, newer))
     return [
-        shapes.LineGiven(
-            mark=line.mark, parts=[shapes.PartGiven(text=part.text, marked=part.changed) for part in line.parts]
-        )
+        LineGiven(mark=line.mark, parts=[PartGiven(text=part.text, marked=part.changed) for part in line.parts])
         for line in differences(before.body, after.body)
     ]
 
 
 @router.post("/entries/{number}/moves")
-def move(portal: ThePortal, person: Calling, number: int, taken: shapes.MoveTaken) -> shapes.EntryGiven:
+def move(portal: ThePortal, person: Calling, number: int, taken: MoveTaken) -> EntryGiven:
     """Send the newest revision on its way."""
     with portal.reading(person) as acting:
         speaks = writing.spoken_of(acting, number, taken.revision) if taken.move == "publish" else None
     with portal.writing(person) as acting:
         writing.move(acting, number, taken.move, revision=taken.revision, reason=taken.reason, speaks=speaks)
-        return shapes.EntryGiven.of(access.seen(acting, number).entry)
+        return EntryGiven.of(access.seen(acting, number).entry)
 
 
 @router.put("/entries/{number}/owner", status_code=204)
-def give(portal: ThePortal, person: Calling, number: int, taken: shapes.OwnerTaken) -> None:
+def give(portal: ThePortal, person: Calling, number: int, taken: OwnerTaken) -> None:
     """Make somebody else the owner."""
     with portal.writing(person) as acting:
         writing.give(acting, number, taken.name)
 
 
 @router.post("/entries/{number}/comments", status_code=204)
-def comment(portal: ThePortal, person: Calling, number: int, taken: shapes.CommentTaken) -> None:
+def comment(portal: ThePortal, person: Calling, number: int, taken: CommentTaken) -> None:
     """Say something about it."""
     with portal.writing(person) as acting:
         reading.comment(acting, number, taken.text)
 
 
 @router.post("/entries/{number}/helped")
-def helped(portal: ThePortal, person: Calling, number: int) -> shapes.Count:
+def helped(portal: ThePortal, person: Calling, number: int) -> Count:
     """ "This helped me"; how many it has helped."""
     with portal.writing(person) as acting:
-        return shapes.Count(count=reading.note_help(acting, number))
+        return Count(count=reading.note_help(acting, number))
 
 
 @router.get("/rewards")
 def rewards(
     portal: ThePortal, person: Calling, quarter: Annotated[str, Query(description="As 2026-4; default: this one.")] = ""
-) -> shapes.StandingGiven:
+) -> StandingGiven:
     """Who helped most in a quarter, and which departments read whose entries."""
     asked = Quarter.parse(quarter) if quarter else Quarter.of(portal.clock())
     portal.afterwards.done()  # What was read until now counts.
     with portal.reading(person) as acting:
-        return shapes.StandingGiven.of(standing(acting, asked))
+        return StandingGiven.of(standing(acting, asked))
 
 
 @router.get("/departments")
@@ -185,40 +206,40 @@ def departments(portal: ThePortal, person: Calling) -> list[str]:
 
 
 @router.post("/departments", status_code=204)
-def add_department(portal: ThePortal, person: Calling, taken: shapes.DepartmentTaken) -> None:
+def add_department(portal: ThePortal, person: Calling, taken: DepartmentTaken) -> None:
     """A new department; operators make them."""
     with portal.writing(person) as acting:
         administration.add_department(acting, taken.name)
 
 
 @router.get("/people")
-def people(portal: ThePortal, person: Calling) -> list[shapes.PersonGiven]:
+def people(portal: ThePortal, person: Calling) -> list[PersonGiven]:
     """Those whom the caller administers."""
     with portal.reading(person) as acting:
-        return [shapes.PersonGiven.of(one) for one in administration.administered(acting)]
+        return [PersonGiven.of(one) for one in administration.administered(acting)]
 
 
 @router.post("/people", status_code=201)
-def add_person(portal: ThePortal, person: Calling, taken: shapes.PersonTaken) -> shapes.PersonGiven:
+def add_person(portal: ThePortal, person: Calling, taken: PersonTaken) -> PersonGiven:
     """A new account."""
-    return shapes.PersonGiven.of(administration.add(portal, person, **taken.model_dump()))
+    return PersonGiven.of(administration.add(portal, person, **taken.model_dump()))
 
 
 @router.put("/people/{number}/roles/{department}", status_code=204)
-def set_role(portal: ThePortal, person: Calling, number: int, department: str, taken: shapes.RoleTaken) -> None:
+def set_role(portal: ThePortal, person: Calling, number: int, department: str, taken: RoleTaken) -> None:
     """What somebody is in a department."""
     with portal.writing(person) as acting:
         administration.set_role(acting, number, department, taken.role)
 
 
 @router.put("/people/{number}/active", status_code=204)
-def set_active(portal: ThePortal, person: Calling, number: int, taken: shapes.ActiveTaken) -> None:
+def set_active(portal: ThePortal, person: Calling, number: int, taken: ActiveTaken) -> None:
     """Close an account, or open it again."""
     with portal.writing(person) as acting:
         administration.set_active(acting, number, taken.active)
 
 
 @router.put("/people/{number}/password", status_code=204)
-def reset(portal: ThePortal, person: Calling, number: int, taken: shapes.PasswordTaken) -> None:
+def reset(portal: ThePortal, person: Calling, number: int, taken: PasswordTaken) -> None:
     """A new password for somebody who has lost theirs."""
     administration.reset(portal, person, number, taken.password)

@@ -73,7 +73,7 @@ class CourseGiven(BaseModel):
         return cls(**{name: getattr(course, name) for name in CourseGiven.model_fields})
 
 
-class StepGiven(BaseModel):
+class CourseStepGiven(BaseModel):
     """An entry that the caller may read, and whether they have."""
 
     entry: int
@@ -128,7 +128,7 @@ class OpenedCourse(BaseModel):
     about: str
     audience: Audience
     named: list[str]
-    entries: list[StepGiven]
+    entries: list[CourseStepGiven]
     sessions: list[SessionGiven]
     progress: ProgressGiven | None
 
@@ -140,7 +140,7 @@ class OpenedCourse(BaseModel):
                 "about": found.course.about,
                 "audience": found.shelf.audience,
                 "named": list(found.shelf.named),
-                "entries": [StepGiven(entry=one.entry.id, title=one.entry.title, done=one.done) for one in steps],
+                "entries": [CourseStepGiven(entry=one.entry.id, title=one.entry.title, done=one.done) for one in steps],
                 "sessions": [SessionGiven.of(one) for one in meetings],
                 "progress": None if progress is None else ProgressGiven.of(progress),
             }

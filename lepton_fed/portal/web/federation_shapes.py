@@ -144,7 +144,7 @@ class GateGiven(Given):
     yours: bool
 
 
-class StepGiven(Given):
+class PipelineStepGiven(Given):
     """A step of the pipeline; `role`: who must approve it, empty where nobody must."""
 
     name: str
@@ -156,7 +156,7 @@ class StepGiven(Given):
     said: str
 
 
-class EventGiven(Given):
+class StepMoveGiven(Given):
     """A move of a step."""
 
     step: str
@@ -177,9 +177,9 @@ class PipelineGiven(Given):
     requester: str
     started: datetime
     finished: datetime | None
-    steps: list[StepGiven]
+    steps: list[PipelineStepGiven]
     gates: list[GateGiven]
-    events: list[EventGiven]
+    events: list[StepMoveGiven]
 
 
 class DecisionTaken(Taken):
@@ -267,7 +267,7 @@ class LedgerGiven(Given):
     balances: list[BalanceGiven]
 
 
-class EntryGiven(Given):
+class LogEntryGiven(Given):
     """An entry of the audit log, and what it says in the open."""
 
     number: int
@@ -284,7 +284,7 @@ class LogGiven(Given):
     size: int
     sealed: int
     head: str
-    entries: list[EntryGiven]
+    entries: list[LogEntryGiven]
     older: int | None
 
 

@@ -67,7 +67,7 @@ class EntitySeenGiven(Given):
     more: bool
 
 
-class FoundGiven(Given):
+class EntitiesGiven(Given):
     """Entities that were found, and which other departments know about just that name."""
 
     entities: list[EntityGiven]
@@ -112,9 +112,9 @@ def read(request: Request, portal: ThePortal, visit: Visiting, asking: TheAsking
 
 
 @calls.get("")
-def find(asking: TheAskingByCall, q: Annotated[str, Query(min_length=1, max_length=_LONGEST)]) -> FoundGiven:
+def find(asking: TheAskingByCall, q: Annotated[str, Query(min_length=1, max_length=_LONGEST)]) -> EntitiesGiven:
     """Entities whose name or one of whose values holds `q`, and the other departments that know about `q`."""
-    return FoundGiven.model_validate(asking.search(q))
+    return EntitiesGiven.model_validate(asking.search(q))
 
 
 @calls.get("/entity")
