@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import re
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,8 +11,8 @@ import pytest
 
 pytest.importorskip("pyoxigraph", reason="the extra `knowledge` is not installed")
 
-from tests.portal.test_journeys import DESKTOP, PHONE, Visitor, chromium
 from tests.portal.test_knowledge import example
+from tests.portal.visitor import DESKTOP, PHONE, Visitor, chromium, served
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser as Chromium
@@ -29,17 +26,10 @@ pytestmark = pytest.mark.long
 def address(original: Path, example: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Of a portal that shows the graph."""
     folder = Path(shutil.copytree(original, tmp_path_factory.mktemp("旅") / "门户"))
-    command = [sys.executable, "-m", "lepton_fed", "portal", "serve", str(folder), "--port", "0"]
-    command += ["--watch", str(example / "federation.toml"), "--knowledge", str(example / "知识.sqlite")]
-    running = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    try:
-        assert running.stderr is not None
-        found = re.search(r"https://localhost:\d+", running.stderr.readline())
-        assert found is not None
-        yield found[0]
-    finally:
-        running.kill()
-        running.communicate()
+    with served(
+        folder, "--watch", str(example / "federation.toml"), "--knowledge", str(example / "知识.sqlite")
+    ) as address:
+        yield address
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])

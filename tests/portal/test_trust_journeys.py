@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import json
-import re
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.portal.test_journeys import DESKTOP, PHONE, Visitor, chromium
 from tests.portal.test_quality import LONG, OTHER
+from tests.portal.visitor import DESKTOP, PHONE, Visitor, chromium, served
 from tests.portal.world import reopened
 
 if TYPE_CHECKING:
@@ -33,16 +30,8 @@ def address(original: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     there.publish("润滑规程", f"# 检查\n\n{LONG}{OTHER} [[entity:华东钢铁]]", audience="everyone")
     there.write("润滑", f"{LONG}{OTHER} [旧图](images/old.png) [上文](#没有)", audience="everyone")
     there.portal.close()
-    command = [sys.executable, "-m", "lepton_fed", "portal", "serve", str(folder), "--port", "0"]
-    running = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    try:
-        assert running.stderr is not None
-        found = re.search(r"https://localhost:\d+", running.stderr.readline())
-        assert found is not None
-        yield found[0]
-    finally:
-        running.kill()  # The browsers' connections are open yet; a server that is asked to end waits for them.
-        running.communicate()
+    with served(folder) as address:
+        yield address
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])

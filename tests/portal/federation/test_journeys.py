@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +12,7 @@ from lepton_fed import AutoPipeline, Federation
 from lepton_fed.portal.federation import runs
 from lepton_fed.portal.federation.watched import Watched
 from tests.portal.federation.conftest import ROLE
-from tests.portal.test_journeys import DESKTOP, PHONE, Visitor, chromium
+from tests.portal.visitor import DESKTOP, PHONE, Visitor, chromium, served
 from tests.portal.world import World
 
 if TYPE_CHECKING:
@@ -31,17 +27,8 @@ pytestmark = pytest.mark.long
 def address(watching: World, watched: Watched, tmp_path: Path) -> Iterator[str]:
     """Of a portal that is served with the federation."""
     watching.portal.close()
-    command = [sys.executable, "-m", "lepton_fed", "portal", "serve", str(tmp_path / "门户"), "--port", "0"]
-    command += ["--watch", str(watched.place), "--runs", str(watched.runs)]
-    running = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    try:
-        assert running.stderr is not None
-        found = re.search(r"https://localhost:\d+", running.stderr.readline())
-        assert found is not None
-        yield found[0]
-    finally:
-        running.send_signal(signal.SIGINT)
-        running.communicate(timeout=60)
+    with served(tmp_path / "门户", "--watch", str(watched.place), "--runs", str(watched.runs)) as address:
+        yield address
 
 
 def test_a_gate_is_approved_by_keyboard_and_the_page_tells_that_the_pipeline_is_over(
