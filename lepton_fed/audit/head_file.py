@@ -8,14 +8,11 @@ A file that is gone is as if no head had been seen, so keep it where the ledger 
 
 from __future__ import annotations
 
-import fcntl
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from lepton_fed.audit.errors import Inconsistent
 from lepton_fed.audit.heads import SignedHead
+from lepton_fed.audit.lock import locked
 from lepton_fed.audit.witness import COORDINATOR
 from lepton_fed.errors import StorageError
 from lepton_fed.secagg.errors import Malformed
@@ -50,26 +47,13 @@ class HeadFile:
 
     def replace(self, old: SignedHead | None, new: SignedHead) -> None:
         """Keep `new` once a power cut could not undo it; Inconsistent if another process kept one meanwhile."""
-        with self._locked():
+        with locked(self.path.with_name(f"{self.path.name}.lock")):
             if self.read() != old:
                 raise Inconsistent(COORDINATOR, "two heads were shown at once; show them one after the other")
             try:
                 _replace(self.path, new.written, self._durable)
             except OSError as error:
                 raise unwritable(error, self.path) from error
-
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        path = self.path.with_name(f"{self.path.name}.lock")
-        try:
-            lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-        except OSError as error:
-            raise unwritable(error, path) from error
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(lock)
 
 
 def _replace(path: Path, content: bytes, durable: bool) -> None:

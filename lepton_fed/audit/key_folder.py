@@ -10,7 +10,6 @@ One person has all of them, so a log like this shows mistakes and later edits, a
 
 from __future__ import annotations
 
-import fcntl
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ from pathlib import Path
 from lepton_fed.audit.head_file import HeadFile
 from lepton_fed.audit.heads import Keys, SignedHead
 from lepton_fed.audit.key_file import read_keys, together, write_keys
+from lepton_fed.audit.lock import locked
 from lepton_fed.audit.own_log import DepartmentLog
 from lepton_fed.audit.run_log import Signers
 from lepton_fed.audit.witness import Witness
@@ -69,16 +69,8 @@ class KeyFolder:
     def exclusive(self) -> Iterator[None]:
         """While heads are shown: of two runs of one federation, each waits for the other."""
         self._make()
-        path = self.path / ".lock"
-        try:
-            lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-        except OSError as error:
-            raise unwritable(error, path) from error
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with locked(self.path / ".lock"):
             yield
-        finally:
-            os.close(lock)
 
     def _head(self, name: str) -> HeadFile:
         return HeadFile(self.path / f"{file_name(name)}.head", durable=False)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import httpx
 
+from lepton_fed.closing import Closing
 from lepton_fed.deploy.certificates import Address, client_context, clock_in
 from lepton_fed.deploy.kit import COORDINATOR, CoordinatorKit
 from lepton_fed.errors import ConfigError, PeerError
@@ -15,7 +15,7 @@ PATIENCE = 30.0
 """Seconds that an answer may take."""
 
 
-class Operator:
+class Operator(Closing):
     """Whoever holds the coordinator's kit. `address`: host:port, default: the kit's. Use it in a `with`."""
 
     def __init__(self, kit: CoordinatorKit, address: str | None = None) -> None:
@@ -64,14 +64,6 @@ class Operator:
 
     def close(self) -> None:
         self._client.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def _why(error: httpx.HTTPError, address: str) -> str:

@@ -14,11 +14,10 @@ from collections.abc import Iterable, Iterator
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from sqlalchemy import URL, Connection, make_url
 
+from lepton_fed.closing import Closing
 from lepton_fed.errors import DataError, PeerError
 from lepton_fed.knowledge import index as indices
 from lepton_fed.knowledge import intersection, joining, revisions
@@ -48,7 +47,7 @@ LOG = "knowledge"
 """Of the audit entries of revisions and matches."""
 
 
-class KnowledgeGraph:
+class KnowledgeGraph(Closing):
     """The facts in a database: a file of SQLite (mode 600), or any other by URL. Close it, or use it in a `with`.
 
     `index`: the folder of the SPARQL index, made when it is first needed; default: beside the SQLite file, or for
@@ -79,14 +78,6 @@ class KnowledgeGraph:
             self._questioner.close()
             self._questioner = None
         self._database.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     # ------------------------------------------------------------ facts and their revisions
 

@@ -14,11 +14,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from sqlalchemy import URL, Connection, select, update
 
+from lepton_fed.closing import Closing
 from lepton_fed.errors import ConfigError
 from lepton_fed.pipeline import reading, run_rows
 from lepton_fed.pipeline.claiming import Claim, LeaseLost, Permit, Taken, held, next_step, take, take_over
@@ -32,7 +32,7 @@ from lepton_fed.pipeline.step import Result, Step
 from lepton_fed.storage import schema
 
 
-class PipelineStore:
+class PipelineStore(Closing):
     """All runs of one pipeline. Close it, or use it in a `with`.
 
     `lease`: seconds for which a step is its worker's without a sign of life. StorageError, one sentence, if the
@@ -196,14 +196,6 @@ class PipelineStore:
     def close(self) -> None:
         """Give back the connections."""
         self.database.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     # ------------------------------------------------------------ inside a transaction
 

@@ -11,11 +11,11 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from sqlalchemy import make_url
 
+from lepton_fed.closing import Closing
 from lepton_fed.errors import StorageError
 from lepton_fed.portal.acting import Acting
 from lepton_fed.portal.afterwards import Afterwards
@@ -40,7 +40,7 @@ def _utc() -> datetime:
     return datetime.now(UTC)
 
 
-class Portal:
+class Portal(Closing):
     """What serves a portal, and what its commands work on. Close it, or use it in a `with`; threads may share one."""
 
     def __init__(
@@ -109,14 +109,6 @@ class Portal:
         """Write down what is left, and give back the connections."""
         self.afterwards.close()
         self.database.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def _made(folder: Path) -> Path:

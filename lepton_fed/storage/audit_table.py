@@ -10,12 +10,11 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from threading import Lock
-from types import TracebackType
-from typing import Self
 
 from sqlalchemy import URL, insert, select
 
 from lepton_fed.audit.commitments import storable
+from lepton_fed.closing import Closing
 from lepton_fed.flower.link_audit import AuditEvent
 from lepton_fed.storage import schema
 from lepton_fed.storage.call_tables import AuditEventRow
@@ -32,7 +31,7 @@ class StoredEvent:
     event: AuditEvent
 
 
-class AuditTable:
+class AuditTable(Closing):
     """An audit sink on a database: a file of SQLite (mode 600), or any other by URL. Close it, or use it in a `with`.
 
     It may be the database of the runs. Every method raises StorageError, in one sentence and without a password, if
@@ -64,14 +63,6 @@ class AuditTable:
     def close(self) -> None:
         """Give back the connections."""
         self._database.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def _event(id: int, **fields: object) -> StoredEvent:  # noqa: A002

@@ -20,8 +20,8 @@ import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
 
+from lepton_fed.closing import Closing
 from lepton_fed.errors import StorageError
 from lepton_fed.storage.atomic import is_leftover, remove_leftovers, unreadable, unwritable, write_atomically
 from lepton_fed.storage.checkpoint import Checkpoint
@@ -33,7 +33,7 @@ _LOCK = ".lock"
 _RECORD = "run.json"
 
 
-class RunFolder:
+class RunFolder(Closing):
     """Paths and records of one run; from `create` or `open`. `close`, or a `with`, gives up the lock."""
 
     def __init__(self, path: Path, lock: int | None) -> None:
@@ -86,14 +86,6 @@ class RunFolder:
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
-
-    def __enter__(self) -> RunFolder:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     @property
     def federation(self) -> Path:
