@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from lepton_fed.errors import StorageError
 from lepton_fed.messages import Attest, Attested, Refused
 
 AT_ONCE = 500
@@ -41,21 +40,6 @@ class Docket(Protocol):
 
         StorageError: there are fewer than `number`.
         """
-
-
-class MemoryDocket:
-    """A docket for tests and for what does not outlive its process."""
-
-    def __init__(self) -> None:
-        self.noted: list[Noted] = []
-
-    def note(self, noted: Noted) -> None:
-        self.noted.append(noted)
-
-    def after(self, number: int) -> Sequence[bytes]:
-        if number > len(self.noted):
-            raise StorageError(ROLLED_BACK)
-        return [one.entry for one in self.noted[number : number + AT_ONCE]]
 
 
 class OwnLog(Protocol):

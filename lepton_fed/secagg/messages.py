@@ -21,8 +21,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 
-import numpy as np
-
 from lepton_fed.secagg.canonical import Wire, Words, digest
 from lepton_fed.secagg.errors import Malformed
 from lepton_fed.secagg.field import SHARE_BYTES
@@ -402,18 +400,6 @@ Message = (
 def decode(data: bytes | memoryview) -> Wire:
     """The message that the bytes spell, whatever its kind; `Malformed` if none."""
     return Wire.from_bytes(data)
-
-
-def same_words(left: MaskedInput, right: MaskedInput) -> bool:
-    """Whether two masked inputs are equal, vectors included."""
-    if (left.instance, left.department, len(left.vectors)) != (
-        right.instance,
-        right.department,
-        len(right.vectors),
-    ):
-        return False
-    pairs = zip(left.vectors, right.vectors, strict=True)
-    return all(a == b and np.array_equal(x, y) for (a, x), (b, y) in pairs)
 
 
 def _values(pairs: Iterable[tuple[str, bytes]]) -> tuple[bytes, ...]:

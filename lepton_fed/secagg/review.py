@@ -20,7 +20,6 @@ from lepton_fed.secagg.plan import (
     GRAPH,
     SUITE,
     Plan,
-    channels,
     default_crowd,
     fewest_survivors,
     prove_no_overflow,
@@ -181,11 +180,6 @@ def check_survivors(plan: Plan, survivors: frozenset[str], reviewer: Reviewer) -
     if not finding.safe:
         return f"the sums over the survivors can be differenced: {finding.reason}"
     return warning(plan, survivors, reviewer) if reviewer.terms.across_rounds == "enforce" else None
-
-
-def shared_channels(plan: Plan, department: str) -> tuple[str, ...]:
-    """Names of the sums that `department` contributes to."""
-    return tuple(channel.name for channel in channels(plan) if department in channel.members)
 
 
 def _noised(plan: Plan) -> bool:

@@ -27,7 +27,7 @@ from lepton_fed.storage.atomic import is_leftover, remove_leftovers, unreadable,
 from lepton_fed.storage.checkpoint import Checkpoint
 from lepton_fed.storage.file_names import file_name
 from lepton_fed.storage.run_record import RunRecord, read_record
-from lepton_fed.storage.tensors import Array, tensor_chunks, tensors
+from lepton_fed.storage.tensors import Array, tensor_chunks
 
 _LOCK = ".lock"
 _RECORD = "run.json"
@@ -152,14 +152,6 @@ class RunFolder(Closing):
         write_atomically(self.card(department), card)
         write_atomically(path, chunks)
         return digest.hexdigest()
-
-    def read_model(self, department: str) -> dict[str, Array]:
-        """The arrays of a target's model, writable."""
-        path = self.model(department)
-        try:
-            return tensors(path.read_bytes(), path)
-        except OSError as error:
-            raise unreadable(error, path) from error
 
 
 def _check_space(path: Path, needs: int) -> None:

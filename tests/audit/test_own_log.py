@@ -13,7 +13,7 @@ import pytest
 from lepton_fed.audit import Decided, Delivered, Entry, MemoryHead, ModelMade, Opening, Spent, Witness
 from lepton_fed.audit.own_log import DepartmentLog, policy_digest
 from lepton_fed.cohorts import hubs
-from lepton_fed.docket import MemoryDocket, Noted
+from lepton_fed.docket import Noted
 from lepton_fed.enforcement import Guard, Moment
 from lepton_fed.errors import StorageError
 from lepton_fed.messages import Attest, Refused
@@ -23,6 +23,7 @@ from lepton_fed.secagg.canonical import decode
 from lepton_fed.settings import Settings
 from lepton_fed.storage.docket_file import DocketFile
 from tests.audit.example import COORDINATOR, DEPARTMENTS, LOG, NOON, sha
+from tests.audit.memory_docket import MemoryDocket
 from tests.audit.test_run_log import decision
 from tests.federations import FOUR, SECURE, written
 

@@ -17,7 +17,7 @@ from lepton_fed.audit.run_log import RunLog, Signers
 from lepton_fed.audit.taken import take, taken
 from lepton_fed.audit.verification import verify_written
 from lepton_fed.audit.witness import Witness
-from lepton_fed.docket import AT_ONCE, MemoryDocket, Noted
+from lepton_fed.docket import AT_ONCE, Noted
 from lepton_fed.flower.link_audit import AuditEvent
 from lepton_fed.messages import Attest, Attested, Message, Refused, Reply
 from lepton_fed.policies import Context, Decision, Request
@@ -26,6 +26,7 @@ from lepton_fed.storage.database import Database
 from lepton_fed.storage.store import Also
 from lepton_fed.transport import OnReply
 from tests.audit.example import COORDINATOR, DEPARTMENTS, KEYS, LOG, MEMBERS, NAMES, NOON, decided, sha, unguarded
+from tests.audit.memory_docket import MemoryDocket
 
 RUN = "run-7"
 SIGNERS = Signers(LOG, COORDINATOR, {name: one.public for name, one in DEPARTMENTS.items()})

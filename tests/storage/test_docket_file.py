@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from lepton_fed.docket import AT_ONCE, MemoryDocket, Noted
+from lepton_fed.docket import AT_ONCE, Noted
 from lepton_fed.errors import StorageError
 from lepton_fed.storage.docket_file import BLOCK, DocketFile
+from tests.audit.memory_docket import MemoryDocket
 
 
 def test_entries_are_told_from_a_number_on_and_their_texts_stay(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from safetensors import safe_open
 from lepton_fed.errors import StorageError
 from lepton_fed.storage import RunFolder, RunRecord
 from lepton_fed.storage.run_record import read_record, versions
+from lepton_fed.storage.tensors import tensors
 from tests.storage.failures import failing_after
 
 RECORD = RunRecord.new(name="制造", fingerprint="f" * 64, seed=2**70)
@@ -175,13 +176,11 @@ def test_a_model_is_stored_with_its_card_and_known_by_its_digest(tmp_path: Path)
         digest = folder.write_model("研发部门", arrays, "# 研发部门\n", {"federation": "制造"})
         assert digest == hashlib.sha256(folder.model("研发部门").read_bytes()).hexdigest()
         assert folder.card("研发部门").read_text(encoding="utf-8") == "# 研发部门\n"
-        found = folder.read_model("研发部门")
+        found = tensors(folder.model("研发部门").read_bytes(), folder.model("研发部门"))
         assert found.keys() == arrays.keys()
         assert all(np.array_equal(found[n], a) and found[n].dtype == a.dtype for n, a in arrays.items())
         with safe_open(folder.model("研发部门"), framework="np") as file:
             assert file.metadata() == {"federation": "制造"}
-        with pytest.raises(StorageError, match=r"cannot read .*别人\.safetensors"):
-            folder.read_model("别人")
 
 
 def test_the_checkpoint_lives_in_the_run_folder(tmp_path: Path) -> None:
