@@ -109,8 +109,8 @@ def published(folder: Path) -> str:
                 )
                 accounts.set_role(connection, made.id, "研发部门", "administrator")
             author, reviewer = (accounts.named(connection, name) for name in ("wangfang", "lilei"))
+        (number,) = imported(portal, author, Path("notes"), "研发部门", "ask")
         with portal.writing(author) as acting:
-            (number,) = imported(acting, Path("notes"), "研发部门", "ask")
             writing.move(acting, number, "submit", revision=1)
         with portal.writing(reviewer) as acting:
             assert writing.move(acting, number, "publish", revision=1) == "published"

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Connection
 
 from lepton_fed.errors import DataError
-from lepton_fed.portal.attachments import attached
-from lepton_fed.portal.entries import access, reading
+from lepton_fed.portal.attachments import attached, files, pictures
+from lepton_fed.portal.entries import access, code_reviews, markdown_files, reading
 from lepton_fed.portal.entries.markdown_files import exported, imported
 from lepton_fed.portal.entries.tables import Revision
 from lepton_fed.portal.entries.writing import Choice
 from tests.portal.pictures import picture
-from tests.portal.test_attachments import add, save
+from tests.portal.test_attachments import add, on_disk, save
 from tests.portal.world import World
 
 
 def drafts(there: World, folder: Path, sensitive: Choice = "ask") -> list[Revision]:
+    made = imported(there.portal, there.person("author"), folder, "研发部门", sensitive)
     with there.acting("author") as acting:
-        made = imported(acting, folder, "研发部门", sensitive)
         found = [reading.opened(acting, number) for number in made]
         assert all(one.entry.state == "draft" for one in found)
         return [access.revision(acting, one.access, 1) for one in found]
@@ -135,3 +138,111 @@ def test_an_attachment_that_cannot_be_used_imports_nothing(there: World, tmp_pat
     (folder / "a.md").write_text(f'+++\nattachments = ["{named}"]\n+++\n文', "utf-8")
     with pytest.raises(DataError, match=said):
         drafts(there, folder)
+
+
+@pytest.fixture
+def no_turn(either: World, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
+    """Functions that must not be called while the portal writes; returns the names of those that were called."""
+    writing, turns = either.portal.database.writing, list[Connection]()
+
+    @contextlib.contextmanager
+    def noted() -> Iterator[Connection]:
+        with writing() as connection:
+            turns.append(connection)
+            try:
+                yield connection
+            finally:
+                turns.pop()
+
+    def outside(name: str, real: Callable[..., object], called: list[str]) -> Callable[..., object]:
+        def noting(*args: object, **of: object) -> object:
+            assert not turns, f"{name} while others wait for their turn to write"
+            called.append(name)
+            return real(*args, **of)
+
+        return noting
+
+    def watched(*places: tuple[object, str]) -> list[str]:
+        called: list[str] = []
+        for place, name in places:
+            monkeypatch.setattr(place, name, outside(name, getattr(place, name), called))
+        return called
+
+    monkeypatch.setattr(either.portal.database, "writing", noted)
+    return watched
+
+
+def test_a_folder_is_read_looked_through_and_decoded_while_others_write(
+    either: World, tmp_path: Path, no_turn: Callable[..., list[str]]
+) -> None:
+    for k, colour in enumerate(("red", "navy")):
+        (tmp_path / f"{k}.png").write_bytes(picture("PNG", colour=colour))
+        (tmp_path / f"{k}.md").write_text(f'+++\nattachments = ["{k}.png"]\n+++\n电话13812345678 之{k}', "utf-8")
+    called = no_turn(
+        (markdown_files, "_read"), (markdown_files, "chosen"), (pictures, "rewritten"), (files, "sync_folder")
+    )
+    found = drafts(either, tmp_path, "mask")
+    assert [one.body for one in found] == ["电话138****5678 之0", "电话138****5678 之1"]
+    assert [called.count(name) for name in ("_read", "chosen", "rewritten", "sync_folder")] == [2, 2, 2, 4]
+    with either.acting("author") as acting:
+        held = [attached.held_by(acting, one.entry, 1) for one in found]
+    assert [[one.name for one in some] for some in held] == [["0.png"], ["1.png"]]
+    assert len(on_disk(either)) == 2
+
+
+def test_comments_of_reviews_are_looked_through_while_others_write(
+    either: World, no_turn: Callable[..., list[str]]
+) -> None:
+    called = no_turn((code_reviews, "chosen"))
+    found = [code_reviews.Review(path="a", comment="电话13812345678")]
+    made = code_reviews.imported(either.portal, either.person("author"), found, "研发部门", names=False, language="zh")
+    assert called == ["chosen"]
+    with either.acting("author") as acting:
+        opened = reading.opened(acting, made[0])
+        assert "138****5678" in access.revision(acting, opened.access, 1).body
+
+
+@pytest.mark.parametrize("limit", ["MOST", "MOST_BYTES", "A_DAY"])
+def test_an_import_of_too_much_is_refused_before_a_file_is_placed_and_leaves_none(
+    there: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str
+) -> None:
+    for k, colour in enumerate(("red", "navy")):
+        (tmp_path / f"{k}.png").write_bytes(picture("PNG", colour=colour))
+    (tmp_path / "a.md").write_text('+++\nattachments = ["0.png", "1.png"]\n+++\n文', "utf-8")
+    monkeypatch.setattr(attached, limit, 1)
+    monkeypatch.setattr(files, "sync_folder", lambda *_: pytest.fail("placed"))
+    with pytest.raises(DataError, match=r"a\.md: .*(attachments at most|24 hours)"):
+        drafts(there, tmp_path)
+    assert on_disk(there) == []
+
+
+def test_what_is_refused_in_the_turn_itself_leaves_no_file(
+    there: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a.png").write_bytes(picture("PNG"))
+    (tmp_path / "a.md").write_text('+++\nattachments = ["a.png"]\n+++\n文', "utf-8")
+    one = add(there, there.write("题"), picture(colour="red"))
+    monkeypatch.setattr(attached, "A_DAY", one.size + 1)
+    with pytest.raises(DataError, match=r"a\.md: .*24 hours"):
+        drafts(there, tmp_path)
+    assert [path.name for path in on_disk(there)] == [one.digest]
+
+
+def test_texts_of_a_folder_have_a_length_together(
+    there: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(markdown_files, "MOST_CHARACTERS", 5)
+    for k in range(2):
+        (tmp_path / f"{k}.md").write_text("文文文", "utf-8")
+    with pytest.raises(DataError, match="5 characters; import it in parts"):
+        drafts(there, tmp_path)
+
+
+def test_whoever_may_not_write_there_is_told_before_anything_is_decoded(
+    there: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a.png").write_bytes(picture("PNG"))
+    (tmp_path / "a.md").write_text('+++\nattachments = ["a.png"]\n+++\n文', "utf-8")
+    monkeypatch.setattr(pictures, "rewritten", lambda *_: pytest.fail("decoded"))
+    with pytest.raises(DataError, match=r"a\.md: "):
+        imported(there.portal, there.person("reader"), tmp_path, "研发部门", "ask")

@@ -8,7 +8,8 @@ a week; one that only old revisions hold by a reviewer's, and then the row stays
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -80,21 +81,49 @@ class Listed:
 
 def add(portal: Portal, person: Person, entry: int, name: str, received: Path) -> Attachment:
     """Keep what was received as an attachment of an entry: the file first, then its row."""
-    files = portal.files
-    with files.ready(received) as ready, files.steady():
+    with portal.files.ready(received) as ready, placed(portal, [ready]), portal.writing(person) as acting:
+        return add_to(acting, entry, name, ready)
+
+
+@contextmanager
+def placed(portal: Portal, files: Iterable[Ready]) -> Iterator[None]:
+    """Files where they belong, before the turn to write that makes their rows; those without a row then go again."""
+    there = set[str]()
+    with portal.files.steady():
         try:
-            with portal.writing(person) as acting:
-                return _added(acting, entry, name, ready)
+            for one in files:
+                there.add(one.digest)
+                portal.files.place(one)
+            yield
         finally:
             with portal.database.reading() as connection:
-                if not is_known(connection, ready.digest):
-                    files.remove(ready.digest)
+                for digest in there:
+                    if not is_known(connection, digest):
+                        portal.files.remove(digest)
 
 
-def add_to(acting: Acting, entry: int, name: str, received: Path) -> Attachment:
-    """The same, in a transaction that does more, within `files.steady()`; what is left where it is undone is swept."""
-    with acting.files.ready(received) as ready:
-        return _added(acting, entry, name, ready)
+def add_to(acting: Acting, entry: int, name: str, ready: Ready) -> Attachment:
+    """The row of a file that is `placed`, in a transaction that may do more."""
+    found = access.seen(acting, entry, to_change=True)
+    _require_writes(found)
+    same = (ATTACHMENT.c.entry == entry, ATTACHMENT.c.digest == ready.digest, ATTACHMENT.c.removed.is_(None))
+    there = acting.connection.execute(select(ATTACHMENT).where(*same)).mappings().first()
+    if there is not None:
+        return _attachment(there)
+    _require_room(acting, entry, ready.size)
+    acting.files.require_space(ready.size)
+    values = {
+        "entry": entry,
+        "name": _free(acting, entry, plain_name(without(name), ready.kind)),
+        "kind": ready.kind.media_type,
+        "size": ready.size,
+        "digest": ready.digest,
+        "person": acting.person.id,
+        "added": acting.now,
+        "removed": None,
+    }
+    made = acting.connection.execute(insert(ATTACHMENT).values(values).returning(*ATTACHMENT.c)).mappings().one()
+    return _attachment(made)
 
 
 def require_may_add(acting: Acting, entry: int) -> None:
@@ -103,6 +132,18 @@ def require_may_add(acting: Acting, entry: int) -> None:
     _require_writes(found)
     acting.files.require_space(LARGEST)
     _require_room(acting, entry, 0)
+
+
+def require_fits(count: int, size: int) -> None:
+    """Conflict where an entry may not have so many, or of so many bytes together."""
+    if count > MOST or size > MOST_BYTES:
+        raise Conflict("attachments_full", most=MOST, mib=MOST_BYTES // MIB)
+
+
+def require_today(size: int) -> None:
+    """Conflict where a person may not add so many bytes in 24 hours."""
+    if size > A_DAY:
+        raise Conflict("attachments_today", mib=A_DAY // MIB)
 
 
 def seen(acting: Acting, entry: int, number: int) -> Attachment:
@@ -202,30 +243,6 @@ def by_name(found: Iterable[Attachment]) -> Mapping[str, Attachment]:
     return {one.name: one for one in found if one.removed is None}
 
 
-def _added(acting: Acting, entry: int, name: str, ready: Ready) -> Attachment:
-    found = access.seen(acting, entry, to_change=True)
-    _require_writes(found)
-    same = (ATTACHMENT.c.entry == entry, ATTACHMENT.c.digest == ready.digest, ATTACHMENT.c.removed.is_(None))
-    there = acting.connection.execute(select(ATTACHMENT).where(*same)).mappings().first()
-    if there is not None:
-        return _attachment(there)
-    _require_room(acting, entry, ready.size)
-    acting.files.require_space(ready.size)
-    acting.files.place(ready)
-    values = {
-        "entry": entry,
-        "name": _free(acting, entry, plain_name(without(name), ready.kind)),
-        "kind": ready.kind.media_type,
-        "size": ready.size,
-        "digest": ready.digest,
-        "person": acting.person.id,
-        "added": acting.now,
-        "removed": None,
-    }
-    made = acting.connection.execute(insert(ATTACHMENT).values(values).returning(*ATTACHMENT.c)).mappings().one()
-    return _attachment(made)
-
-
 def _require_writes(found: Access) -> None:
     if not found.writes:
         raise Forbidden("not_yours")
@@ -237,12 +254,10 @@ def _require_room(acting: Acting, entry: int, size: int) -> None:
     there = (ATTACHMENT.c.entry == entry, ATTACHMENT.c.removed.is_(None))
     total = select(func.count(), func.coalesce(func.sum(ATTACHMENT.c.size), 0))
     count, held = acting.connection.execute(total.where(*there)).one()
-    if count >= MOST or held + size > MOST_BYTES:
-        raise Conflict("attachments_full", most=MOST, mib=MOST_BYTES // MIB)
+    require_fits(count + 1, held + size)
     since = (ATTACHMENT.c.person == acting.person.id, ATTACHMENT.c.added > acting.now - timedelta(days=1))
     _, today = acting.connection.execute(total.where(*since)).one()
-    if today + size > A_DAY:
-        raise Conflict("attachments_today", mib=A_DAY // MIB)
+    require_today(today + size)
 
 
 def _free(acting: Acting, entry: int, name: str) -> str:

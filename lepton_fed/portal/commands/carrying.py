@@ -52,8 +52,7 @@ def import_(
 
     with closing(opened(portal_folder, database, new=False)) as portal:
         person = person_of(portal, as_)
-        with portal.files.steady(), portal.writing(person) as acting:
-            made = imported(acting, markdown, department, sensitive.value)
+        made = imported(portal, person, markdown, department, sensitive.value)
         typer.echo(f"{len(made):,} drafts made of {markdown}")
 
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from lepton_fed.portal.entries.content import LONGEST_BODY, LONGEST_TAG, LONGEST_TITLE, Content
-from lepton_fed.portal.entries.writing import begin, require_may_write
+from lepton_fed.portal.entries.writing import begin_chosen, chosen, require_may_write
 from lepton_fed.portal.errors import Unacceptable
 from lepton_fed.portal.people.person import Person
 from lepton_fed.portal.people.rights import Shelf
@@ -77,9 +77,9 @@ def imported(
     with portal.reading(person) as acting:
         require_may_write(acting, Shelf(department, "department"))
     # Everybody else's changes wait for the turn to write: what takes long is done before it.
-    contents = _contents(found, names=names, language=language)
+    drafts = [chosen(content, "mask") for content in _contents(found, names=names, language=language)]
     with portal.writing(person) as acting:
-        return [begin(acting, department, "note", content, sensitive="mask") for content in contents]
+        return [begin_chosen(acting, department, "note", one) for one in drafts]
 
 
 def _contents(found: Sequence[Review], *, names: bool, language: str) -> list[Content]:

@@ -19,9 +19,11 @@ from __future__ import annotations
 import re
 import shutil
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 
@@ -29,19 +31,33 @@ from lepton_fed.errors import DataError
 from lepton_fed.portal.acting import Acting
 from lepton_fed.portal.attachments import attached
 from lepton_fed.portal.attachments.attached import Attachment
+from lepton_fed.portal.attachments.files import AttachmentFiles, Ready
 from lepton_fed.portal.attachments.kinds import LARGEST as LARGEST_FILE
 from lepton_fed.portal.entries.content import Content
 from lepton_fed.portal.entries.tables import ENTRY, REVISION, entry_of, revision_of
-from lepton_fed.portal.entries.writing import Choice, begin
+from lepton_fed.portal.entries.writing import (
+    Choice,
+    Chosen,
+    begin_chosen,
+    chosen,
+    require_kind,
+    require_may_write,
+)
 from lepton_fed.portal.errors import PortalError
 from lepton_fed.portal.people.rights import shelf_of, stands_on
 from lepton_fed.storage.atomic import write_atomically
 from lepton_fed.storage.file_names import file_name
 
+if TYPE_CHECKING:
+    from lepton_fed.portal.people.person import Person
+    from lepton_fed.portal.portal import Portal
+
 LARGEST = 1024 * 1024
 """Bytes of a file."""
 
-MOST = 10_000
+MOST, MOST_CHARACTERS = 10_000, 100_000_000
+"""Files of a folder, and their texts together: all of them are in memory before the first becomes a draft."""
+
 _HEAD = re.compile(r"\A\+\+\+\n(.*?)^\+\+\+\n?", re.DOTALL | re.MULTILINE)
 _HEADING = re.compile(r"^#{1,2} +(.+?) *#*$", re.MULTILINE)
 KEYS = ("title", "kind", "tags", "audience", "named", "attachments")
@@ -55,6 +71,15 @@ class Read:
     kind: str
     content: Content
     attachments: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Draft:
+    """What becomes of a file: its text as it is saved, and its attachments with their names."""
+
+    read: Read
+    chosen: Chosen
+    files: tuple[tuple[str, Ready], ...]
 
 
 def exported(acting: Acting, folder: Path) -> int:
@@ -78,18 +103,63 @@ def exported(acting: Acting, folder: Path) -> int:
     return count
 
 
-def imported(acting: Acting, folder: Path, department: str, sensitive: Choice) -> list[int]:
-    """Make a draft of each file in a folder and in those below; DataError names the file that cannot be used."""
-    made = []
-    for one in _read_all(folder):
-        try:
-            number = begin(acting, department, one.kind, one.content, sensitive=sensitive)
-            held = [attached.add_to(acting, number, path.name, path).id for path in one.attachments]
-            attached.hold(acting, number, 1, held)
-            made.append(number)
-        except PortalError as error:
-            raise DataError(f"{one.path}: {error}") from None
-    return made
+def imported(portal: Portal, person: Person, folder: Path, department: str, sensitive: Choice) -> list[int]:
+    """Make a draft of each file in a folder and in those below; DataError names the file that cannot be used.
+
+    Others wait for the turn to write: everything is read, looked through and decoded before it.
+    """
+    found = list(_read_all(folder))
+    with portal.reading(person) as acting:
+        for one in found:
+            with _blamed(one):
+                require_kind(one.kind)
+                require_may_write(acting, one.content.shelf(department))
+    with ExitStack() as parts:
+        drafts = _drafts(portal, parts, found, sensitive)
+        ready = [file for draft in drafts for _, file in draft.files]
+        with attached.placed(portal, ready), portal.writing(person) as acting:
+            return [_begun(acting, department, draft) for draft in drafts]
+
+
+def _drafts(portal: Portal, parts: ExitStack, found: Iterable[Read], sensitive: Choice) -> list[_Draft]:
+    drafts: list[_Draft] = []
+    size = 0
+    for one in found:
+        with _blamed(one):
+            what = chosen(one.content, sensitive)
+            files: list[tuple[str, Ready]] = []
+            for path in one.attachments:
+                files.append((path.name, _ready(portal.files, parts, path)))
+                attached.require_fits(len(files), sum(file.size for _, file in files))
+                size += files[-1][1].size
+                attached.require_today(size)
+            drafts.append(_Draft(one, what, tuple(files)))
+    return drafts
+
+
+def _ready(files: AttachmentFiles, parts: ExitStack, path: Path) -> Ready:
+    try:
+        files.require_space(path.stat().st_size)
+        return parts.enter_context(files.ready(path))
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}") from None
+
+
+def _begun(acting: Acting, department: str, draft: _Draft) -> int:
+    with _blamed(draft.read):
+        number = begin_chosen(acting, department, draft.read.kind, draft.chosen)
+        held = [attached.add_to(acting, number, name, file).id for name, file in draft.files]
+        attached.hold(acting, number, 1, held)
+        return number
+
+
+@contextmanager
+def _blamed(one: Read) -> Iterator[None]:
+    """What is refused is refused of that file."""
+    try:
+        yield
+    except PortalError as error:
+        raise DataError(f"{one.path}: {error}") from None
 
 
 def _copy(acting: Acting, held: list[Attachment], folder: Path) -> None:
@@ -118,17 +188,22 @@ def _text(acting: Acting, entry: int, number: int, kind: str, held: list[Attachm
 
 
 def _read_all(folder: Path) -> Iterator[Read]:
+    """What the files of a folder say; DataError."""
     if not folder.is_dir():
         raise DataError(f"{folder} is no folder; name one with Markdown files")
     paths = sorted(folder.rglob("*.md"))
     if not paths or len(paths) > MOST:
         raise DataError(f"{folder} has {len(paths)} files that end with .md; from 1 to {MOST} can be imported")
-    root = folder.resolve()
+    root, length = folder.resolve(), 0
     for path in paths:
         # A link could lead to whatever the person who imports may read.
         if path.is_symlink() or not path.resolve().is_relative_to(root):
             raise DataError(f"{path} leads out of the folder; put the file itself there")
-        yield _read(path, root)
+        one = _read(path, root)
+        length += len(one.content.body)
+        if length > MOST_CHARACTERS:
+            raise DataError(f"{folder} has more than {MOST_CHARACTERS:,} characters; import it in parts")
+        yield one
 
 
 def _read(path: Path, root: Path) -> Read:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Literal
 
@@ -34,32 +34,32 @@ Choice = Literal["ask", "mask", "keep"]
 """What is done with sensitive places: nothing is saved until the author says, they are masked, or they stay."""
 
 
+@dataclass(frozen=True)
+class Chosen:
+    """What is saved, as its author wants it; `masked`, `kept`: how many sensitive places are, and stay as they are."""
+
+    content: Content
+    masked: int
+    kept: int
+
+
 def begin(acting: Acting, department: str, kind: str, content: Content, *, sensitive: Choice = "ask") -> int:
     """A new entry of a department, as a draft; returns its number."""
+    require_kind(kind)
+    shelf = shelf_to_write(acting, department, content)
+    return _begun(acting, department, kind, shelf, chosen(content, sensitive))
+
+
+def begin_chosen(acting: Acting, department: str, kind: str, one: Chosen) -> int:
+    """The same for what was looked through before the turn to write: to look for sensitive places may take long."""
+    require_kind(kind)
+    return _begun(acting, department, kind, shelf_to_write(acting, department, one.content), one)
+
+
+def require_kind(kind: str) -> None:
+    """Unacceptable for what is no kind of entry."""
     if kind not in KINDS:
         raise Unacceptable("kind", kinds=", ".join(KINDS))
-    shelf = shelf_to_write(acting, department, content)
-    chosen, masked, kept = _chosen(content, sensitive)
-    values = {
-        "department": department,
-        "shelf": shelf,
-        "kind": kind,
-        "title": chosen.title,
-        "owner": acting.person.id,
-        "state": "draft",
-        "newest": 1,
-        "published": None,
-        "review_by": chosen.review_by,
-        "made": acting.now,
-        "changed": acting.now,
-        "day": 0,
-        "opened": 0,
-        "helped": 0,
-    }
-    entry = int(acting.connection.execute(insert(ENTRY).values(values).returning(ENTRY.c.id)).scalar_one())
-    _add_revision(acting, entry, 1, shelf, chosen, "", masked, kept)
-    _set_tags(acting, entry, chosen.tags)
-    return entry
 
 
 def revise(
@@ -85,15 +85,15 @@ def revise(
     if entry.state not in states.REVISABLE:
         raise Conflict("in_review")
     shelf = shelf_to_write(acting, entry.department, content)
-    chosen, masked, kept = _chosen(content, sensitive)
+    one = chosen(content, sensitive)
     newest = entry.newest + 1
-    _add_revision(acting, number, newest, shelf, chosen, note, masked, kept)
+    _add_revision(acting, number, newest, shelf, one, note)
     held = attached.those_there(acting, number, entry.newest) if attachments is None else attachments
     attached.hold(acting, number, newest, held)
     changes: dict[str, object] = {"newest": newest, "state": "draft", "changed": acting.now}
     if entry.published is None:
-        changes |= {"title": chosen.title, "shelf": shelf, "review_by": chosen.review_by}
-        _set_tags(acting, number, chosen.tags)
+        changes |= {"title": one.content.title, "shelf": shelf, "review_by": one.content.review_by}
+        _set_tags(acting, number, one.content.tags)
     acting.connection.execute(update(ENTRY).where(ENTRY.c.id == number).values(changes))
     return newest
 
@@ -164,6 +164,29 @@ def move(
     return state
 
 
+def _begun(acting: Acting, department: str, kind: str, shelf: int, one: Chosen) -> int:
+    values = {
+        "department": department,
+        "shelf": shelf,
+        "kind": kind,
+        "title": one.content.title,
+        "owner": acting.person.id,
+        "state": "draft",
+        "newest": 1,
+        "published": None,
+        "review_by": one.content.review_by,
+        "made": acting.now,
+        "changed": acting.now,
+        "day": 0,
+        "opened": 0,
+        "helped": 0,
+    }
+    entry = int(acting.connection.execute(insert(ENTRY).values(values).returning(ENTRY.c.id)).scalar_one())
+    _add_revision(acting, entry, 1, shelf, one, "")
+    _set_tags(acting, entry, one.content.tags)
+    return entry
+
+
 def _note_move(acting: Acting, number: int, revision: int, move: str, reason: str) -> None:
     values = {"entry": number, "revision": revision, "move": move, "person": acting.person.id, "time": acting.now}
     acting.connection.execute(insert(MOVE).values(reason=_said(reason), **values))
@@ -193,16 +216,13 @@ def give(acting: Acting, number: int, name: str) -> None:
     acting.connection.execute(update(ENTRY).where(ENTRY.c.id == number).values(owner=heir.id))
 
 
-def _chosen(content: Content, sensitive: Choice) -> tuple[Content, int, int]:
-    """The content as its author wants it saved, and how many sensitive places are masked and kept in it.
-
-    Of title and text an author is asked; tags alone are masked at once.
-    """
+def chosen(content: Content, sensitive: Choice) -> Chosen:
+    """The content as its author wants it saved. Of title and text an author is asked; tags alone are masked at once."""
     title, body = content.found()
     count = len(title) + len(body) + content.found_in_tags
     if (title or body) and sensitive == "ask":
         raise Sensitive(title, body)
-    return (content, 0, count) if sensitive == "keep" else (content.masked(), count, 0)
+    return Chosen(content, 0, count) if sensitive == "keep" else Chosen(content.masked(), count, 0)
 
 
 def shelf_to_write(acting: Acting, department: str, content: Content) -> int:
@@ -222,9 +242,8 @@ def require_may_write(acting: Acting, shelf: Shelf) -> None:
         raise Forbidden("write", department=shelf.department)
 
 
-def _add_revision(
-    acting: Acting, entry: int, number: int, shelf: int, content: Content, note: str, masked: int, kept: int
-) -> None:
+def _add_revision(acting: Acting, entry: int, number: int, shelf: int, one: Chosen, note: str) -> None:
+    content = one.content
     acting.connection.execute(
         insert(REVISION).values(
             entry=entry,
@@ -237,8 +256,8 @@ def _add_revision(
             saved=acting.now,
             review_by=content.review_by,
             note=_said(note),
-            masked=masked,
-            kept=kept,
+            masked=one.masked,
+            kept=one.kept,
         )
     )
 
