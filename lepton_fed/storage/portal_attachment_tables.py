@@ -1,6 +1,7 @@
-"""The portal's tables of attachments: a file of an entry, and which revisions hold it.
+"""The portal's tables of attachments: a file of an entry, which revisions hold it, and who added how much lately.
 
     portal_entry 1 --- n portal_attachment n --- n portal_revision        (by portal_holding, append-only)
+    portal_person 1 --- n portal_upload
 
 The files themselves lie in the portal's folder, named by their SHA-256.
 """
@@ -45,3 +46,15 @@ class HoldingRow(Base):
     entry: Mapped[int] = mapped_column(BigInteger, primary_key=True)
     revision: Mapped[int] = mapped_column(primary_key=True)
     attachment: Mapped[int] = mapped_column(ForeignKey("portal_attachment.id"), primary_key=True, index=True)
+
+
+class UploadRow(Base):
+    """A person added so many bytes. It stays for a day, whatever becomes of the file."""
+
+    __tablename__ = "portal_upload"
+    __table_args__ = ({"sqlite_autoincrement": True},)
+
+    id: Mapped[int] = mapped_column(NUMBER, primary_key=True)
+    person: Mapped[int] = mapped_column(ForeignKey("portal_person.id"), index=True)
+    time: Mapped[datetime] = mapped_column(Utc)
+    size: Mapped[int] = mapped_column(BigInteger)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from sqlalchemy import select
 
 from lepton_fed.errors import StorageError
 from lepton_fed.portal.attachments import attached, files, pictures, recordings
@@ -393,6 +394,43 @@ def test_an_entry_a_person_and_a_disk_have_their_limits(there: World, monkeypatc
     with there.acting("author") as acting, pytest.raises(Conflict, match="disk"):
         attached.require_may_add(acting, third)
     assert len(on_disk(there)) == 2
+
+
+@pytest.mark.parametrize("again", ["removed", "the same"])
+def test_what_a_person_adds_in_a_day_counts_also_where_nothing_of_it_is_left(
+    either: World, monkeypatch: pytest.MonkeyPatch, again: str
+) -> None:
+    there, entry = either, either.write("题")
+    one = add(there, entry, picture())
+    monkeypatch.setattr(attached, "A_DAY", 3 * one.size)
+    for _ in range(2):
+        if again == "removed":
+            attached.remove(there.portal, there.person("author"), entry, one.id)
+        one = add(there, entry, picture())
+    with pytest.raises(Conflict, match="24 hours"):
+        add(there, entry, picture())
+    assert len(on_disk(there)) == 1, "what is refused leaves what was there"
+    add(there, entry, picture(), by="coauthor")
+    there.clock.forward(hours=23, minutes=59)
+    with pytest.raises(Conflict, match="24 hours"):
+        add(there, there.write("另一"), picture())
+    there.clock.forward(minutes=1)
+    add(there, entry, picture())
+    with there.portal.database.reading() as connection:
+        counted = connection.execute(select(attached.UPLOAD.c.person, attached.UPLOAD.c.time)).all()
+    people = [there.person(name).id for name in ("author", "coauthor")]
+    assert sorted(person for person, _ in counted) == sorted(people), "what is older than a day is not kept"
+
+
+def test_whoever_added_enough_today_is_told_before_more_is_received(
+    there: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entry = there.write("题")
+    one = add(there, entry, picture())
+    attached.remove(there.portal, there.person("author"), entry, one.id)
+    monkeypatch.setattr(attached, "A_DAY", one.size - 1)
+    with there.acting("author") as acting, pytest.raises(Conflict, match="24 hours"):
+        attached.require_may_add(acting, entry)
 
 
 def test_a_gibibyte_of_the_disk_stays_free_also_where_nobody_asked_before(

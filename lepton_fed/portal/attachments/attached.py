@@ -25,7 +25,7 @@ from lepton_fed.portal.entries.access import Access
 from lepton_fed.portal.entries.sensitive import without
 from lepton_fed.portal.entries.states import REVISABLE
 from lepton_fed.portal.errors import Conflict, Forbidden, NotThere, Unacceptable
-from lepton_fed.storage.portal_attachment_tables import AttachmentRow, HoldingRow
+from lepton_fed.storage.portal_attachment_tables import AttachmentRow, HoldingRow, UploadRow
 
 if TYPE_CHECKING:
     from lepton_fed.portal.people.person import Person
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 ATTACHMENT = cast(Table, AttachmentRow.__table__)
 HOLDING = cast(Table, HoldingRow.__table__)
+UPLOAD = cast(Table, UploadRow.__table__)
 
 SCHEME = "attachment:"
 """Before its name, in the links of a text."""
@@ -41,7 +42,7 @@ MOST, MOST_BYTES = 50, 500 * MIB
 """Of an entry."""
 
 A_DAY = 1024 * MIB
-"""Bytes that one person may add in 24 hours."""
+"""Bytes that one person may add in 24 hours, whether they are removed again or were there already."""
 
 WAITS = timedelta(days=7)
 
@@ -106,6 +107,7 @@ def add_to(acting: Acting, entry: int, name: str, ready: Ready) -> Attachment:
     """The row of a file that is `placed`, in a transaction that may do more."""
     found = access.seen(acting, entry, to_change=True)
     _require_writes(found)
+    _count(acting, ready.size)
     same = (ATTACHMENT.c.entry == entry, ATTACHMENT.c.digest == ready.digest, ATTACHMENT.c.removed.is_(None))
     there = acting.connection.execute(select(ATTACHMENT).where(*same)).mappings().first()
     if there is not None:
@@ -132,6 +134,7 @@ def require_may_add(acting: Acting, entry: int) -> None:
     _require_writes(found)
     acting.files.require_space(LARGEST)
     _require_room(acting, entry, 0)
+    require_today(_today(acting))
 
 
 def require_fits(count: int, size: int) -> None:
@@ -255,9 +258,21 @@ def _require_room(acting: Acting, entry: int, size: int) -> None:
     total = select(func.count(), func.coalesce(func.sum(ATTACHMENT.c.size), 0))
     count, held = acting.connection.execute(total.where(*there)).one()
     require_fits(count + 1, held + size)
-    since = (ATTACHMENT.c.person == acting.person.id, ATTACHMENT.c.added > acting.now - timedelta(days=1))
-    _, today = acting.connection.execute(total.where(*since)).one()
-    require_today(today + size)
+
+
+def _count(acting: Acting, size: int) -> None:
+    """Note that somebody adds so many bytes; Conflict where that is too much for a day."""
+    require_today(_today(acting) + size)
+    mine = UPLOAD.c.person == acting.person.id
+    acting.connection.execute(delete(UPLOAD).where(mine, UPLOAD.c.time <= acting.now - timedelta(days=1)))
+    acting.connection.execute(insert(UPLOAD).values(person=acting.person.id, time=acting.now, size=size))
+
+
+def _today(acting: Acting) -> int:
+    """Bytes that the person added in the 24 hours until now."""
+    mine = (UPLOAD.c.person == acting.person.id, UPLOAD.c.time > acting.now - timedelta(days=1))
+    total = select(func.coalesce(func.sum(UPLOAD.c.size), 0)).where(*mine)
+    return int(acting.connection.execute(total).scalar_one())
 
 
 def _free(acting: Acting, entry: int, name: str) -> str:
