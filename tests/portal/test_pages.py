@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from tests.portal.browser import Browser
 from tests.portal.world import World
 
@@ -52,3 +54,15 @@ def test_every_page_can_be_shown(there: World) -> None:
         assert answer.status_code == 200, (page, answer.text)
         assert answer.headers["content-security-policy"].startswith("default-src 'self'")
     assert "<b>贰</b>" in admin.get(f"{path}/differences?older=1&newer=2").text
+
+
+def test_a_token_made_on_the_account_page_is_shown_once_and_opens_the_interface(there: World) -> None:
+    browser = Browser.before(there.portal).sign_in("author")
+    said = "Copy this token now"
+    assert said not in browser.get("/account").text
+    made = browser.fill("/account/tokens", name="报表", days="30").text
+    found = re.search(r'<span class="token">(lfp_[\w-]{43})</span>', made)
+    assert found is not None and said in made
+    assert browser.get("/api/me", headers={"Authorization": f"Bearer {found[1]}"}).json()["name"] == "author"
+    again = browser.get("/account").text
+    assert "报表" in again and found[1] not in again and said not in again

@@ -78,7 +78,7 @@ def make_token(
             secret = tokens.make(connection, visit.person.id, name, days, portal.clock())
     except PortalError as error:
         return _shown(request, portal, visit, problem=error)
-    return _shown(request, portal, visit, token=secret)
+    return _shown(request, portal, visit, secret=secret)
 
 
 @router.post("/tokens/{number}/end")
@@ -90,7 +90,7 @@ def end_token(portal: ThePortal, visit: Changing, number: int) -> Response:
 
 
 def _shown(
-    request: Request, portal: Portal, visit: Visit, *, problem: PortalError | None = None, token: str = ""
+    request: Request, portal: Portal, visit: Visit, *, problem: PortalError | None = None, secret: str = ""
 ) -> Response:
     with portal.database.reading() as connection:
         open_ = sessions.of(connection, visit.person.id, portal.clock())
@@ -102,6 +102,6 @@ def _shown(
         sessions=open_,
         tokens=made,
         identities=shown_on_account(request, portal, visit.person),
-        token=token,
+        secret=secret,  # Not `token`: the base template's macro of that name would be shown instead.
         problem="" if problem is None else problem.said(said(request).language),
     )
