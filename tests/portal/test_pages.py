@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+from html import unescape
 
-from tests.portal.browser import Browser
+import pytest
+
+from tests.portal.browser import HERE, Browser
 from tests.portal.world import World
 
 
@@ -41,6 +44,36 @@ def test_somebody_reads_the_portal_in_the_language_of_their_choice(there: World)
     assert "等待我审核" in browser.get("/work").text
     assert "Waiting for my review" in browser.post("/language", data={"language": "en", "back": "/work"}).text
     assert "Waiting for my review" in Browser.before(there.portal, "zh").sign_in("author").get("/work").text
+
+
+def in_the_other_language(browser: Browser, page: str) -> str:
+    """Where the button on a page for the other language leads."""
+    (back,) = re.findall(r'name="language"[^>]*><input type="hidden" name="back" value="([^"]*)"', page)
+    answer = browser.post("/language", data={"language": "zh", "back": unescape(back)})
+    assert answer.status_code == 200, answer.text
+    return str(answer.url).removeprefix(HERE)
+
+
+@pytest.mark.parametrize("asked", ["/search?q=%E9%A2%98&page=1", "/entries/1?newest=1", "/courses/new"])
+def test_another_language_shows_the_same_page(there: World, asked: str) -> None:
+    there.publish("题")
+    browser = Browser.before(there.portal).sign_in("author")
+    assert in_the_other_language(browser, browser.get(asked).text) == asked
+
+
+def test_another_language_after_a_form_shows_the_page_that_had_the_form(there: World) -> None:
+    browser = Browser.before(there.portal)
+    to_sign_in = "/sign-in?back=%2Fwork"
+    wrong = browser.post("/sign-in", data={"name": "author"}, headers={"Referer": f"{HERE}{to_sign_in}"})
+    assert in_the_other_language(browser, wrong.text) == to_sign_in
+    browser.sign_in("author")
+    made = browser.post(
+        "/account/tokens", data={"form_token": browser.form, "name": "t"}, headers={"Referer": f"{HERE}/account"}
+    )
+    assert in_the_other_language(browser, made.text) == "/account"
+    for referer in ("https://x//evil", "http://[", "about:blank"):
+        elsewhere = browser.post("/people", data={"form_token": browser.form}, headers={"Referer": referer})
+        assert in_the_other_language(browser, elsewhere.text) == "/", referer
 
 
 def test_every_page_can_be_shown(there: World) -> None:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from importlib.resources import files
 from typing import TYPE_CHECKING
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 from fastapi import Request
 from starlette.responses import HTMLResponse, RedirectResponse
@@ -44,6 +44,7 @@ def page(request: Request, template: str, status: int = 200, **values: object) -
             federation=watches(request, visit.person if visit is not None else None),
             knowledge=asking_of(request, visit.person if visit is not None else None) is not None,
             path=request.url.path,
+            here=_here(request),
             provider=request.app.state.identity,
             **values,
         )
@@ -77,6 +78,15 @@ def language_of(request: Request, visit: Visit | None) -> str:
     """What the person chose, this browser chose, or the browser asks for."""
     chosen = (visit.person.language if visit is not None else "") or request.cookies.get(LANGUAGE_COOKIE, "")
     return chosen if chosen in LANGUAGES else preferred(request.headers.get("accept-language", ""))
+
+
+def _here(request: Request) -> str:
+    """The page to come back to in another language; where a form was answered by one, the page that had the form."""
+    try:
+        where = urlsplit(str(request.url) if request.method == "GET" else request.headers.get("referer", "/"))
+    except ValueError:  # A browser writes no such thing.
+        return "/"
+    return own_path(f"{where.path}?{where.query}" if where.query else where.path)
 
 
 def _bytes(size: int) -> str:
