@@ -85,8 +85,10 @@ def serve(
     import uvicorn
 
     from lepton_fed.portal.web.app import application
+    from lepton_fed.portal.web.page import prepare
 
     attached.swept(portal)
+    prepare()
     app = application(
         portal, strict_transport=certificate.authority is None, watched=watched, identity=identity, knowledge=knowledge
     )

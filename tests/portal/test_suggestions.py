@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lepton_fed.portal.entries import reading, reports, writing
+from lepton_fed.portal.entries import access, reading, reports, writing
 from lepton_fed.portal.entries.content import Content
 from lepton_fed.portal.errors import NotThere
 from lepton_fed.portal.finding import keywords, suggestions
@@ -45,7 +45,7 @@ def told(found: list[Suggestion]) -> dict[int, list[tuple[str, dict[str, object]
 
 def related(there: World, name: str, entry: int) -> dict[int, list[tuple[str, dict[str, object]]]]:
     with there.acting(name) as acting:
-        return told(suggestions.related(acting, entry))
+        return told(suggestions.related(acting, access.seen(acting, entry)))
 
 
 def unread(there: World, name: str) -> dict[int, list[tuple[str, dict[str, object]]]]:
@@ -131,7 +131,7 @@ def test_nothing_is_suggested_that_somebody_may_not_read(either: World) -> None:
     for name in ("shop", "reader", "author"):
         assert draft not in related(there, name, one) | unread(there, name)
     with there.acting("shop") as acting, pytest.raises(NotThere):
-        suggestions.related(acting, hidden)
+        suggestions.related(acting, access.seen(acting, hidden))
 
 
 def test_what_somebody_read_once_and_may_read_no_longer_says_nothing_of_its_text(there: World) -> None:

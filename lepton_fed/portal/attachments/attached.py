@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from sqlalchemy import Connection, RowMapping, Table, delete, func, insert, select, update
+from sqlalchemy import Connection, RowMapping, Table, bindparam, delete, func, insert, select, update
 
 from lepton_fed.portal.acting import Acting
 from lepton_fed.portal.attachments.files import Ready
@@ -45,6 +45,12 @@ A_DAY = 1024 * MIB
 """Bytes that one person may add in 24 hours, whether they are removed again or were there already."""
 
 WAITS = timedelta(days=7)
+_HELD = (
+    select(ATTACHMENT)
+    .join(HOLDING, HOLDING.c.attachment == ATTACHMENT.c.id)
+    .where(HOLDING.c.entry == bindparam("entry"), HOLDING.c.revision == bindparam("revision"))
+    .order_by(ATTACHMENT.c.id)
+)
 
 
 @dataclass(frozen=True)
@@ -176,13 +182,8 @@ def listed(acting: Acting, entry: int) -> list[Listed]:
 
 def held_by(acting: Acting, entry: int, revision: int) -> list[Attachment]:
     """Those of a revision, which the caller has seen."""
-    wanted = (
-        select(ATTACHMENT)
-        .join(HOLDING, HOLDING.c.attachment == ATTACHMENT.c.id)
-        .where(HOLDING.c.entry == entry, HOLDING.c.revision == revision)
-        .order_by(ATTACHMENT.c.id)
-    )
-    return [_attachment(row) for row in acting.connection.execute(wanted).mappings()]
+    rows = acting.connection.execute(_HELD, {"entry": entry, "revision": revision}).mappings()
+    return [_attachment(row) for row in rows]
 
 
 def hold(acting: Acting, entry: int, revision: int, attachments: Iterable[int]) -> None:

@@ -19,7 +19,7 @@ from lepton_fed.portal.entries.tables import ENTRY, REVISION, USE, Entry, entry_
 from lepton_fed.portal.entries.writing import shelf_to_write
 from lepton_fed.portal.errors import Conflict, Forbidden, NotThere, Unacceptable
 from lepton_fed.portal.people.person import Person
-from lepton_fed.portal.people.rights import Action, Shelf, shelf_of, shelves_of, stands_on
+from lepton_fed.portal.people.rights import Action, Shelf, stands_on
 
 MOST_ENTRIES = 100
 MOST_LISTED = 200
@@ -74,7 +74,7 @@ def change(acting: Acting, number: int, content: Content, *, opened: bool, entri
 def seen(acting: Acting, number: int, *, to_change: bool = False) -> Seen:
     """The course, for whoever may read, change or oversee it; NotThere, as for a number that nobody has."""
     course = _there(acting, number, to_change)
-    shelf = shelf_of(acting.connection, course.shelf)
+    shelf = acting.shelf(course.shelf)
     reads, writes, oversees = (
         acting.rights.may(acting.person, action, shelf) for action in ("read", "write", "oversee")
     )
@@ -105,7 +105,7 @@ def lost(acting: Acting) -> list[int]:
         .order_by(COURSE.c.id)
     )
     rows = acting.connection.execute(wanted).all()
-    shelves = shelves_of(acting.connection, (row.shelf for row in rows))
+    shelves = acting.shelves(row.shelf for row in rows)
     return [row.id for row in rows if not _may_see(acting, acting.person, shelves[row.shelf])]
 
 
@@ -124,7 +124,7 @@ def listed(acting: Acting) -> list[Course]:
     """Those that this person may see, open ones first, the newest first."""
     wanted = select(COURSE).order_by(COURSE.c.opened.desc(), COURSE.c.changed.desc(), COURSE.c.id.desc())
     used = acting.connection.execute(select(COURSE.c.shelf).distinct()).scalars().all()
-    shelves = shelves_of(acting.connection, used)
+    shelves = acting.shelves(used)
     visible = [number for number, shelf in shelves.items() if _may_see(acting, acting.person, shelf)]
     rows = acting.connection.execute(wanted.where(stands_on(COURSE.c.shelf, visible)).limit(MOST_LISTED)).mappings()
     return [course_of(row) for row in rows]
@@ -170,7 +170,7 @@ def theirs(acting: Acting, entries: Sequence[Entry]) -> dict[int, set[int]]:
 
 def readers(acting: Acting, entries: Sequence[Entry]) -> Callable[[Person, Entry], bool]:
     """Says whether one of these published entries is for somebody; each shelf is read once, whoever is asked about."""
-    shelves = shelves_of(acting.connection, (one.shelf for one in entries))
+    shelves = acting.shelves(one.shelf for one in entries)
     return lambda person, entry: acting.rights.may(person, "read", shelves[entry.shelf])
 
 

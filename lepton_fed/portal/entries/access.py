@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from lepton_fed.portal.acting import Acting
 from lepton_fed.portal.entries.states import Mover
@@ -25,13 +25,20 @@ from lepton_fed.portal.entries.tables import (
     saved_of,
 )
 from lepton_fed.portal.errors import NotThere
-from lepton_fed.portal.people.rights import Action, shelf_of
+from lepton_fed.portal.people.rights import Action
 
 LARGEST = 2**63 - 1
 MOST_LISTED = 200
 """Revisions; an older one is still there by its number."""
 
 _WORKING: tuple[Action, ...] = ("write", "review")
+
+# Put together once: that takes longer than to ask them.
+_ENTRY = select(ENTRY).where(ENTRY.c.id == bindparam("entry"))
+_REVISION = select(REVISION).where(REVISION.c.entry == bindparam("entry"), REVISION.c.number == bindparam("number"))
+_PUBLISHED = select(MOVE.c.id).where(
+    MOVE.c.entry == bindparam("entry"), MOVE.c.revision == bindparam("number"), MOVE.c.move == "publish"
+)
 
 
 @dataclass(frozen=True)
@@ -53,12 +60,12 @@ def seen(acting: Acting, number: int, *, to_change: bool = False) -> Access:
     """The entry, for whoever may see it; NotThere. `to_change`: nobody else changes it until the transaction's end."""
     if not 0 < number <= LARGEST:
         raise NotThere
-    wanted = select(ENTRY).where(ENTRY.c.id == number)
-    row = acting.connection.execute(wanted.with_for_update() if to_change else wanted).mappings().first()
+    wanted = _ENTRY.with_for_update() if to_change else _ENTRY
+    row = acting.connection.execute(wanted, {"entry": number}).mappings().first()
     if row is None:
         raise NotThere
     entry = entry_of(row)
-    shelf, next_shelf = (shelf_of(acting.connection, one) for one in (entry.shelf, newest_shelf(acting, entry)))
+    shelf, next_shelf = (acting.shelf(one) for one in (entry.shelf, newest_shelf(acting, entry)))
     reads = entry.published is not None and acting.rights.may(acting.person, "read", shelf)
     # What is decided about the newest revision decides for whom it will be.
     writes, reviews = (
@@ -73,8 +80,7 @@ def revision(acting: Acting, access: Access, number: int) -> Revision:
     """A revision of it; NotThere for readers unless it was published, and for them."""
     if not 0 < number < 2**31:
         raise NotThere
-    where = (REVISION.c.entry == access.entry.id, REVISION.c.number == number)
-    row = acting.connection.execute(select(REVISION).where(*where)).mappings().first()
+    row = acting.connection.execute(_REVISION, {"entry": access.entry.id, "number": number}).mappings().first()
     if row is None:
         raise NotThere
     found = revision_of(row)
@@ -119,14 +125,14 @@ def mover(acting: Acting, access: Access) -> Mover:
 def _is_for(acting: Acting, access: Access, found: Saved) -> bool:
     """Whether it was published for the person, or is for them to work on."""
     if access.works:
-        shelf = shelf_of(acting.connection, found.shelf)
+        shelf = acting.shelf(found.shelf)
         if any(acting.rights.may(acting.person, action, shelf) for action in _WORKING):
             return True
     return _was_published_for(acting, found)
 
 
 def _was_published_for(acting: Acting, found: Saved) -> bool:
-    where = (MOVE.c.entry == found.entry, MOVE.c.revision == found.number, MOVE.c.move == "publish")
-    if acting.connection.execute(select(MOVE.c.id).where(*where)).first() is None:
+    where = {"entry": found.entry, "number": found.number}
+    if acting.connection.execute(_PUBLISHED, where).first() is None:
         return False
-    return acting.rights.may(acting.person, "read", shelf_of(acting.connection, found.shelf))
+    return acting.rights.may(acting.person, "read", acting.shelf(found.shelf))

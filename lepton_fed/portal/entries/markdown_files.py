@@ -44,7 +44,7 @@ from lepton_fed.portal.entries.writing import (
     require_may_write,
 )
 from lepton_fed.portal.errors import PortalError
-from lepton_fed.portal.people.rights import shelf_of, stands_on
+from lepton_fed.portal.people.rights import stands_on
 from lepton_fed.storage.atomic import write_atomically
 from lepton_fed.storage.file_names import file_name
 
@@ -173,7 +173,7 @@ def _text(acting: Acting, entry: int, number: int, kind: str, held: list[Attachm
 
     where = (REVISION.c.entry == entry, REVISION.c.number == number)
     found = revision_of(acting.connection.execute(select(REVISION).where(*where)).mappings().one())
-    shelf = shelf_of(acting.connection, found.shelf)
+    shelf = acting.shelf(found.shelf)
     head: dict[str, object] = {
         "title": found.title,
         "kind": kind,

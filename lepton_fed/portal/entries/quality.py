@@ -33,7 +33,7 @@ from lepton_fed.portal.entries.tables import ENTRY, REVISION, Entry, Revision
 from lepton_fed.portal.errors import Unready
 from lepton_fed.portal.finding import sketch, words
 from lepton_fed.portal.people import accounts
-from lepton_fed.portal.people.rights import shelf_of, stands_on
+from lepton_fed.portal.people.rights import stands_on
 
 if TYPE_CHECKING:
     from markdown_it.token import Token
@@ -111,7 +111,7 @@ def _blocking(acting: Acting, entry: Entry, revision: Revision) -> Iterator[Chec
 def _owned(acting: Acting, entry: Entry) -> bool:
     """Whether its owner has an open account, and may write where it stands."""
     owner = accounts.person(acting.connection, entry.owner)
-    return acting.rights.may(owner, "write", shelf_of(acting.connection, entry.shelf))
+    return acting.rights.may(owner, "write", acting.shelf(entry.shelf))
 
 
 def _leading(acting: Acting, revision: Revision) -> Iterator[Check]:

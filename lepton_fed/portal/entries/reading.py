@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, RowMapping, insert, or_, select, update
+from sqlalchemy import ColumnElement, RowMapping, bindparam, insert, or_, select, update
 
 from lepton_fed.portal.acting import Acting
 from lepton_fed.portal.entries import access, states
@@ -16,15 +16,37 @@ from lepton_fed.portal.entries.tables import COMMENT, ENTRY, MOVE, REPORT, USE, 
 from lepton_fed.portal.errors import Forbidden, Unacceptable
 from lepton_fed.portal.once import added_once
 from lepton_fed.portal.people.accounts import PERSON
-from lepton_fed.portal.people.rights import Action, Shelf, shelf_of, stands_on
+from lepton_fed.portal.people.rights import Action, Shelf, stands_on
 
 LONGEST_COMMENT = 4_000
 MOST_LISTED = 200
 
+# Put together once: that takes longer than to ask them.
+_USE = select(USE.c.last, USE.c.helped).where(USE.c.entry == bindparam("entry"), USE.c.person == bindparam("person"))
+_NAMES = select(PERSON.c.id, PERSON.c.shown).where(PERSON.c.id.in_(bindparam("people", expanding=True)))
+_COMMENTS = (
+    select(COMMENT, PERSON.c.shown, WITHDRAWAL.c.person.label("taker"), WITHDRAWAL.c.reason)
+    .join(PERSON, PERSON.c.id == COMMENT.c.person)
+    .outerjoin(WITHDRAWAL, WITHDRAWAL.c.comment == COMMENT.c.id)
+    .where(COMMENT.c.entry == bindparam("entry"))
+    .order_by(COMMENT.c.id.desc())
+    .limit(bindparam("most"))
+)
+_MOVES = (
+    select(MOVE, PERSON.c.shown)
+    .join(PERSON, PERSON.c.id == MOVE.c.person)
+    .where(MOVE.c.entry == bindparam("entry"))
+    .order_by(MOVE.c.id.desc())
+    .limit(bindparam("most"))
+)
+
 
 @dataclass(frozen=True)
 class Opened:
-    """An entry with the revision that is shown. `moves`: what this person may do with the newest; `helped`: them."""
+    """An entry with the revision that is shown.
+
+    `moves`: what this person may do with the newest; `read`: when they last read it, None: never; `helped`: them.
+    """
 
     access: Access
     revision: Revision
@@ -32,6 +54,7 @@ class Opened:
     owner: str
     author: str
     moves: tuple[str, ...]
+    read: datetime | None
     helped: bool
 
     @property
@@ -80,15 +103,16 @@ def opened(acting: Acting, number: int, *, newest: bool = False) -> Opened:
     shown = entry.newest if entry.published is None or newest else entry.published
     revision = access.revision(acting, found, shown)
     people = names(acting, [entry.owner, revision.author])
-    mine = (USE.c.entry == number, USE.c.person == acting.person.id, USE.c.helped.is_not(None))
+    use = acting.connection.execute(_USE, {"entry": number, "person": acting.person.id}).first()
     return Opened(
         access=found,
         revision=revision,
-        shelf=shelf_of(acting.connection, revision.shelf),
+        shelf=acting.shelf(revision.shelf),
         owner=people[entry.owner],
         author=people[revision.author],
         moves=tuple(states.moves(entry.state, access.mover(acting, found))) if found.works else (),
-        helped=acting.connection.execute(select(USE.c.entry).where(*mine)).first() is not None,
+        read=None if use is None else use.last,
+        helped=use is not None and use.helped is not None,
     )
 
 
@@ -96,9 +120,7 @@ def is_to_be_noted(acting: Acting, found: Opened) -> bool:
     """Whether the person reads it for the first time, or for the first time today; its writers never count."""
     if found.entry.published is None or _is_theirs(acting, found):
         return False
-    where = (USE.c.entry == found.entry.id, USE.c.person == acting.person.id)
-    last = acting.connection.execute(select(USE.c.last).where(*where)).scalar()
-    return last is None or last.date() < acting.now.date()
+    return found.read is None or found.read.date() < acting.now.date()
 
 
 def note_opening(acting: Acting, entry: int) -> None:
@@ -137,15 +159,7 @@ def comment(acting: Acting, number: int, text: str) -> None:
 
 def comments(acting: Acting, number: int) -> list[Said]:
     """What was said about it, in order: the newest so many."""
-    wanted = (
-        select(COMMENT, PERSON.c.shown, WITHDRAWAL.c.person.label("taker"), WITHDRAWAL.c.reason)
-        .join(PERSON, PERSON.c.id == COMMENT.c.person)
-        .outerjoin(WITHDRAWAL, WITHDRAWAL.c.comment == COMMENT.c.id)
-        .where(COMMENT.c.entry == number)
-        .order_by(COMMENT.c.id.desc())
-        .limit(MOST_LISTED)
-    )
-    rows = acting.connection.execute(wanted).mappings().all()
+    rows = acting.connection.execute(_COMMENTS, {"entry": number, "most": MOST_LISTED}).mappings().all()
     takers = names(acting, {row["taker"] for row in rows} - {None})
     return [_comment(acting, row, takers) for row in reversed(rows)]
 
@@ -154,14 +168,7 @@ def moves(acting: Acting, found: Access) -> list[Said]:
     """What was decided about it and why, the newest first; for those who work on it."""
     if not found.works:
         return []
-    wanted = (
-        select(MOVE, PERSON.c.shown)
-        .join(PERSON, PERSON.c.id == MOVE.c.person)
-        .where(MOVE.c.entry == found.entry.id)
-        .order_by(MOVE.c.id.desc())
-        .limit(MOST_LISTED)
-    )
-    rows = acting.connection.execute(wanted).mappings()
+    rows = acting.connection.execute(_MOVES, {"entry": found.entry.id, "most": MOST_LISTED}).mappings()
     return [Said(r["id"], r["shown"], r["time"], r["reason"], r["move"], r["revision"]) for r in rows]
 
 
@@ -195,8 +202,9 @@ def _permitted(acting: Acting, action: Action, of: Sequence[ColumnElement[bool]]
 
 def names(acting: Acting, people: Iterable[int]) -> dict[int, str]:
     """The names to show of people by their numbers."""
-    wanted = select(PERSON.c.id, PERSON.c.shown).where(PERSON.c.id.in_(set(people)))
-    return {row.id: row.shown for row in acting.connection.execute(wanted)}
+    asked = list(set(people))
+    found = acting.connection.execute(_NAMES, {"people": asked}).all() if asked else ()
+    return {row.id: row.shown for row in found}
 
 
 def _comment(acting: Acting, row: RowMapping, takers: dict[int, str]) -> Said:
@@ -212,7 +220,7 @@ def _listed(acting: Acting, where: Sequence[ColumnElement[bool]]) -> list[Entry]
 
 def _may_decide(acting: Acting, entry: Entry) -> bool:
     """Whether they may review for the readers that it is meant for, and wrote none of it."""
-    shelf = shelf_of(acting.connection, access.newest_shelf(acting, entry))
+    shelf = acting.shelf(access.newest_shelf(acting, entry))
     if not acting.rights.may(acting.person, "review", shelf):
         return False
     return not access.mover(acting, Access(entry, reads=False, writes=False, reviews=True)).wrote

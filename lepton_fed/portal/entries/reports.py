@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import bindparam, func, insert, select, update
 
 from lepton_fed.portal.acting import Acting
 from lepton_fed.portal.entries import access
@@ -30,6 +30,15 @@ MOST_OPEN = 20
 
 MOST_LISTED = 200
 VERDICTS = tuple(state for state in REPORT_STATES if state != "open")
+
+# Put together once: that takes longer than to ask them.
+_OF_ENTRY = (
+    select(REPORT)
+    .where(REPORT.c.entry == bindparam("entry"))
+    .order_by(REPORT.c.state != "open", REPORT.c.id.desc())
+    .limit(MOST_LISTED)
+)
+_OWN_OF_ENTRY = _OF_ENTRY.where(REPORT.c.person == bindparam("person"))
 
 
 @dataclass(frozen=True)
@@ -97,11 +106,9 @@ def may_answer(acting: Acting, found: Access) -> bool:
 
 def reports(acting: Acting, found: Access) -> list[Report]:
     """What was reported, the open ones first, then the newest; only their own to those who do not work on the entry."""
-    where = [REPORT.c.entry == found.entry.id]
-    if not found.works:
-        where.append(REPORT.c.person == acting.person.id)
-    order = ((REPORT.c.state != "open"), REPORT.c.id.desc())
-    rows = acting.connection.execute(select(REPORT).where(*where).order_by(*order).limit(MOST_LISTED)).mappings().all()
+    wanted = _OF_ENTRY if found.works else _OWN_OF_ENTRY
+    values = {"entry": found.entry.id} if found.works else {"entry": found.entry.id, "person": acting.person.id}
+    rows = acting.connection.execute(wanted, values).mappings().all()
     known = names(acting, {row[column] for row in rows for column in ("person", "answerer")} - {None})
     return [
         Report(

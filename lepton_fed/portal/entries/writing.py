@@ -24,7 +24,7 @@ from lepton_fed.portal.errors import Conflict, Forbidden, NotThere, Sensitive, U
 from lepton_fed.portal.finding import keywords, sketch
 from lepton_fed.portal.people import accounts
 from lepton_fed.portal.people.accounts import departments
-from lepton_fed.portal.people.rights import Shelf, shelf_number, shelf_of
+from lepton_fed.portal.people.rights import Shelf, shelf_number
 from lepton_fed.storage.portal_tables import KINDS
 
 HOLDS = timedelta(days=180)
@@ -102,7 +102,7 @@ def restore(acting: Acting, number: int, revision: int, *, base: int, note: str)
     """Save an old revision once more, as the newest; returns its number."""
     found = access.seen(acting, number)
     old = access.revision(acting, found, revision)
-    shelf = shelf_of(acting.connection, old.shelf)
+    shelf = acting.shelf(old.shelf)
     content = Content(title=old.title, body=old.body, tags=old.tags, audience=shelf.audience, named=shelf.named)
     # It was confirmed as it is when it was saved first; what was kept then is counted again.
     held = attached.those_there(acting, number, revision)

@@ -34,6 +34,9 @@ Headed = tuple[int, str, str]
 class WordIndex(Protocol):
     """Which entries hold which words. Each method works in its caller's transaction."""
 
+    def __hash__(self) -> int:
+        """Statements are kept by it."""
+
     def make(self, connection: Connection) -> bool:
         """Have an index; True where it is new and empty."""
 
@@ -43,8 +46,13 @@ class WordIndex(Protocol):
     def remove(self, connection: Connection, entry: int) -> None:
         """Forget an entry."""
 
-    def holding(self, term: Term, *, heading: bool = False) -> Select[int]:
-        """The numbers of the entries that hold the term, anywhere or in their headings."""
+    def holding(self, name: str, *, heading: bool = False) -> Select[int]:
+        """The numbers of the entries that hold a term, anywhere or in their headings; `name`: of the parameter that
+        says which, so that the statement stays the same for another.
+        """
+
+    def asked(self, term: Term, *, heading: bool = False) -> str:
+        """The value of that parameter."""
 
 
 def index_of(dialect: str) -> WordIndex:
@@ -71,7 +79,7 @@ class Fts5:
     def make(self, connection: Connection) -> bool:
         there = text("SELECT 1 FROM sqlite_master WHERE name = :name")
         if connection.execute(there, {"name": NAME}).first() is not None:
-            if connection.execute(self.holding(Term((MARK,)))).first() is not None:
+            if _is_marked(self, connection):
                 return False
             connection.execute(text(f"DROP TABLE {NAME}"))
         connection.execute(text(f"CREATE VIRTUAL TABLE {NAME} USING fts5(heading, body, tokenize='ascii')"))
@@ -85,12 +93,13 @@ class Fts5:
     def remove(self, connection: Connection, entry: int) -> None:
         connection.execute(text(f"DELETE FROM {NAME} WHERE rowid = :entry"), {"entry": entry})  # noqa: S608
 
-    def holding(self, term: Term, *, heading: bool = False) -> Select[int]:
+    def holding(self, name: str, *, heading: bool = False) -> Select[int]:
+        return select(_WORDS.c.rowid).where(text(f"{NAME} MATCH :{name}").bindparams(bindparam(name)))
+
+    def asked(self, term: Term, *, heading: bool = False) -> str:
         # Tokens are letters and digits, so that nothing in them ends the quotation.
         phrase = f'"{" ".join(term.tokens)}"' + "*" * term.open
-        asked = f"heading : {phrase}" if heading else phrase
-        match = text(f"{NAME} MATCH :asked").bindparams(bindparam("asked", asked, unique=True))
-        return select(_WORDS.c.rowid).where(match)
+        return f"heading : {phrase}" if heading else phrase
 
 
 class TsVector:
@@ -99,7 +108,7 @@ class TsVector:
     def make(self, connection: Connection) -> bool:
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
         if connection.execute(text("SELECT to_regclass(:name)"), {"name": NAME}).scalar() is not None:
-            if connection.execute(self.holding(Term((MARK,)))).first() is not None:
+            if _is_marked(self, connection):
                 return False
             connection.execute(text(f"DROP TABLE {NAME}"))
         connection.execute(
@@ -123,11 +132,18 @@ class TsVector:
     def remove(self, connection: Connection, entry: int) -> None:
         connection.execute(text(f"DELETE FROM {NAME} WHERE entry = :entry"), {"entry": entry})  # noqa: S608
 
-    def holding(self, term: Term, *, heading: bool = False) -> Select[int]:
-        asked = " <-> ".join(f"'{token}'" for token in term.tokens) + ":*" * term.open
-        match = text("words @@ CAST(:asked AS tsquery)").bindparams(bindparam("asked", asked, unique=True))
+    def holding(self, name: str, *, heading: bool = False) -> Select[int]:
+        match = text(f"words @@ CAST(:{name} AS tsquery)").bindparams(bindparam(name))
         found = select(_WORDS.c.entry).where(match)
         return found.where(_WORDS.c.heading) if heading else found
+
+    def asked(self, term: Term, *, heading: bool = False) -> str:
+        return " <-> ".join(f"'{token}'" for token in term.tokens) + ":*" * term.open
+
+
+def _is_marked(index: WordIndex, connection: Connection) -> bool:
+    """Whether this version's tokenizer filled the index."""
+    return connection.execute(index.holding("mark"), {"mark": index.asked(Term((MARK,)))}).first() is not None
 
 
 def _passages(words: Iterator[str]) -> Iterator[list[str]]:

@@ -11,12 +11,12 @@ from __future__ import annotations
 import math
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 from weakref import WeakKeyDictionary
 
-from sqlalchemy import Connection, Engine, Table, bindparam, delete, func, insert, literal, select
+from sqlalchemy import ColumnElement, Connection, Engine, Table, bindparam, delete, func, insert, literal, select
 
 from lepton_fed.portal.entries.tables import ENTRY, TAG
 from lepton_fed.portal.finding.index import Headed
@@ -33,18 +33,42 @@ ASKED, COMMON = 16, 100
 KEPT, MOST_KEPT = 300.0, 50_000
 """Seconds, and words, for which counts are kept."""
 
-_COUNTED: WeakKeyDictionary[Engine, tuple[float, dict[tuple[str, str], int]]] = WeakKeyDictionary()
-
 HEADING = 3
 """A word of the heading counts as so many of the text."""
 
 
 @dataclass(frozen=True)
 class Alike:
-    """How much of what is asked about an entry has, 0 to 1, and the words or tags that say so, the rarest first."""
+    """Entries that have words or tags in common with some others.
 
-    share: float
-    words: tuple[str, ...]
+    `shares`: by entry, how much of what those others say it has, 0 to 1.
+    """
+
+    shares: Mapping[int, float]
+    _words: Mapping[int, Sequence[str]]
+    _weights: Mapping[str, float]
+
+    def words(self, entry: int) -> tuple[str, ...]:
+        """Those that it has, the rarest first."""
+        return tuple(sorted(self._words.get(entry, ()), key=lambda word: (-self._weights[word], word)))
+
+
+NOTHING = Alike({}, {}, {})
+
+
+class _Column:
+    """What is asked of a column of words, put together once: that takes longer than to ask it."""
+
+    def __init__(self, entry: ColumnElement[int], word: ColumnElement[str]) -> None:
+        of_seeds = entry.in_(bindparam("seeds", expanding=True))
+        self.own = select(word).where(of_seeds).group_by(word).order_by(func.count().desc(), word).limit(MOST)
+        some = select(literal(1)).where(word == bindparam("word")).limit(COMMON + 1).subquery()
+        self.having = select(func.count()).select_from(some)
+        self.sharing = select(entry, word).where(word.in_(bindparam("words", expanding=True)), ~of_seeds)
+
+
+_COUNTED: WeakKeyDictionary[Engine, tuple[float, int, dict[tuple[_Column, str], int]]] = WeakKeyDictionary()
+_KEYWORDS, _TAGS = _Column(KEYWORD.c.entry, KEYWORD.c.word), _Column(TAG.c.entry, TAG.c.tag)
 
 
 def note(connection: Connection, entry: int, heading: str, body: str) -> None:
@@ -69,59 +93,51 @@ def fill(connection: Connection, published: Callable[[], Iterable[Headed]]) -> N
             note(connection, entry, heading, body)
 
 
-def alike(connection: Connection, seeds: Sequence[int]) -> dict[int, Alike]:
-    """By entry: what it shares of the keywords of these entries, which are left out themselves."""
-    return _sharing(connection, KEYWORD, "word", seeds)
+def alike(connection: Connection, seeds: Sequence[int]) -> Alike:
+    """Entries with keywords of these, which are left out themselves."""
+    return _sharing(connection, _KEYWORDS, seeds)
 
 
-def tagged_alike(connection: Connection, seeds: Sequence[int]) -> dict[int, Alike]:
+def tagged_alike(connection: Connection, seeds: Sequence[int]) -> Alike:
     """The same of their tags."""
-    return _sharing(connection, TAG, "tag", seeds)
+    return _sharing(connection, _TAGS, seeds)
 
 
-def _sharing(connection: Connection, table: Table, column: str, seeds: Sequence[int]) -> dict[int, Alike]:
-    of = table.c[column]
-    own = select(of).where(table.c.entry.in_(seeds)).group_by(of).order_by(func.count().desc(), of).limit(MOST)
-    weights = _weights(connection, table, column, list(connection.execute(own).scalars()))
+def _sharing(connection: Connection, of: _Column, seeds: Sequence[int]) -> Alike:
+    own = connection.execute(of.own, {"seeds": seeds}).scalars().all()
+    weights = _weights(connection, of, own)
     whole = sum(weights.values())
     if not whole:
-        return {}
+        return NOTHING
     found: dict[int, list[str]] = defaultdict(list)
-    wanted = select(table.c.entry, of).where(of.in_(list(weights)), table.c.entry.not_in(seeds))
-    for entry, word in connection.execute(wanted):
+    for entry, word in connection.execute(of.sharing, {"words": list(weights), "seeds": seeds}).all():
         found[entry].append(word)
-    return {
-        entry: Alike(
-            sum(weights[word] for word in words) / whole,
-            tuple(sorted(words, key=lambda word: (-weights[word], word))),
-        )
-        for entry, words in found.items()
-    }
+    shares = {entry: sum([weights[word] for word in words]) / whole for entry, words in found.items()}
+    return Alike(shares, found, weights)
 
 
-def _weights(connection: Connection, table: Table, column: str, words: Sequence[str]) -> dict[str, float]:
+def _weights(connection: Connection, of: _Column, words: Sequence[str]) -> dict[str, float]:
     """What each is worth; those that too many entries have are left out, and are counted no further than that."""
     if not words:
         return {}
-    known = _counted(connection)
-    # One statement that stays the same: putting a longer one together takes longer than asking it.
-    some = select(literal(1)).where(table.c[column] == bindparam("word")).limit(COMMON + 1).subquery()
-    having = select(func.count()).select_from(some)
+    entries, known = _counted(connection)
     for word in words:
-        if (column, word) not in known:
-            known[column, word] = connection.execute(having, {"word": word}).scalar_one()
-    rare = sorted((known[column, word], word) for word in words if 0 < known[column, word] <= COMMON)[:ASKED]
-    return {word: math.log((known["", ""] + 1) / count) for count, word in rare}
+        if (of, word) not in known:
+            known[of, word] = connection.execute(of.having, {"word": word}).scalar_one()
+    rare = sorted((known[of, word], word) for word in words if 0 < known[of, word] <= COMMON)[:ASKED]
+    return {word: math.log((entries + 1) / count) for count, word in rare}
 
 
-def _counted(connection: Connection) -> dict[tuple[str, str], int]:
-    """How many entries have a word, as was found within the last minutes: what a word is worth does not hang on one."""
-    then, known = _COUNTED.get(connection.engine, (-math.inf, {}))
+def _counted(connection: Connection) -> tuple[int, dict[tuple[_Column, str], int]]:
+    """How many entries there are, and how many have a word, as was found within the last minutes: what a word is worth
+    does not hang on one.
+    """
+    then, entries, known = _COUNTED.get(connection.engine, (-math.inf, 0, {}))
     if time.monotonic() - then > KEPT or len(known) > MOST_KEPT:
         entries = connection.execute(select(func.count()).where(ENTRY.c.published.is_not(None))).scalar_one()
-        known = {("", ""): entries}
-        _COUNTED[connection.engine] = time.monotonic(), known
-    return known
+        known = {}
+        _COUNTED[connection.engine] = time.monotonic(), entries, known
+    return entries, known
 
 
 def _telling(text: str) -> Iterable[str]:

@@ -15,16 +15,16 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 
-from sqlalchemy import ColumnElement, Connection, Select, case, func, select
+from sqlalchemy import BigInteger, ColumnElement, Connection, Integer, Select, bindparam, case, func, select
 
 from lepton_fed.portal.acting import Acting
 from lepton_fed.portal.entries.tables import ENTRY, REPORT, REVISION, TAG
 from lepton_fed.portal.entries.writing import heading
-from lepton_fed.portal.finding.index import Headed
-from lepton_fed.portal.finding.words import Term, spans, terms
+from lepton_fed.portal.finding.index import Headed, WordIndex
+from lepton_fed.portal.finding.words import spans, terms
 from lepton_fed.portal.people.accounts import PERSON
-from lepton_fed.portal.people.rights import stands_on
 
 PAGE = 20
 MOST_PAGES = 500
@@ -40,6 +40,15 @@ _SIGNS = re.compile(r"(?<!\*)\*\*(?!\*)|`+|\||^ {0,3}(?:#{1,6} +|> ?)", re.MULTI
 """Of Markdown, which say nothing in a snippet. Four stars are a mask, and stay."""
 
 _EPOCH = date(1970, 1, 1).toordinal()
+
+# Put together once: that takes longer than to ask it.
+_HITS = (
+    select(*(ENTRY.c[name] for name in ("id", "title", "kind", "department", "day", "helped")))
+    .add_columns(PERSON.c.shown, REVISION.c.body)
+    .join(PERSON, PERSON.c.id == ENTRY.c.owner)
+    .join(REVISION, (REVISION.c.entry == ENTRY.c.id) & (REVISION.c.number == ENTRY.c.published))
+    .where(ENTRY.c.id.in_(bindparam("entries", type_=BigInteger, expanding=True)))
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,12 +104,18 @@ def find(acting: Acting, asked: Asked) -> Found:
         return Found(0, 1, ())  # Only signs: no text is told apart by them.
     if any("\0" in one for one in (asked.department, asked.kind, asked.tag)):
         return Found(0, 1, ())  # No database of ours keeps one.
-    where = _where(acting, asked, wanted)
+    filters = {name: given for name in ("department", "kind", "tag") if (given := getattr(asked, name))}
+    best, count = _statements(acting.words, len(wanted), tuple(filters))
+    values: dict[str, object] = {"shelves": acting.readable, **filters}
+    for k, term in enumerate(wanted):
+        values |= {f"term{k}": acting.words.asked(term), f"heading{k}": acting.words.asked(term, heading=True)}
     page = min(max(1, asked.page), MOST_PAGES)
-    best = _best(acting, where, wanted).limit(PAGE).offset((page - 1) * PAGE)
-    rows = acting.connection.execute(best).all()
+    today = acting.now.date().toordinal() - _EPOCH
+    of_page = {"today": today, "most": PAGE, "after": (page - 1) * PAGE}
+    rows = acting.connection.execute(best, {**values, **of_page}).all()
     order = [number for number, _ in rows]
-    total = rows[0][1] if rows else _count(acting, where)
+    # For a page beyond the last.
+    total = rows[0][1] if rows else acting.connection.execute(count, values).scalar_one()
     return Found(total, page, tuple(_hits(acting, order, asked.text)))
 
 
@@ -114,68 +129,61 @@ def published(connection: Connection) -> list[Headed]:
     return [(entry, heading(title, tuple(json.loads(tags))), body) for entry, title, tags, body in rows]
 
 
-def _where(acting: Acting, asked: Asked, wanted: Sequence[Term]) -> list[ColumnElement[bool]]:
-    readable = acting.rights.permitted(acting.connection, acting.person, "read")
-    where: list[ColumnElement[bool]] = [ENTRY.c.published.is_not(None), stands_on(ENTRY.c.shelf, readable)]
-    where += [ENTRY.c.id.in_(acting.words.holding(term)) for term in wanted]
-    if asked.department:
-        where.append(ENTRY.c.department == asked.department)
-    if asked.kind:
-        where.append(ENTRY.c.kind == asked.kind)
-    if asked.tag:
-        where.append(ENTRY.c.id.in_(select(TAG.c.entry).where(TAG.c.tag == asked.tag)))
-    return where
-
-
-def _count(acting: Acting, where: Sequence[ColumnElement[bool]]) -> int:
-    """How many there are, for a page beyond the last."""
-    return int(acting.connection.execute(select(func.count()).select_from(ENTRY).where(*where)).scalar_one())
-
-
-def _best(acting: Acting, where: Sequence[ColumnElement[bool]], wanted: Sequence[Term]) -> Select[int, int]:
-    """The numbers of what was found, the best first, each with how many there are in all: found once, not twice."""
-    today = acting.now.date().toordinal() - _EPOCH
-    freshness = 1.0 / (1.0 + (today - ENTRY.c.day) / FADES)
+@lru_cache(maxsize=256)
+def _statements(words: WordIndex, terms: int, filters: tuple[str, ...]) -> tuple[Select[int, int], Select[int]]:
+    """The numbers of what is found, the best first, each with how many there are in all: found once, not twice. Beside
+    it how many there are, alone. Both are put together once for all queries of so many terms and with such filters.
+    """
+    where: list[ColumnElement[bool]] = [ENTRY.c.published.is_not(None)]
+    where += [ENTRY.c.shelf.in_(bindparam("shelves", type_=BigInteger, expanding=True))]
+    where += [ENTRY.c.id.in_(words.holding(f"term{k}")) for k in range(terms)]
+    where += [ENTRY.c[name] == bindparam(name) for name in filters if name != "tag"]
+    if "tag" in filters:
+        where.append(ENTRY.c.id.in_(select(TAG.c.entry).where(TAG.c.tag == bindparam("tag"))))
+    freshness = 1.0 / (1.0 + (bindparam("today", type_=Integer) - ENTRY.c.day) / FADES)
     usefulness = ENTRY.c.helped / (ENTRY.c.helped + HELPS)
     about = [
-        case((ENTRY.c.id.in_(acting.words.holding(term, heading=True)), ABOUT / len(wanted)), else_=0.0)
-        for term in wanted
+        case((ENTRY.c.id.in_(words.holding(f"heading{k}", heading=True)), ABOUT / terms), else_=0.0)
+        for k in range(terms)
     ]
     reported = case((ENTRY.c.id.in_(select(REPORT.c.entry).where(REPORT.c.state == "open")), REPORTED), else_=0.0)
     score = sum(about, freshness + usefulness - reported)
-    return select(ENTRY.c.id, func.count().over()).where(*where).order_by(score.desc(), ENTRY.c.id.desc())
+    best = select(ENTRY.c.id, func.count().over()).where(*where).order_by(score.desc(), ENTRY.c.id.desc())
+    of_page = best.limit(bindparam("most")).offset(bindparam("after"))
+    return of_page, select(func.count()).select_from(ENTRY).where(*where)
 
 
 def _hits(acting: Acting, order: Sequence[int], query: str) -> Iterator[Hit]:
-    wanted = (
-        select(ENTRY, PERSON.c.shown, REVISION.c.body)
-        .join(PERSON, PERSON.c.id == ENTRY.c.owner)
-        .join(REVISION, (REVISION.c.entry == ENTRY.c.id) & (REVISION.c.number == ENTRY.c.published))
-        .where(ENTRY.c.id.in_(order))
-    )
-    rows = {row["id"]: row for row in acting.connection.execute(wanted).mappings()}
+    rows = {row.id: row for row in acting.connection.execute(_HITS, {"entries": order})} if order else {}
     for number in order:
         row = rows[number]
         yield Hit(
             entry=number,
-            title=_marked(row["title"], query),
-            kind=row["kind"],
-            department=row["department"],
-            owner=row["shown"],
-            published=date.fromordinal(_EPOCH + row["day"]),
-            helped=row["helped"],
-            text=_snippet(row["body"], query),
+            title=_marked(row.title, query),
+            kind=row.kind,
+            department=row.department,
+            owner=row.shown,
+            published=date.fromordinal(_EPOCH + row.day),
+            helped=row.helped,
+            text=_snippet(row.body, query),
         )
 
 
 def _snippet(body: str, query: str) -> tuple[Snippet, ...]:
     """What is around the first place that was found; the beginning where none is."""
-    text = " ".join(_SIGNS.sub("", body).split())
-    found = spans(text, query)
-    start = max(0, (found[0][0] if found else 0) - AROUND)
+    # Of a long text only what is around it: all of it would take longer than to find it.
+    cut = max(0, _first(body, query) - 4 * AROUND)
+    end = cut + 16 * AROUND
+    text = " ".join(_SIGNS.sub("", body[cut:end]).split())
+    start = max(0, _first(text, query) - AROUND)
     shown = text[start : start + 3 * AROUND]
-    before, after = "… " * (start > 0), " …" * (start + 3 * AROUND < len(text))
+    before, after = "… " * (cut + start > 0), " …" * (start + 3 * AROUND < len(text) or end < len(body))
     return _marked(f"{before}{shown}{after}", query)
+
+
+def _first(text: str, query: str) -> int:
+    """Where the first place begins; 0 where there is none."""
+    return next(spans(text, query), (0, 0))[0]
 
 
 def _marked(text: str, query: str) -> tuple[Snippet, ...]:

@@ -15,19 +15,18 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import BigInteger, Row, bindparam, func, select
 
 from lepton_fed.portal.acting import Acting
-from lepton_fed.portal.entries import access
+from lepton_fed.portal.entries.access import Access
 from lepton_fed.portal.entries.tables import ENTRY, REPORT, USE, Entry, entry_of
 from lepton_fed.portal.finding import keywords
-from lepton_fed.portal.finding.keywords import Alike
+from lepton_fed.portal.finding.keywords import NOTHING, Alike
 from lepton_fed.portal.people.accounts import PERSON
-from lepton_fed.portal.people.rights import stands_on
 from lepton_fed.portal.reward.period import Quarter
 
 FLOOR = 3
@@ -83,39 +82,93 @@ class _Parts:
     """What speaks for entries, by their numbers."""
 
     together: Mapping[int, _Together]
-    words: Mapping[int, Alike]
-    tags: Mapping[int, Alike]
+    words: Alike
+    tags: Alike
     helped: Mapping[int, int]
 
 
-def related(acting: Acting, number: int) -> list[Suggestion]:
-    """Entries that go with one that the person may see."""
-    found = access.seen(acting, number)
-    if found.entry.published is None:
-        return []
-    return _best(acting, [number], unread=False)
+# Put together once: that takes longer than to ask them.
+_seeds = bindparam("seeds", type_=BigInteger, expanding=True)
+_openers = bindparam("openers", type_=BigInteger, expanding=True)
+_of_these = bindparam("entries", type_=BigInteger, expanding=True)
+_OPENERS = (
+    select(USE.c.person)
+    .where(USE.c.entry.in_(_seeds))
+    .where(USE.c.person != bindparam("me"), USE.c.first < bindparam("before"))
+    .group_by(USE.c.person)
+    .order_by(func.max(USE.c.last).desc(), USE.c.person)
+    .limit(PEOPLE)
+)
+_OPENED_LAST = (
+    select(USE.c.entry)
+    .where(USE.c.person.in_(_openers))
+    .where(USE.c.entry.not_in(_seeds), USE.c.first < bindparam("before"))
+    .order_by(USE.c.last.desc())
+    .limit(OPENINGS)
+    .subquery()
+)
+_TOGETHER = (
+    select(_OPENED_LAST.c.entry, func.count().label("both"), ENTRY.c.opened)
+    .join(ENTRY, ENTRY.c.id == _OPENED_LAST.c.entry)
+    .group_by(_OPENED_LAST.c.entry, ENTRY.c.opened)
+    .having(func.count() >= FLOOR)
+)
+_MEMBERS = (
+    select(func.count())
+    .where(PERSON.c.department == USE.c.department, PERSON.c.active, PERSON.c.id != bindparam("me"))
+    .scalar_subquery()
+)
+_DEPARTMENT = (
+    select(USE.c.department)
+    .where(USE.c.entry == bindparam("entry"), USE.c.person.in_(_openers), USE.c.first < bindparam("before"))
+    .where(_MEMBERS >= 2 * FLOOR)
+    .group_by(USE.c.department)
+    .having(func.count() >= FLOOR)
+    .order_by(func.count().desc(), USE.c.department)
+    .limit(1)
+)
+_HELPED = (
+    select(USE.c.entry, func.count())
+    .join(ENTRY, ENTRY.c.id == USE.c.entry)
+    .where(USE.c.entry.in_(_of_these), USE.c.helped >= bindparam("since"), USE.c.department != ENTRY.c.department)
+    .where(USE.c.person != bindparam("me"))
+    .group_by(USE.c.entry)
+    .having(func.count() >= FLOOR)
+)
+_PLACED = select(ENTRY.c.id, ENTRY.c.shelf, ENTRY.c.owner).where(ENTRY.c.published.is_not(None))
+_OF_THESE = _PLACED.where(ENTRY.c.id.in_(_of_these))
+_LAST = (
+    _PLACED.join(USE, USE.c.entry == ENTRY.c.id)
+    .where(USE.c.person == bindparam("me"))
+    .order_by(USE.c.last.desc(), ENTRY.c.id.desc())
+    .limit(4 * SEEDS)
+)
+_USEFUL = _PLACED.where(ENTRY.c.helped >= FLOOR).order_by(ENTRY.c.helped.desc(), ENTRY.c.id.desc()).limit(4 * USEFUL)
+_OPENED = select(USE.c.entry).where(USE.c.person == bindparam("me"), USE.c.entry.in_(_of_these))
+_REPORTED = select(REPORT.c.entry).where(REPORT.c.state == "open").distinct()
+_CHOSEN = select(ENTRY).where(ENTRY.c.id.in_(_of_these))
+
+
+def related(acting: Acting, found: Access) -> list[Suggestion]:
+    """Entries that go with one that the person has seen."""
+    return [] if found.entry.published is None else _best(acting, [found.entry.id], unread=False)
 
 
 def unread(acting: Acting) -> list[Suggestion]:
     """Entries of others that the person has not opened: like those that they opened last, or that helped others."""
-    last = (
-        select(USE.c.entry)
-        .join(ENTRY, ENTRY.c.id == USE.c.entry)
-        .where(USE.c.person == acting.person.id, *_for(acting))
-        .order_by(USE.c.last.desc(), USE.c.entry.desc())
-        .limit(SEEDS)
-    )
-    return _best(acting, list(acting.connection.execute(last).scalars()), unread=True)
+    last = acting.connection.execute(_LAST, {"me": acting.person.id}).all()
+    return _best(acting, [one.id for one in _for(acting, last)][:SEEDS], unread=True)
 
 
 def _best(acting: Acting, seeds: Sequence[int], *, unread: bool) -> list[Suggestion]:
     together = _together(acting, seeds) if seeds else {}
-    words = keywords.alike(acting.connection, seeds) if seeds else {}
-    tags = keywords.tagged_alike(acting.connection, seeds) if seeds else {}
+    words = keywords.alike(acting.connection, seeds) if seeds else NOTHING
+    tags = keywords.tagged_alike(acting.connection, seeds) if seeds else NOTHING
     scores = _scores(together, words, tags)
     # Beside an entry stands what has to do with it, and not whatever helped.
     useful = _useful(acting) if unread else []
-    entries = _readable(acting, [*_first(scores, CANDIDATES), *useful], seeds, unread=unread)
+    candidates = {*_first(scores, CANDIDATES), *useful}.difference(seeds)
+    entries = _readable(acting, candidates, unread=unread)
     # Help adds little to a score: it is counted for those alone whose place it may change.
     helped = _helped(acting, [*_first({n: scores[n] for n in entries}, COUNTED), *useful])
     for number in entries:
@@ -124,17 +177,17 @@ def _best(acting: Acting, seeds: Sequence[int], *, unread: bool) -> list[Suggest
     for number in _reported(acting, entries):
         scores[number] /= 2
     chosen = _first({number: scores[number] for number in entries if scores[number] >= LEAST}, SHOWN)
+    shown = _entries(acting, chosen)
     parts = _Parts(together, words, tags, helped)
-    return [Suggestion(entries[one], tuple(_reasons(acting, one, parts, unread=unread))[:2]) for one in chosen]
+    return [Suggestion(shown[one], tuple(_reasons(acting, one, parts, unread=unread))[:2]) for one in chosen]
 
 
-def _scores(
-    together: Mapping[int, _Together], words: Mapping[int, Alike], tags: Mapping[int, Alike]
-) -> dict[int, float]:
+def _scores(together: Mapping[int, _Together], words: Alike, tags: Alike) -> dict[int, float]:
     scores: dict[int, float] = defaultdict(float)
-    for weight, part in ((TOGETHER, together), (WORDS, words), (TAGS, tags)):
-        for entry, one in part.items():
-            scores[entry] += weight * one.share
+    shares = {entry: one.share for entry, one in together.items()}
+    for weight, part in ((TOGETHER, shares), (WORDS, words.shares), (TAGS, tags.shares)):
+        for entry, share in part.items():
+            scores[entry] += weight * share
     return scores
 
 
@@ -146,97 +199,62 @@ def _first(scores: Mapping[int, float], count: int) -> list[int]:
 def _together(acting: Acting, seeds: Sequence[int]) -> dict[int, _Together]:
     """Entries that enough others opened who opened a seed."""
     before = acting.now.replace(hour=0, minute=0, second=0, microsecond=0)
-    openers = _openers(acting, seeds, before)
-    last = (
-        select(USE.c.entry)
-        .where(USE.c.person.in_(openers), USE.c.entry.not_in(seeds), USE.c.first < before)
-        .order_by(USE.c.last.desc())
-        .limit(OPENINGS)
-        .subquery()
-    )
-    counts = (
-        select(last.c.entry, func.count().label("both"), ENTRY.c.opened)
-        .join(ENTRY, ENTRY.c.id == last.c.entry)
-        .group_by(last.c.entry, ENTRY.c.opened)
-        .having(func.count() >= FLOOR)
-    )
+    of = {"seeds": seeds, "me": acting.person.id, "before": before}
+    openers = tuple(acting.connection.execute(_OPENERS, of).scalars())
+    if len(openers) < FLOOR:
+        return {}
+    counts = acting.connection.execute(_TOGETHER, {"openers": openers, "seeds": seeds, "before": before})
     return {
         row.entry: _Together(row.both / math.sqrt(len(openers) * max(row.both, row.opened)), row.both, openers, before)
-        for row in acting.connection.execute(counts)
+        for row in counts
     }
-
-
-def _openers(acting: Acting, seeds: Sequence[int], before: datetime) -> tuple[int, ...]:
-    """Those others who opened one of the seeds last."""
-    last = (
-        select(USE.c.person)
-        .where(USE.c.entry.in_(seeds), USE.c.person != acting.person.id, USE.c.first < before)
-        .group_by(USE.c.person)
-        .order_by(func.max(USE.c.last).desc(), USE.c.person)
-        .limit(PEOPLE)
-    )
-    return tuple(acting.connection.execute(last).scalars())
 
 
 def _department(acting: Acting, entry: int, one: _Together) -> str | None:
     """That of most of those who opened both, where they are enough of many: of three all are named with it."""
-    there = (
-        select(func.count())
-        .where(PERSON.c.department == USE.c.department, PERSON.c.active, PERSON.c.id != acting.person.id)
-        .scalar_subquery()
-    )
-    wanted = (
-        select(USE.c.department)
-        .where(USE.c.entry == entry, USE.c.person.in_(one.openers), USE.c.first < one.before, there >= 2 * FLOOR)
-        .group_by(USE.c.department)
-        .having(func.count() >= FLOOR)
-        .order_by(func.count().desc(), USE.c.department)
-        .limit(1)
-    )
-    return acting.connection.execute(wanted).scalar()
+    of = {"entry": entry, "openers": one.openers, "before": one.before, "me": acting.person.id}
+    return acting.connection.execute(_DEPARTMENT, of).scalar()
 
 
 def _helped(acting: Acting, entries: Sequence[int]) -> dict[int, int]:
     """How many people of other departments these helped this quarter, where they are enough."""
-    since = Quarter.of(acting.now).since
-    wanted = (
-        select(USE.c.entry, func.count())
-        .join(ENTRY, ENTRY.c.id == USE.c.entry)
-        .where(USE.c.entry.in_(entries), USE.c.helped >= since, USE.c.department != ENTRY.c.department)
-        .where(USE.c.person != acting.person.id)
-        .group_by(USE.c.entry)
-        .having(func.count() >= FLOOR)
-    )
-    return {row[0]: row[1] for row in acting.connection.execute(wanted)}
+    of = {"entries": entries, "since": Quarter.of(acting.now).since, "me": acting.person.id}
+    return {row[0]: row[1] for row in acting.connection.execute(_HELPED, of)} if entries else {}
 
 
 def _useful(acting: Acting) -> list[int]:
-    """Entries for this person that helped most, whenever that was."""
-    best = select(ENTRY.c.id).where(ENTRY.c.helped >= FLOOR, *_for(acting))
-    order = best.order_by(ENTRY.c.helped.desc(), ENTRY.c.id.desc()).limit(USEFUL)
-    return list(acting.connection.execute(order).scalars())
+    """Entries for this person of those that helped most, whenever that was."""
+    return [one.id for one in _for(acting, acting.connection.execute(_USEFUL).all())][:USEFUL]
 
 
 def _reported(acting: Acting, entries: Iterable[int]) -> list[int]:
     """Those of them with an error that nobody has answered yet."""
-    open_ones = select(REPORT.c.entry).where(REPORT.c.state == "open").distinct()
     known = set(entries)
-    return [entry for entry in acting.connection.execute(open_ones).scalars() if entry in known]
+    return [entry for entry in acting.connection.execute(_REPORTED).scalars() if entry in known]
 
 
-def _readable(acting: Acting, numbers: Sequence[int], seeds: Sequence[int], *, unread: bool) -> dict[int, Entry]:
-    """Those that this person may read, but for the seeds; `unread`: without what they opened or own."""
-    where = [ENTRY.c.id.in_(numbers), ENTRY.c.id.not_in(seeds), *_for(acting)]
-    if unread:
-        opened = select(USE.c.entry).where(USE.c.entry == ENTRY.c.id, USE.c.person == acting.person.id)
-        where += [~opened.exists(), ENTRY.c.owner != acting.person.id]
-    return {row["id"]: entry_of(row) for row in acting.connection.execute(select(ENTRY).where(*where)).mappings()}
+def _readable(acting: Acting, numbers: Collection[int], *, unread: bool) -> list[int]:
+    """Those that this person may read; `unread`: without what they opened or own."""
+    if not numbers:
+        return []
+    of = {"entries": list(numbers)}
+    found = _for(acting, acting.connection.execute(_OF_THESE, of).all())
+    if not unread:
+        return [one.id for one in found]
+    opened = set(acting.connection.execute(_OPENED, {**of, "me": acting.person.id}).scalars())
+    return [one.id for one in found if one.id not in opened and one.owner != acting.person.id]
 
 
-def _for(acting: Acting) -> list[ColumnElement[bool]]:
-    """That an entry is published, and for this person."""
-    shelves = acting.rights.permitted(acting.connection, acting.person, "read")
-    return [ENTRY.c.published.is_not(None), stands_on(ENTRY.c.shelf, shelves)]
+def _for(acting: Acting, placed: Sequence[Row[int, int, int]]) -> list[Row[int, int, int]]:
+    """Those of these published entries that are for this person."""
+    shelves = acting.shelves(one.shelf for one in placed)
+    allowed = set(acting.rights.those(acting.person, "read", shelves))
+    return [one for one in placed if one.shelf in allowed]
+
+
+def _entries(acting: Acting, numbers: Sequence[int]) -> dict[int, Entry]:
+    rows = acting.connection.execute(_CHOSEN, {"entries": numbers}).mappings() if numbers else ()
+    return {row["id"]: entry_of(row) for row in rows}
 
 
 def _reasons(acting: Acting, entry: int, parts: _Parts, *, unread: bool) -> Iterable[Reason]:
@@ -248,12 +266,12 @@ def _reasons(acting: Acting, entry: int, parts: _Parts, *, unread: bool) -> Iter
             yield Reason(f"people{suffix}")
         else:
             yield Reason(f"department{suffix}", (("department", department),))
-    if (shared := parts.tags.get(entry)) is not None:
-        yield Reason("tags", (("tags", ", ".join(shared.words[:3])),))
+    if shared := parts.tags.words(entry):
+        yield Reason("tags", (("tags", ", ".join(shared[:3])),))
     if entry in parts.helped:
         yield Reason("helped", (("count", parts.helped[entry]),))
-    if (alike := parts.words.get(entry)) is not None:
-        yield Reason("words", (("words", ", ".join(_apart(alike.words))),))
+    if alike := parts.words.words(entry):
+        yield Reason("words", (("words", ", ".join(_apart(alike))),))
 
 
 def _apart(words: Iterable[str]) -> list[str]:

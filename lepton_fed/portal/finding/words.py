@@ -13,6 +13,7 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 VERSION = 1
 """Of what this file makes of a text: when it changes, indexes are made again."""
@@ -51,16 +52,22 @@ def terms(query: str) -> tuple[Term, ...]:
     return tuple(dict.fromkeys(term for term in found if term.tokens))[:MOST_TERMS]
 
 
-def spans(text: str, query: str) -> list[tuple[int, int]]:
+def spans(text: str, query: str) -> Iterator[tuple[int, int]]:
     """Where in the text the query's parts are, for marking them: [start, end) in the text as it is, not overlapping."""
-    runs = [re.escape(run) for run in dict.fromkeys(_RUN.findall(_normal(query)))]
-    if not runs:
-        return []
-    pattern = "|".join(sorted(runs, key=len, reverse=True))
+    parts = _parts(query)
+    if parts is None:
+        return
     plain = text.casefold()
     if len(plain) != len(text):  # "ß" has two letters then, and places would be others.
         plain = text.lower() if len(text.lower()) == len(text) else text
-    return [match.span() for match in re.finditer(pattern, plain)]
+    yield from (match.span() for match in parts.finditer(plain))
+
+
+@lru_cache(maxsize=64)
+def _parts(query: str) -> re.Pattern[str] | None:
+    """Any of the query's parts; None for a query without any."""
+    runs = [re.escape(run) for run in dict.fromkeys(_RUN.findall(_normal(query)))]
+    return re.compile("|".join(sorted(runs, key=len, reverse=True))) if runs else None
 
 
 def _term(part: str) -> Term:

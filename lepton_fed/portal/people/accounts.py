@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import cast
 
-from sqlalchemy import Connection, RowMapping, Table, delete, insert, select, update
+from sqlalchemy import Connection, RowMapping, Table, bindparam, delete, insert, select, update
 
 from lepton_fed.portal.errors import Conflict, Forbidden, NotThere, Unacceptable
 from lepton_fed.portal.once import added_once
@@ -21,10 +21,16 @@ SESSION = cast(Table, SessionRow.__table__)
 TOKEN = cast(Table, TokenRow.__table__)
 IDENTITY = cast(Table, IdentityRow.__table__)
 
+# Put together once: that takes longer than to ask them.
+_DEPARTMENTS = select(DEPARTMENT.c.name).order_by(DEPARTMENT.c.name)
+_PERSON = select(PERSON).where(PERSON.c.id == bindparam("person"))
+_ROLES = select(MEMBERSHIP.c.person, MEMBERSHIP.c.department, MEMBERSHIP.c.role)
+_OWN_ROLES = _ROLES.where(MEMBERSHIP.c.person == bindparam("person"))
+
 
 def departments(connection: Connection) -> list[str]:
     """All departments, sorted."""
-    return list(connection.execute(select(DEPARTMENT.c.name).order_by(DEPARTMENT.c.name)).scalars())
+    return list(connection.execute(_DEPARTMENTS).scalars())
 
 
 def add_department(connection: Connection, name: str, now: datetime) -> str:
@@ -133,7 +139,7 @@ def person(connection: Connection, number: int) -> Person:
     """The person of that number; NotThere."""
     if not 0 < number < 2**63:
         raise NotThere
-    row = connection.execute(select(PERSON).where(PERSON.c.id == number)).mappings().first()
+    row = connection.execute(_PERSON, {"person": number}).mappings().first()
     if row is None:
         raise NotThere
     return _person(row, _roles(connection, [number])[number])
@@ -183,12 +189,11 @@ def _known(connection: Connection, department: str) -> str:
 
 def _roles(connection: Connection, numbers: Sequence[int]) -> dict[int, dict[str, str]]:
     found: dict[int, dict[str, str]] = {number: {} for number in numbers}
-    wanted = select(MEMBERSHIP)
-    if len(numbers) == 1:
-        wanted = wanted.where(MEMBERSHIP.c.person == numbers[0])
-    for row in connection.execute(wanted).mappings():
-        if row["person"] in found:
-            found[row["person"]][row["department"]] = row["role"]
+    one = len(numbers) == 1
+    rows = connection.execute(_OWN_ROLES, {"person": numbers[0]}) if one else connection.execute(_ROLES)
+    for person, department, role in rows.all():
+        if person in found:
+            found[person][department] = role
     return found
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
-from typing import ClassVar, Literal, Protocol, cast
+from typing import Any, ClassVar, Literal, Protocol, cast
 
 from sqlalchemy import BigInteger, ColumnElement, Connection, Table, bindparam, select
 
@@ -40,6 +40,7 @@ ENTRY = cast(Table, EntryRow.__table__)
 Action = Literal["read", "write", "review", "oversee", "watch", "decide", "inspect", "ask", "appraise"]
 FOLDER = "policies"
 _COLUMNS = (SHELF.c.id, SHELF.c.department, SHELF.c.audience, SHELF.c.named)
+_THOSE = select(*_COLUMNS).where(SHELF.c.id.in_(bindparam("numbers", expanding=True)))
 _UNNAMED = ("Person", "Shelf", "Member")
 _MOST_KEPT = 200_000
 
@@ -76,7 +77,8 @@ class Rights:
     def __init__(self, own: Mapping[str, str] | None = None) -> None:
         """`own`: further policies, the text by the file's name. ConfigError where one cannot be used."""
         self._engine = _prepared(own or {})
-        self._known: dict[tuple[object, ...], bool] = {}
+        self._known: dict[tuple[object, Action], dict[object, bool]] = {}
+        self._kept = 0
         self._lock = threading.Lock()
 
     @classmethod
@@ -90,37 +92,47 @@ class Rights:
 
     def may(self, person: Person, action: Action, what: Resource) -> bool:
         """Whether the person may do that with it, or with what stands there."""
-        return self.may_any(person, action, (what,))
+        if not person.active:
+            return False
+        known = self._known.get((person.standing, action), {}).get(what)
+        if known is None:
+            (known,) = self._decided(person, action, (what,))
+            self._keep(person, action, {what: known})
+        return known
 
     def may_any(self, person: Person, action: Action, of: tuple[Resource, ...]) -> bool:
         """Whether the person may do that with one of them at least; remembered as one verdict."""
         if not person.active:
             return False
-        key = (person.standing, action, of)
-        known = self._known.get(key)
+        known = self._known.get((person.standing, action), {}).get(of)
         if known is None:
             known = any(self._decided(person, action, of))
-            self._keep({key: known})
+            self._keep(person, action, {of: known})
         return known
 
     def permitted(self, connection: Connection, person: Person, action: Action, *of: ColumnElement[bool]) -> list[int]:
         """The numbers of the shelves with entries with which the person may do that; `of`: with such entries."""
+        return self.those(person, action, used_shelves(connection, *of)) if person.active else []
+
+    def those(self, person: Person, action: Action, shelves: Mapping[int, Shelf]) -> list[int]:
+        """The numbers of those shelves, by number, with which the person may do that; decided all at once."""
         if not person.active:
             return []
-        used = used_shelves(connection, *of)
-        keys = {number: (person.standing, action, (shelf,)) for number, shelf in used.items()}
-        known = {number: self._known.get(key) for number, key in keys.items()}
-        new = [number for number, verdict in known.items() if verdict is None]
+        known = self._known.get((person.standing, action), {})
+        new = list({shelf for shelf in shelves.values() if shelf not in known})
         if new:
-            known |= dict(zip(new, self._decided(person, action, [used[one] for one in new]), strict=True))
-            self._keep({keys[number]: bool(known[number]) for number in new})
-        return [number for number, verdict in known.items() if verdict]
+            decided = dict(zip(new, self._decided(person, action, new), strict=True))
+            self._keep(person, action, decided)
+            known = known | decided
+        return [number for number, shelf in shelves.items() if known[shelf]]
 
-    def _keep(self, decided: Mapping[tuple[object, ...], bool]) -> None:
+    def _keep(self, person: Person, action: Action, decided: Mapping[Any, bool]) -> None:
         with self._lock:
-            if len(self._known) + len(decided) > _MOST_KEPT:
-                self._known.clear()
-            self._known |= decided
+            self._kept += len(decided)
+            if self._kept > _MOST_KEPT:
+                self._known, self._kept = {}, len(decided)
+            of = self._known.setdefault((person.standing, action), {})
+            of |= decided
 
     def _decided(self, person: Person, action: Action, whats: Sequence[Resource]) -> list[bool]:
         # Who it is policies do not see: what is remembered is said of everybody with the same roles.
@@ -140,7 +152,7 @@ def used_shelves(connection: Connection, *of: ColumnElement[bool]) -> dict[int, 
     # All shelves: a look into the index for each. Those of some entries: one walk over the entries.
     some = SHELF.c.id.in_(select(ENTRY.c.shelf).where(*of)) if of else _any_entry()
     wanted = select(*_COLUMNS).where(some)
-    return {number: _shelf(*rest) for number, *rest in connection.execute(wanted)}
+    return {number: _shelf(*rest) for number, *rest in connection.execute(wanted).all()}
 
 
 def _any_entry() -> ColumnElement[bool]:
@@ -152,16 +164,10 @@ def stands_on(shelf: ColumnElement[int], numbers: Iterable[int]) -> ColumnElemen
     return shelf.in_(bindparam("shelves", list(numbers), expanding=True, unique=True, type_=BigInteger))
 
 
-def shelf_of(connection: Connection, number: int) -> Shelf:
-    """The shelf of that number."""
-    _, *rest = connection.execute(select(*_COLUMNS).where(SHELF.c.id == number)).one()
-    return _shelf(*rest)
-
-
 def shelves_of(connection: Connection, numbers: Iterable[int]) -> dict[int, Shelf]:
     """The shelves of those numbers, in one look."""
-    wanted = select(*_COLUMNS).where(SHELF.c.id.in_(set(numbers)))
-    return {number: _shelf(*rest) for number, *rest in connection.execute(wanted)}
+    found = connection.execute(_THOSE, {"numbers": list(numbers)})
+    return {number: _shelf(*rest) for number, *rest in found.all()}
 
 
 def shelf_number(connection: Connection, shelf: Shelf) -> int:

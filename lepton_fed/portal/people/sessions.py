@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Connection, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, delete, insert, select, update
 
 from lepton_fed.portal.errors import NotThere
 from lepton_fed.portal.people import accounts
@@ -25,6 +25,7 @@ NOTED = timedelta(minutes=1)
 """A sign of life is written down at most so often."""
 
 _LONGEST = 200
+_BY_DIGEST = select(SESSION).where(SESSION.c.digest == bindparam("digest"))
 
 
 @dataclass(frozen=True)
@@ -58,8 +59,7 @@ def begin(connection: Connection, person: int, now: datetime, *, address: str, a
 
 def visitor(connection: Connection, secret: str, now: datetime) -> tuple[Visit | None, bool]:
     """Whose session this is, None where it is none or over; and whether it is time to write down a sign of life."""
-    wanted = select(SESSION).where(SESSION.c.digest == _digest(secret))
-    row = connection.execute(wanted).mappings().first()
+    row = connection.execute(_BY_DIGEST, {"digest": _digest(secret)}).mappings().first()
     if row is None or now - row["seen"] > IDLE or now - row["begun"] > WHOLE:
         return None, False
     person = accounts.person(connection, row["person"])

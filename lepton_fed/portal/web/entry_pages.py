@@ -15,7 +15,6 @@ from lepton_fed.portal.entries.differences import differences
 from lepton_fed.portal.errors import PortalError, Sensitive
 from lepton_fed.portal.finding.suggestions import related
 from lepton_fed.portal.people.accounts import departments
-from lepton_fed.portal.people.rights import shelf_of
 from lepton_fed.portal.web.entry_form import EntryForm
 from lepton_fed.portal.web.naming import shown
 from lepton_fed.portal.web.page import page, said, to
@@ -70,7 +69,7 @@ def read(request: Request, portal: ThePortal, visit: Visiting, number: int, newe
         opened = reading.opened(acting, number, newest=newest)
         comments, moves = reading.comments(acting, number), reading.moves(acting, opened.access)
         held = attached.held_by(acting, number, opened.revision.number)
-        suggested = related(acting, number)
+        suggested = related(acting, opened.access)
         news = reading.is_to_be_noted(acting, opened)
         reported = reports.reports(acting, opened.access)
         answers = reports.may_answer(acting, opened.access)
@@ -146,7 +145,7 @@ def compare(
     with portal.reading(visit.person) as acting:
         opened = reading.opened(acting, number)
         before, after = (access.revision(acting, opened.access, one) for one in (older, newer))
-        shelves = [shelf_of(acting.connection, one.shelf) for one in (before, after)]
+        shelves = [acting.shelf(one.shelf) for one in (before, after)]
     lines = differences(before.body, after.body)
     return page(request, "differences.html.j2", opened=opened, before=before, after=after, lines=lines, shelves=shelves)
 

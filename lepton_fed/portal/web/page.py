@@ -89,6 +89,15 @@ def _here(request: Request) -> str:
     return own_path(f"{where.path}?{where.query}" if where.query else where.path)
 
 
+def prepare() -> None:
+    """Have all templates and sentences ready, which otherwise the first who come wait for, all at once."""
+    made = _environment()
+    for name in made.list_templates():
+        made.get_template(name)
+    for language in LANGUAGES:
+        wording(language)
+
+
 def _bytes(size: int) -> str:
     return f"{size / 1024**2:.1f} MiB" if size >= 1024**2 else f"{max(1, size // 1024)} KiB"
 
@@ -108,6 +117,8 @@ def _environment() -> Environment:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        # They are part of the program: none changes while it runs.
+        auto_reload=False,
     )
     made.globals.update(
         languages=LANGUAGES,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter
 from pydantic import BaseModel
 
+from lepton_fed.portal.entries import access
 from lepton_fed.portal.finding import suggestions
 from lepton_fed.portal.finding.suggestions import Suggestion
 from lepton_fed.portal.web.visiting import Calling, ThePortal
@@ -41,4 +42,4 @@ def unread(portal: ThePortal, person: Calling) -> list[SuggestionGiven]:
 def related(portal: ThePortal, person: Calling, number: int) -> list[SuggestionGiven]:
     """Entries that go with one, as far as the caller may read them."""
     with portal.reading(person) as acting:
-        return [SuggestionGiven.of(one) for one in suggestions.related(acting, number)]
+        return [SuggestionGiven.of(one) for one in suggestions.related(acting, access.seen(acting, number))]
