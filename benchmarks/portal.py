@@ -3,6 +3,7 @@
     python -m benchmarks.portal            a minute of clicks, after some minutes of writing entries
     python -m benchmarks.portal --smoke    300 entries, 12 departments, 4 people, a few clicks
     python -m benchmarks.portal --folder /tmp/portal    keeps the portal, and takes it where it is there
+    scripts/with-postgres sh -c 'python -m benchmarks.portal --database $LEPTON_TEST_POSTGRES'
 
 The portal is served by a process of its own, over TLS, as `lepton-fed portal serve` does. Times are as a person's
 browser would see them. What the load generator itself takes is measured apart: the same clicks, at a server that hands
@@ -33,7 +34,7 @@ from benchmarks.machine import machine
 from lepton_fed.portal.entries import writing
 from lepton_fed.portal.entries.content import Content
 from lepton_fed.portal.people import accounts, sessions
-from lepton_fed.portal.portal import DATABASE, Portal
+from lepton_fed.portal.portal import Portal
 from lepton_fed.portal.web.visiting import COOKIE
 
 COMMON = (
@@ -183,17 +184,19 @@ async def measured(address: str, authority: Path, secrets: list[str], seconds: f
     return took
 
 
-def run(folder: Path, size: Size) -> dict[str, dict[str, list[float]]]:
+def run(folder: Path, size: Size, database: str | None = None) -> dict[str, dict[str, list[float]]]:
     """Fill a portal, unless it is there; click at it, and at a server that does nothing."""
-    there = (folder / DATABASE).exists()
-    with Portal.opened(folder) as portal:
+    with Portal.opened(folder, database) as portal:
         began = time.perf_counter()
+        with portal.database.reading() as connection:
+            there = bool(accounts.departments(connection))
         if not there:
             fill(portal, size)
             print(f"{size.entries:,} entries written, reviewed, published in {time.perf_counter() - began:.0f} s")
         secrets = signed_in(portal, size)
-    serving = ("-m", "lepton_fed", "portal", "serve", str(folder), "--port", "0")
-    found = {"portal": served("portal", serving, folder, secrets, size)}
+    serving = ["-m", "lepton_fed", "portal", "serve", str(folder), "--port", "0"]
+    serving += ["--database", database] if database else []
+    found = {"portal": served("portal", tuple(serving), folder, secrets, size)}
     return {**found, "floor": served("floor", (*FLOOR, str(folder)), folder, secrets, size)}
 
 
@@ -228,11 +231,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--smoke", action="store_true")
     parser.add_argument("--folder", type=Path, help="Of the portal, to be kept.")
+    parser.add_argument("--database", help="URL of a database instead of the folder's SQLite.")
     given = parser.parse_args()
     size = SMOKE if given.smoke else FULL
     print("  ".join(f"{name} {value}" for name, value in machine().items()))
     with tempfile.TemporaryDirectory() as temporary:
-        took = run(given.folder or Path(temporary) / "portal", size)
+        took = run(given.folder or Path(temporary) / "portal", size, given.database)
     print(f"{'page':<8} {'clicks':>6} {'median':>8} {'p95':>8} {'longest':>8} {'floor: median':>15} {'p95':>6}   ms")
     for kind in ("first", *KINDS):
         at = {name: sorted(1000 * one for one in found[kind]) for name, found in took.items()}
