@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, CheckConstraint, Integer, String, Text
+from sqlalchemy import CheckConstraint, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from lepton_fed.storage.columns import Base, Utc
+from lepton_fed.storage.columns import NUMBER, Base, Utc
 
 
 class AuditEventRow(Base):
@@ -20,8 +20,7 @@ class AuditEventRow(Base):
         {"sqlite_autoincrement": True},
     )
 
-    # SQLite counts up in a column called INTEGER, of 64 bits, and in no other.
-    id: Mapped[int] = mapped_column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True)
+    id: Mapped[int] = mapped_column(NUMBER, primary_key=True)
     time: Mapped[datetime] = mapped_column(Utc)
     actor: Mapped[str] = mapped_column(Text)
     address: Mapped[str] = mapped_column(Text)

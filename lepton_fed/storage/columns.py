@@ -1,11 +1,11 @@
-"""The base of all tables, and the types of columns that SQLAlchemy lacks: moments in UTC, measured numbers."""
+"""What all tables are made of: their base, names of constraints, and the types of columns that SQLAlchemy lacks."""
 
 from __future__ import annotations
 
 import math
 from datetime import UTC, datetime
 
-from sqlalchemy import DateTime, Dialect, Double, MetaData, Text, TypeDecorator
+from sqlalchemy import BigInteger, CheckConstraint, DateTime, Dialect, Double, Integer, MetaData, Text, TypeDecorator
 from sqlalchemy.orm import DeclarativeBase
 
 NAMING = {
@@ -15,6 +15,14 @@ NAMING = {
     "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
     "pk": "pk_%(table_name)s",
 }
+
+NUMBER = BigInteger().with_variant(Integer, "sqlite")
+"""SQLite counts up in a column called INTEGER, of 64 bits, and in no other."""
+
+
+def among(column: str, values: tuple[str, ...]) -> CheckConstraint:
+    """A check that a column holds one of these; named for the column."""
+    return CheckConstraint(f"{column} IN ({', '.join(repr(v) for v in values)})", name=column)
 
 
 class Utc(TypeDecorator[datetime]):

@@ -10,7 +10,6 @@ from sqlalchemy import (
     Double,
     ForeignKey,
     Index,
-    Integer,
     LargeBinary,
     String,
     Text,
@@ -19,7 +18,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from lepton_fed.storage.columns import Base, Utc
+from lepton_fed.storage.columns import NUMBER, Base, Utc
 
 
 class KnowledgeRevisionRow(Base):
@@ -31,7 +30,7 @@ class KnowledgeRevisionRow(Base):
         {"sqlite_autoincrement": True},
     )
 
-    number: Mapped[int] = mapped_column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True)
+    number: Mapped[int] = mapped_column(NUMBER, primary_key=True)
     department: Mapped[str] = mapped_column(Text, index=True)
     kind: Mapped[str] = mapped_column(String(16))
     source: Mapped[str] = mapped_column(Text)
@@ -71,7 +70,7 @@ class KnowledgeFactRow(Base):
         {"sqlite_autoincrement": True},
     )
 
-    id: Mapped[int] = mapped_column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True)
+    id: Mapped[int] = mapped_column(NUMBER, primary_key=True)
     department: Mapped[str] = mapped_column(Text)
     key: Mapped[bytes] = mapped_column(LargeBinary)
     since: Mapped[int] = mapped_column(ForeignKey("knowledge_revision.number"))
@@ -100,7 +99,7 @@ class KnowledgeMatchRow(Base):
         {"sqlite_autoincrement": True},
     )
 
-    number: Mapped[int] = mapped_column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True)
+    number: Mapped[int] = mapped_column(NUMBER, primary_key=True)
     department: Mapped[str] = mapped_column(Text)
     entity: Mapped[str] = mapped_column(Text)
     other_department: Mapped[str] = mapped_column(Text)

@@ -12,6 +12,7 @@ from lepton_fed.storage import portal_attachment_tables as portal_attachment_tab
 from lepton_fed.storage import portal_course_tables as portal_course_tables
 from lepton_fed.storage import portal_entry_tables as portal_entry_tables
 from lepton_fed.storage import portal_keyword_tables as portal_keyword_tables
-from lepton_fed.storage import portal_tables as portal_tables
+from lepton_fed.storage import portal_people_tables as portal_people_tables
+from lepton_fed.storage import portal_trust_tables as portal_trust_tables
 from lepton_fed.storage import run_tables as run_tables
 from lepton_fed.storage.columns import Base as Base

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, CheckConstraint, Double, ForeignKeyConstraint, Integer, String, Text
+from sqlalchemy import CheckConstraint, Double, ForeignKeyConstraint, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from lepton_fed.storage.columns import Base, Utc
+from lepton_fed.storage.columns import NUMBER, Base, Utc
 
 
 def _of_a_run() -> ForeignKeyConstraint:
@@ -91,7 +91,7 @@ class PipelineEventRow(Base):
     __tablename__ = "pipeline_event"
     __table_args__ = (_of_a_run(), {"sqlite_autoincrement": True})
 
-    id: Mapped[int] = mapped_column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True)
+    id: Mapped[int] = mapped_column(NUMBER, primary_key=True)
     pipeline: Mapped[str] = mapped_column(Text)
     number: Mapped[int]
     step: Mapped[str] = mapped_column(Text)

@@ -13,8 +13,7 @@ from datetime import datetime
 from sqlalchemy import BigInteger, ForeignKey, ForeignKeyConstraint, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from lepton_fed.storage.columns import Base, Utc
-from lepton_fed.storage.portal_tables import NUMBER
+from lepton_fed.storage.columns import NUMBER, Base, Utc
 
 
 class AttachmentRow(Base):

@@ -11,8 +11,7 @@ from datetime import datetime
 from sqlalchemy import Boolean, ForeignKey, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from lepton_fed.storage.columns import Base, Utc
-from lepton_fed.storage.portal_tables import NUMBER
+from lepton_fed.storage.columns import NUMBER, Base, Utc
 
 
 class CourseRow(Base):

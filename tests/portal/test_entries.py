@@ -16,7 +16,7 @@ from lepton_fed.portal.finding.search import Asked, find
 from lepton_fed.portal.people.rights import Rights
 from lepton_fed.portal.reward.period import Quarter
 from lepton_fed.portal.reward.standing import standing
-from lepton_fed.storage.portal_tables import MOVES, STATES
+from lepton_fed.storage.portal_entry_tables import MOVES, STATES
 from tests.portal.world import World
 
 

@@ -14,7 +14,7 @@ from lepton_fed.portal.people.limits import Limit
 from lepton_fed.portal.people.passwords import Passwords
 from lepton_fed.portal.people.person import Person, said_name, sign_in_name
 from lepton_fed.portal.people.rights import Action, Rights, Shelf, used_shelves
-from lepton_fed.storage.portal_tables import ROLES
+from lepton_fed.storage.portal_people_tables import ROLES
 from tests.portal.world import PASSWORD, World, cheap
 
 RIGHTS = Rights()

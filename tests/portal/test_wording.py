@@ -19,8 +19,9 @@ from lepton_fed.portal.federation.runs import PARTS
 from lepton_fed.portal.finding.suggestions import REASONS
 from lepton_fed.portal.wording import LANGUAGES, preferred, wording
 from lepton_fed.storage.portal_account_tables import EVENTS
-from lepton_fed.storage.portal_entry_tables import REPORT_STATES
-from lepton_fed.storage.portal_tables import AUDIENCES, KINDS, MOVES, NOTED, ROLES, STATES
+from lepton_fed.storage.portal_entry_tables import AUDIENCES, KINDS, MOVES, NOTED, STATES
+from lepton_fed.storage.portal_people_tables import ROLES
+from lepton_fed.storage.portal_trust_tables import REPORT_STATES
 from lepton_fed.storage.run_record import STATUSES
 
 HOME = Path(lepton_fed.portal.__file__).parent

@@ -12,7 +12,7 @@ from lepton_fed.portal.entries import sensitive
 from lepton_fed.portal.entries.sensitive import Finding
 from lepton_fed.portal.errors import Unacceptable
 from lepton_fed.portal.people.rights import Shelf
-from lepton_fed.storage.portal_tables import AUDIENCES
+from lepton_fed.storage.portal_entry_tables import AUDIENCES
 
 LONGEST_TITLE, LONGEST_BODY, LONGEST_TAG, MOST_TAGS = 200, 200_000, 40, 20
 LONGEST_NOTE = 500

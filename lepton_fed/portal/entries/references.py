@@ -21,7 +21,7 @@ from lepton_fed.knowledge.iris import iri
 from lepton_fed.portal.acting import Acting
 from lepton_fed.portal.entries.tables import ENTRY
 from lepton_fed.portal.people.rights import stands_on
-from lepton_fed.storage.portal_entry_tables import ReferenceRow
+from lepton_fed.storage.portal_trust_tables import ReferenceRow
 
 if TYPE_CHECKING:
     from markdown_it.rules_inline import StateInline

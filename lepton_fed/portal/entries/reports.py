@@ -22,7 +22,7 @@ from lepton_fed.portal.entries.reading import names
 from lepton_fed.portal.entries.sensitive import without
 from lepton_fed.portal.entries.tables import REPORT
 from lepton_fed.portal.errors import Conflict, Forbidden, NotThere, Unacceptable
-from lepton_fed.storage.portal_entry_tables import REPORT_STATES
+from lepton_fed.storage.portal_trust_tables import REPORT_STATES
 
 LONGEST_REPORT = 1_000
 MOST_OPEN = 20

@@ -9,8 +9,8 @@ from typing import Any, cast
 
 from sqlalchemy import RowMapping, Table
 
-from lepton_fed.storage.portal_entry_tables import ReportRow, WithdrawalRow
-from lepton_fed.storage.portal_tables import CommentRow, EntryRow, MoveRow, RevisionRow, TagRow, UseRow
+from lepton_fed.storage.portal_entry_tables import CommentRow, EntryRow, MoveRow, RevisionRow, TagRow, UseRow
+from lepton_fed.storage.portal_trust_tables import ReportRow, WithdrawalRow
 
 ENTRY = cast(Table, EntryRow.__table__)
 REVISION = cast(Table, RevisionRow.__table__)

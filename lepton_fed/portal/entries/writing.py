@@ -25,7 +25,7 @@ from lepton_fed.portal.finding import keywords, sketch
 from lepton_fed.portal.people import accounts
 from lepton_fed.portal.people.accounts import departments
 from lepton_fed.portal.people.rights import Shelf, shelf_number
-from lepton_fed.storage.portal_tables import KINDS
+from lepton_fed.storage.portal_entry_tables import KINDS
 
 HOLDS = timedelta(days=180)
 """How long an entry is good before somebody looks at it again, where its author says nothing else."""

@@ -24,7 +24,7 @@ from lepton_fed.portal.acting import Acting
 from lepton_fed.portal.entries.tables import ENTRY, REVISION
 from lepton_fed.portal.finding import words
 from lepton_fed.portal.people.rights import stands_on
-from lepton_fed.storage.portal_entry_tables import SketchRow
+from lepton_fed.storage.portal_trust_tables import SketchRow
 
 SKETCH = cast(Table, SketchRow.__table__)
 BANDS, ROWS = 12, 3

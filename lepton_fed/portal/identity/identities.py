@@ -22,7 +22,7 @@ from lepton_fed.portal.people import account_log, accounts, administration, sess
 from lepton_fed.portal.people.accounts import IDENTITY, PERSON
 from lepton_fed.portal.people.person import Person, said_name, sign_in_name
 from lepton_fed.portal.portal import Portal
-from lepton_fed.storage.portal_tables import ROLES
+from lepton_fed.storage.portal_people_tables import ROLES
 
 LONGEST = 255
 """Characters of a subject, as OpenID Connect has it."""

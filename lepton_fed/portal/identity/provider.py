@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from lepton_fed.deploy.folder import read_secret
 from lepton_fed.errors import ConfigError
-from lepton_fed.storage.portal_tables import ROLES
+from lepton_fed.storage.portal_people_tables import ROLES
 
 FILE = "identity.toml"
 BACK = "/sign-in/provider/back"

@@ -12,7 +12,7 @@ from lepton_fed.portal.errors import Conflict, Forbidden, NotThere, Unacceptable
 from lepton_fed.portal.once import added_once
 from lepton_fed.portal.people.person import Person, said_name, sign_in_name
 from lepton_fed.storage.portal_account_tables import IdentityRow
-from lepton_fed.storage.portal_tables import ROLES, DepartmentRow, MembershipRow, PersonRow, SessionRow, TokenRow
+from lepton_fed.storage.portal_people_tables import ROLES, DepartmentRow, MembershipRow, PersonRow, SessionRow, TokenRow
 
 DEPARTMENT = cast(Table, DepartmentRow.__table__)
 PERSON = cast(Table, PersonRow.__table__)

@@ -11,7 +11,7 @@ from functools import cached_property
 
 from lepton_fed.portal.composing import Form, composed
 from lepton_fed.portal.errors import Unacceptable
-from lepton_fed.storage.portal_tables import ROLES
+from lepton_fed.storage.portal_people_tables import ROLES
 
 LONGEST_NAME = 64
 

@@ -33,7 +33,8 @@ from lepton_fed.policies.engine import (
 )
 from lepton_fed.portal.once import added_once
 from lepton_fed.portal.people.person import Person
-from lepton_fed.storage.portal_tables import ROLES, EntryRow, ShelfRow
+from lepton_fed.storage.portal_entry_tables import EntryRow, ShelfRow
+from lepton_fed.storage.portal_people_tables import ROLES
 
 SHELF = cast(Table, ShelfRow.__table__)
 ENTRY = cast(Table, EntryRow.__table__)

@@ -20,7 +20,8 @@ from lepton_fed.portal.web.visiting import digest_of
 from lepton_fed.portal.web.watching import watches
 from lepton_fed.portal.wording import LANGUAGES, Wording, preferred, wording
 from lepton_fed.report.words import number
-from lepton_fed.storage.portal_tables import AUDIENCES, KINDS, ROLES
+from lepton_fed.storage.portal_entry_tables import AUDIENCES, KINDS
+from lepton_fed.storage.portal_people_tables import ROLES
 
 if TYPE_CHECKING:
     from jinja2 import Environment
