@@ -34,6 +34,7 @@ from benchmarks.machine import machine
 from lepton_fed.portal.entries import writing
 from lepton_fed.portal.entries.content import Content
 from lepton_fed.portal.people import accounts, sessions
+from lepton_fed.portal.people.departments import add_department, departments
 from lepton_fed.portal.portal import Portal
 from lepton_fed.portal.web.visiting import COOKIE
 
@@ -91,7 +92,7 @@ def fill(portal: Portal, size: Size) -> None:
     for k in range(size.departments):
         department = f"部门{k:03d}"
         with portal.database.writing() as connection:
-            accounts.add_department(connection, department, portal.clock())
+            add_department(connection, department, portal.clock())
             for name, role in ((f"author{k}", "author"), (f"reviewer{k}", "reviewer")):
                 made = accounts.add_person(
                     connection, name=name, shown=name, department=department, password="", now=portal.clock()
@@ -189,7 +190,7 @@ def run(folder: Path, size: Size, database: str | None = None) -> dict[str, dict
     with Portal.opened(folder, database) as portal:
         began = time.perf_counter()
         with portal.database.reading() as connection:
-            there = bool(accounts.departments(connection))
+            there = bool(departments(connection))
         if not there:
             fill(portal, size)
             print(f"{size.entries:,} entries written, reviewed, published in {time.perf_counter() - began:.0f} s")

@@ -22,7 +22,8 @@ from sqlalchemy import Column, Connection, Date, LargeBinary, Table, func, inser
 from lepton_fed.errors import StorageError
 from lepton_fed.portal.attachments import archive as attachments
 from lepton_fed.portal.finding.search import published
-from lepton_fed.portal.people.accounts import DEPARTMENT, SESSION
+from lepton_fed.portal.people.accounts import SESSION
+from lepton_fed.portal.people.departments import DEPARTMENT
 from lepton_fed.portal.portal import Portal
 from lepton_fed.storage.atomic import unwritable
 from lepton_fed.storage.columns import Utc

@@ -19,6 +19,7 @@ from lepton_fed.cli import main
 from lepton_fed.portal.entries import access, writing
 from lepton_fed.portal.identity.provider import provider_of
 from lepton_fed.portal.people import accounts, tokens
+from lepton_fed.portal.people.departments import add_department
 from lepton_fed.portal.people.rights import Rights
 from lepton_fed.portal.portal import Portal
 
@@ -102,7 +103,7 @@ def published(folder: Path) -> str:
 
     with Portal.opened(folder) as portal:
         with portal.database.writing() as connection:
-            accounts.add_department(connection, "研发部门", portal.clock())
+            add_department(connection, "研发部门", portal.clock())
             for name in ("wangfang", "lilei"):
                 made = accounts.add_person(
                     connection, name=name, shown=name, department="研发部门", password="-", now=portal.clock()

@@ -16,6 +16,7 @@ from lepton_fed.portal.entries.references import Reference
 from lepton_fed.portal.entries.tables import USE
 from lepton_fed.portal.errors import Conflict
 from lepton_fed.portal.people import accounts
+from lepton_fed.portal.people.departments import add_department, departments
 from tests.portal.browser import Browser
 from tests.portal.test_api import Call, call
 from tests.portal.world import World
@@ -51,9 +52,9 @@ def both(there: World, change: Callable[[Connection], object]) -> BaseException 
 
 
 def test_of_two_new_departments_of_one_name_there_is_one(either: World) -> None:
-    assert both(either, lambda c: accounts.add_department(c, "新部门", either.clock.now)) is None
+    assert both(either, lambda c: add_department(c, "新部门", either.clock.now)) is None
     with either.portal.database.reading() as connection:
-        assert accounts.departments(connection).count("新部门") == 1
+        assert departments(connection).count("新部门") == 1
 
 
 def test_of_two_new_accounts_of_one_name_the_second_is_told_so(either: World) -> None:

@@ -13,6 +13,7 @@ from lepton_fed.portal.acting import Acting
 from lepton_fed.portal.entries import writing
 from lepton_fed.portal.entries.content import Content
 from lepton_fed.portal.people import accounts
+from lepton_fed.portal.people.departments import add_department
 from lepton_fed.portal.people.passwords import Passwords
 from lepton_fed.portal.people.person import Person
 from lepton_fed.portal.portal import Portal
@@ -102,7 +103,7 @@ def world(folder: Path, url: str | None = None) -> World:
     portal = Portal.opened(folder, url, passwords=cheap(), clock=clock)
     with portal.database.writing() as connection:
         for name in DEPARTMENTS:
-            accounts.add_department(connection, name, clock.now)
+            add_department(connection, name, clock.now)
         for name, (home, role, operator) in PEOPLE.items():
             made = accounts.add_person(
                 connection,

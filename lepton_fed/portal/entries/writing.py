@@ -23,7 +23,7 @@ from lepton_fed.portal.entries.tables import ENTRY, MOVE, REVISION, TAG, Revisio
 from lepton_fed.portal.errors import Conflict, Forbidden, NotThere, Sensitive, Unacceptable
 from lepton_fed.portal.finding import keywords, sketch
 from lepton_fed.portal.people import accounts
-from lepton_fed.portal.people.accounts import departments
+from lepton_fed.portal.people.departments import departments
 from lepton_fed.portal.people.rights import Shelf, shelf_number
 from lepton_fed.storage.portal_entry_tables import KINDS
 

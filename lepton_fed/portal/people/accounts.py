@@ -1,4 +1,4 @@
-"""Accounts and departments: made, looked up, given roles, closed. Each function works in its caller's transaction."""
+"""Accounts: made, looked up, given roles, closed. Each function works in its caller's transaction."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from sqlalchemy import Connection, RowMapping, Table, bindparam, delete, insert,
 
 from lepton_fed.portal.errors import Conflict, Forbidden, NotThere, Unacceptable
 from lepton_fed.portal.once import added_once
+from lepton_fed.portal.people.departments import require_known
 from lepton_fed.portal.people.person import Person, said_name, sign_in_name
 from lepton_fed.storage.portal_account_tables import IdentityRow
-from lepton_fed.storage.portal_people_tables import ROLES, DepartmentRow, MembershipRow, PersonRow, SessionRow, TokenRow
+from lepton_fed.storage.portal_people_tables import ROLES, MembershipRow, PersonRow, SessionRow, TokenRow
 
-DEPARTMENT = cast(Table, DepartmentRow.__table__)
 PERSON = cast(Table, PersonRow.__table__)
 MEMBERSHIP = cast(Table, MembershipRow.__table__)
 SESSION = cast(Table, SessionRow.__table__)
@@ -22,23 +22,9 @@ TOKEN = cast(Table, TokenRow.__table__)
 IDENTITY = cast(Table, IdentityRow.__table__)
 
 # Put together once: that takes longer than to ask them.
-_DEPARTMENTS = select(DEPARTMENT.c.name).order_by(DEPARTMENT.c.name)
 _PERSON = select(PERSON).where(PERSON.c.id == bindparam("person"))
 _ROLES = select(MEMBERSHIP.c.person, MEMBERSHIP.c.department, MEMBERSHIP.c.role)
 _OWN_ROLES = _ROLES.where(MEMBERSHIP.c.person == bindparam("person"))
-
-
-def departments(connection: Connection) -> list[str]:
-    """All departments, sorted."""
-    return list(connection.execute(_DEPARTMENTS).scalars())
-
-
-def add_department(connection: Connection, name: str, now: datetime) -> str:
-    """The department of that name, made if it is new."""
-    shown = said_name(name)
-    if connection.execute(select(DEPARTMENT.c.name).where(DEPARTMENT.c.name == shown)).first() is None:
-        added_once(connection, DEPARTMENT, {"name": shown, "made": now})
-    return shown
 
 
 def add_person(
@@ -58,7 +44,7 @@ def add_person(
     values = {
         "name": key,
         "shown": said_name(shown or name),
-        "department": _known(connection, department),
+        "department": require_known(connection, department),
         "password": password,
         "operator": operator,
         "active": True,
@@ -82,7 +68,7 @@ def set_role(connection: Connection, of: int, department: str, role: str | None)
     """What somebody is in a department from now on; None: nothing."""
     if role is not None:
         require_role(role)
-    where = (MEMBERSHIP.c.person == of, MEMBERSHIP.c.department == _known(connection, department))
+    where = (MEMBERSHIP.c.person == of, MEMBERSHIP.c.department == require_known(connection, department))
     # Of two who give a role at once the second waits for the first.
     connection.execute(select(PERSON.c.id).where(PERSON.c.id == of).with_for_update())
     connection.execute(delete(MEMBERSHIP).where(*where))
@@ -179,12 +165,6 @@ def require_administers(person: Person, department: str) -> None:
     """Forbidden unless the person administers the department or operates the portal."""
     if not person.operator and department not in person.where_at_least("administrator"):
         raise Forbidden("administer", department=department)
-
-
-def _known(connection: Connection, department: str) -> str:
-    if connection.execute(select(DEPARTMENT.c.name).where(DEPARTMENT.c.name == department)).first() is None:
-        raise Unacceptable("department", name=department)
-    return department
 
 
 def _roles(connection: Connection, numbers: Sequence[int]) -> dict[int, dict[str, str]]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from lepton_fed.portal.acting import Acting
 from lepton_fed.portal.errors import Forbidden
-from lepton_fed.portal.people import account_log, accounts
+from lepton_fed.portal.people import account_log, accounts, departments
 from lepton_fed.portal.people.person import Person, sign_in_name
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def add_department(acting: Acting, name: str) -> str:
     """A new department; operators make them."""
     if not acting.person.operator:
         raise Forbidden("operate")
-    added = accounts.add_department(acting.connection, name, acting.now)
+    added = departments.add_department(acting.connection, name, acting.now)
     account_log.note(acting.connection, acting.now, "department", by=acting.person.id, person=None, department=added)
     return added
 

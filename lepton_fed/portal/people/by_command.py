@@ -8,6 +8,7 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from lepton_fed.portal.people import account_log, accounts
+from lepton_fed.portal.people.departments import add_department, departments
 from lepton_fed.portal.people.person import Person
 
 
@@ -25,8 +26,8 @@ class Wanted:
 
 def by_command(connection: Connection, wanted: Wanted, now: datetime) -> tuple[str | None, str]:
     """The role that the person has then, and where."""
-    known = accounts.departments(connection)
-    where = accounts.add_department(connection, wanted.department, now)
+    known = departments(connection)
+    where = add_department(connection, wanted.department, now)
     if where not in known:
         account_log.note(connection, now, "department", by=None, person=None, department=where)
     new = not accounts.exists(connection, wanted.name)

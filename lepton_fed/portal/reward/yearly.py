@@ -22,6 +22,7 @@ from lepton_fed.portal.entries.tables import ENTRY, MOVE, REVISION, USE
 from lepton_fed.portal.errors import NotThere, Unacceptable
 from lepton_fed.portal.federation.rights import Member
 from lepton_fed.portal.people import accounts
+from lepton_fed.portal.people.departments import departments
 from lepton_fed.portal.people.person import Person
 from lepton_fed.portal.people.rights import stands_on
 from lepton_fed.portal.reward.period import Quarter
@@ -65,7 +66,7 @@ class Contributions:
 
 def subjects(acting: Acting) -> list[Person]:
     """Whose contributions the person may ask for: their own first, then those of departments that they may appraise."""
-    within = frozenset(name for name in accounts.departments(acting.connection) if _may_appraise(acting, name))
+    within = frozenset(name for name in departments(acting.connection) if _may_appraise(acting, name))
     others = accounts.people(acting.connection, within) if within else []
     return [acting.person, *(one for one in others if one.id != acting.person.id and one.department in within)]
 

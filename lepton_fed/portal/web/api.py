@@ -9,7 +9,8 @@ from fastapi import APIRouter, Query, Request
 from lepton_fed.portal.entries import access, reading, writing
 from lepton_fed.portal.entries.differences import differences
 from lepton_fed.portal.finding.search import LONGEST, MOST_PAGES, Asked, find
-from lepton_fed.portal.people import accounts, administration
+from lepton_fed.portal.people import administration
+from lepton_fed.portal.people.departments import departments as all_departments
 from lepton_fed.portal.reward.period import Quarter
 from lepton_fed.portal.reward.standing import standing
 from lepton_fed.portal.web.api_shapes import Count, Made, PartGiven
@@ -202,7 +203,7 @@ def rewards(
 def departments(portal: ThePortal, person: Calling) -> list[str]:
     """All departments."""
     with portal.reading(person) as acting:
-        return accounts.departments(acting.connection)
+        return all_departments(acting.connection)
 
 
 @router.post("/departments", status_code=204)

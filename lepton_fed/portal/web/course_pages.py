@@ -13,7 +13,7 @@ from lepton_fed.portal.courses.courses import Seen
 from lepton_fed.portal.courses.timing import USUAL, Span, shown, typed
 from lepton_fed.portal.entries.content import Content
 from lepton_fed.portal.errors import NotThere, PortalError, Unacceptable
-from lepton_fed.portal.people.accounts import departments
+from lepton_fed.portal.people.departments import departments
 from lepton_fed.portal.people.sessions import Visit
 from lepton_fed.portal.portal import Portal
 from lepton_fed.portal.web.naming import shown as text_shown

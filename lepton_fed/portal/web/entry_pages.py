@@ -14,7 +14,7 @@ from lepton_fed.portal.entries.content import LONGEST_BODY
 from lepton_fed.portal.entries.differences import differences
 from lepton_fed.portal.errors import PortalError, Sensitive
 from lepton_fed.portal.finding.suggestions import related
-from lepton_fed.portal.people.accounts import departments
+from lepton_fed.portal.people.departments import departments
 from lepton_fed.portal.web.entry_form import EntryForm
 from lepton_fed.portal.web.naming import shown
 from lepton_fed.portal.web.page import page, said, to

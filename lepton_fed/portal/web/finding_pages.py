@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query, Request, Response
 from lepton_fed.portal.entries.reading import to_do
 from lepton_fed.portal.finding.search import MOST_PAGES, Asked, find
 from lepton_fed.portal.finding.suggestions import unread
-from lepton_fed.portal.people.accounts import departments
+from lepton_fed.portal.people.departments import departments
 from lepton_fed.portal.web.page import page
 from lepton_fed.portal.web.visiting import ThePortal, Visiting
 

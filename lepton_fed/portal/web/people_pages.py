@@ -7,7 +7,8 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Request, Response
 
 from lepton_fed.portal.errors import PortalError
-from lepton_fed.portal.people import accounts, administration
+from lepton_fed.portal.people import administration
+from lepton_fed.portal.people.departments import departments
 from lepton_fed.portal.people.sessions import Visit
 from lepton_fed.portal.portal import Portal
 from lepton_fed.portal.web.identity_pages import shown_on_people
@@ -100,7 +101,7 @@ def _shown(request: Request, portal: Portal, visit: Visit, *, problem: PortalErr
     person = visit.person
     with portal.reading(person) as acting:
         listed = administration.administered(acting)
-        known = accounts.departments(acting.connection) if person.operator else []
+        known = departments(acting.connection) if person.operator else []
     return page(
         request,
         "people.html.j2",

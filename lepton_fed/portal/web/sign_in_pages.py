@@ -10,6 +10,7 @@ from starlette.responses import PlainTextResponse
 
 from lepton_fed.portal.errors import PortalError
 from lepton_fed.portal.people import accounts, sessions
+from lepton_fed.portal.people.departments import departments
 from lepton_fed.portal.people.signing_in import sign_in
 from lepton_fed.portal.web.page import LANGUAGE_COOKIE, own_path, page, said, to
 from lepton_fed.portal.web.visiting import (
@@ -30,7 +31,7 @@ router = APIRouter()
 def health(portal: ThePortal) -> PlainTextResponse:
     """Whether the portal answers and its database with it."""
     with portal.database.reading() as connection:
-        accounts.departments(connection)
+        departments(connection)
     return PlainTextResponse("ok")
 
 

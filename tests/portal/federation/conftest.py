@@ -12,6 +12,7 @@ pytest.importorskip("argon2", reason="the extra `portal` is not installed")
 from lepton_fed import AutoPipeline, Federation
 from lepton_fed.portal.federation.watched import Watched
 from lepton_fed.portal.people import accounts
+from lepton_fed.portal.people.departments import add_department
 from tests.federations import LINES, TARGET, quick, write
 from tests.pipeline.test_built_in import PERMITTED, THREE
 from tests.portal.browser import Browser
@@ -59,7 +60,7 @@ def watching(there: World, watched: Watched) -> World:
     portal = there.portal
     with portal.database.writing() as connection:
         for name, (home, role) in PEOPLE.items():
-            accounts.add_department(connection, home, there.clock.now)
+            add_department(connection, home, there.clock.now)
             made = accounts.add_person(
                 connection,
                 name=name,
