@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import event
 
 from lepton_fed.portal.acting import Acting
-from lepton_fed.portal.courses import courses, learning, meeting
+from lepton_fed.portal.courses import courses, enrolment, learning, meeting
 from lepton_fed.portal.courses.timing import Span, shown, typed
 from lepton_fed.portal.entries import reading, writing
 from lepton_fed.portal.entries.content import Content
@@ -41,7 +41,7 @@ def scheduled(there: World, course: int, *, by: str = "author", teacher: str = "
 def enrolled(there: World, course: int, *names: str) -> None:
     for name in names:
         with there.acting(name) as acting:
-            learning.enrol(acting, course)
+            enrolment.enrol(acting, course)
 
 
 def seated(there: World, course: int, session: int, *names: str) -> None:
@@ -176,7 +176,7 @@ def test_people_enrol_once_in_what_is_open_and_take_it_back(there: World) -> Non
     seated(there, course, session, "shop")
     with there.acting("shop") as acting:
         assert learning.mine(acting, course) is not None
-        learning.leave(acting, course)
+        enrolment.leave(acting, course)
         assert learning.mine(acting, course) is None
         assert [(one.taken, one.mine) for one in meeting.meetings(acting, course)] == [(0, False)]
     with there.acting("author") as acting:
@@ -241,11 +241,14 @@ def test_who_lost_the_right_to_a_course_gives_a_seat_back_and_leaves_and_sees_no
         with pytest.raises(NotThere):
             courses.seen(acting, course)
         meeting.give_back(acting, course, first)
-        learning.leave(acting, course)
+        enrolment.leave(acting, course)
         assert courses.lost(acting) == []
     with either.acting("author") as acting:
         assert [one.taken for one in meeting.meetings(acting, course)] == [0, 0]
-    for act in (lambda acting: learning.leave(acting, course), lambda acting: meeting.give_back(acting, course, first)):
+    for act in (
+        lambda acting: enrolment.leave(acting, course),
+        lambda acting: meeting.give_back(acting, course, first),
+    ):
         with pytest.raises(NotThere), either.acting("shop") as acting:
             act(acting)
 

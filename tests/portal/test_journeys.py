@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lepton_fed.portal.courses import learning
+from lepton_fed.portal.courses import enrolment
 from tests.portal.pictures import picture, sound
 from tests.portal.test_courses import begun, scheduled
 from tests.portal.visitor import DESKTOP, PHONE, Visitor, chromium, served
@@ -46,7 +46,7 @@ def address(original: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     course = begun(there, entry)
     scheduled(there, course, teacher="admin")
     with there.acting("admin") as acting:
-        learning.enrol(acting, course)
+        enrolment.enrol(acting, course)
     there.portal.close()
     with served(folder) as address:
         yield address

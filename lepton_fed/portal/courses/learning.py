@@ -1,4 +1,4 @@
-"""Who learns in a course and how far they are: entries read of those for them, sessions attended of those held.
+"""How far those are who learn in a course: entries read of those for them, sessions attended of those held.
 
 A learner sees their own progress; whoever teaches a session of the course or oversees it sees everybody's, in numbers
 and of readings from the day on which each enrolled: by putting other entries into the course nobody learns what was
@@ -11,16 +11,14 @@ from collections import defaultdict
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from sqlalchemy import delete, func, insert, select
+from sqlalchemy import func, select
 
 from lepton_fed.portal.acting import Acting
 from lepton_fed.portal.courses import courses, meeting
-from lepton_fed.portal.courses.tables import ENROLMENT, SEAT, SESSION
+from lepton_fed.portal.courses.tables import ENROLMENT, SEAT
 from lepton_fed.portal.entries.tables import USE
-from lepton_fed.portal.errors import Conflict, Forbidden
+from lepton_fed.portal.errors import Forbidden
 from lepton_fed.portal.people import accounts
-
-MOST = 1000
 
 
 @dataclass(frozen=True)
@@ -41,32 +39,6 @@ class Progress:
         """Of all that there is to do so far, in whole percent; 100 of nothing."""
         whole = self.entries + self.sessions
         return 100 * (self.read + self.attended) // whole if whole else 100
-
-
-def enrol(acting: Acting, course: int) -> None:
-    """Learn in a course that one may see and that is open; once."""
-    found = courses.seen(acting, course, to_change=True)
-    if courses.is_enrolled(acting, course):
-        return
-    if not found.course.opened:
-        raise Conflict("course_closed")
-    count = select(func.count()).select_from(ENROLMENT).where(ENROLMENT.c.course == course)
-    if acting.connection.execute(count).scalar_one() >= MOST:
-        raise Conflict("course_full", most=MOST)
-    acting.connection.execute(insert(ENROLMENT).values(course=course, person=acting.person.id, since=acting.now))
-
-
-def leave(acting: Acting, course: int) -> None:
-    """Take it back: seats that were taken ahead are free again; where somebody was stays said.
-
-    Also where the course is no longer for them.
-    """
-    courses.require_to_leave(acting, course)
-    ahead = select(SESSION.c.id).where(SESSION.c.course == course)
-    mine = (SEAT.c.person == acting.person.id, SEAT.c.attended.is_(None), SEAT.c.session.in_(ahead))
-    acting.connection.execute(delete(SEAT).where(*mine))
-    where = (ENROLMENT.c.course == course, ENROLMENT.c.person == acting.person.id)
-    acting.connection.execute(delete(ENROLMENT).where(*where))
 
 
 def mine(acting: Acting, course: int) -> Progress | None:

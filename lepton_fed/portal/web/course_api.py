@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from lepton_fed.portal.courses import courses, learning, meeting
+from lepton_fed.portal.courses import courses, enrolment, learning, meeting
 from lepton_fed.portal.web import course_shapes as shapes
 from lepton_fed.portal.web.api_shapes import Made
 from lepton_fed.portal.web.visiting import Calling, ThePortal
@@ -47,14 +47,14 @@ def change(portal: ThePortal, person: Calling, course: int, taken: shapes.Course
 def enrol(portal: ThePortal, person: Calling, course: int) -> None:
     """Learn there."""
     with portal.writing(person) as acting:
-        learning.enrol(acting, course)
+        enrolment.enrol(acting, course)
 
 
 @router.delete("/{course}/enrolment", status_code=204)
 def leave(portal: ThePortal, person: Calling, course: int) -> None:
     """Learn there no longer."""
     with portal.writing(person) as acting:
-        learning.leave(acting, course)
+        enrolment.leave(acting, course)
 
 
 @router.get("/{course}/progress")

@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Form, Request, Response
 
 from lepton_fed.portal.acting import Acting
-from lepton_fed.portal.courses import courses, learning, meeting
+from lepton_fed.portal.courses import courses, enrolment, learning, meeting
 from lepton_fed.portal.courses.courses import Seen
 from lepton_fed.portal.courses.timing import USUAL, Span, shown, typed
 from lepton_fed.portal.entries.content import Content
@@ -132,7 +132,7 @@ def change(request: Request, portal: ThePortal, visit: Changing, course: int, fo
 def enrol(portal: ThePortal, visit: Changing, course: int) -> Response:
     """Learn there."""
     with portal.writing(visit.person) as acting:
-        learning.enrol(acting, course)
+        enrolment.enrol(acting, course)
     return to(f"/courses/{course}")
 
 
@@ -140,7 +140,7 @@ def enrol(portal: ThePortal, visit: Changing, course: int) -> Response:
 def leave(portal: ThePortal, visit: Changing, course: int) -> Response:
     """Learn there no longer."""
     with portal.writing(visit.person) as acting:
-        learning.leave(acting, course)
+        enrolment.leave(acting, course)
         stays = course in {one.id for one in courses.listed(acting)}
     return to(f"/courses/{course}" if stays else "/courses")
 
