@@ -130,7 +130,7 @@ class Light:
 
     def __init__(self, kit: Any, width: int, vector: Path) -> None:
         from lepton_fed.cohorts import hubs
-        from lepton_fed.flower.resident import party_of
+        from lepton_fed.flower.own_department import party_of
         from lepton_fed.member import Member
         from lepton_fed.secagg.review import Terms
         from lepton_fed.sums import Scheme

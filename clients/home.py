@@ -22,7 +22,7 @@ from lepton_fed.audit.own_log import DepartmentLog
 from lepton_fed.department import Department
 from lepton_fed.deploy.kit import DepartmentKit
 from lepton_fed.deploy.membership import newer
-from lepton_fed.flower.resident import department_of, own_of
+from lepton_fed.flower.own_department import department_of, own_of
 from lepton_fed.flower.signed import Members
 from lepton_fed.messages import Declare, Message, Sum, Work
 from lepton_fed.secagg.messages import SealedSums
@@ -65,7 +65,7 @@ class DepartmentHome:
         log.listen(department)
         return log
 
-    # ------------------------------------------------------------ lepton_fed.flower.resident.Home
+    # ------------------------------------------------------------ lepton_fed.flower.desk.Home
 
     def considered(self, update: bytes) -> Members:
         """The members by this membership; PeerError unless the administrator signed it after the one in use."""

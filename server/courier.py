@@ -12,7 +12,8 @@ from lepton_fed.deploy.kit import CoordinatorKit
 from lepton_fed.errands import Done, run_errands
 from lepton_fed.flower.greetings import Updated
 from lepton_fed.flower.link_transport import LinkTransport
-from lepton_fed.flower.signed import Members, SignedGrid
+from lepton_fed.flower.signed import Members
+from lepton_fed.flower.signed_grid import SignedGrid
 from lepton_fed.flower.superlink import Link
 from lepton_fed.transport import drive
 

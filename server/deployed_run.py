@@ -24,7 +24,8 @@ from lepton_fed.deploy.membership import read_membership
 from lepton_fed.errors import LeptonError, RoundError
 from lepton_fed.flower.link_grid import LinkGrid
 from lepton_fed.flower.link_transport import LinkTransport
-from lepton_fed.flower.signed import Members, SignedGrid
+from lepton_fed.flower.signed import Members
+from lepton_fed.flower.signed_grid import SignedGrid
 from lepton_fed.flower.superlink import Link
 from lepton_fed.messages import Reply
 from lepton_fed.record import Recorder

@@ -22,7 +22,7 @@ from lepton_fed.flower.grid import AWAY, TYPES, UPDATE, fitting_reply, post
 from lepton_fed.flower.link_grid import LinkGrid
 from lepton_fed.flower.parts import LARGEST
 from lepton_fed.flower.records import Said, said_in
-from lepton_fed.flower.signed import SignedGrid
+from lepton_fed.flower.signed_grid import SignedGrid
 from lepton_fed.messages import Message, Refused, Reply, Sum, Work
 from lepton_fed.secagg.messages import Call, Delivery, GroupCall, Quorum, Survivors
 from lepton_fed.secagg.plan import Plan, channels

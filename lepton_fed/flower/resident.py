@@ -18,13 +18,11 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from flwr.app import Message as FlowerMessage
-from flwr.app import RecordDict
 from flwr.app.message import remove_content_from_message
 from flwr.proto.message_pb2 import ObjectTree
 from flwr.supercore.inflatable.inflatable_object import get_all_nested_objects, get_object_tree, no_object_id_recompute
@@ -35,44 +33,14 @@ from flwr.supercore.inflatable.inflatable_utils import (
     push_objects,
 )
 
-from lepton_fed.assembly import Own, build_department, read_own, terms
-from lepton_fed.data import load_department_file
-from lepton_fed.data.policy_files import PolicyFiles
 from lepton_fed.department import Department
 from lepton_fed.deploy.kit import COORDINATOR, DepartmentKit
-from lepton_fed.errors import ConfigError, LeptonError, PeerError, StorageError
-from lepton_fed.flower.answers import Answers, lasts
+from lepton_fed.errors import PeerError
+from lepton_fed.flower.department_side import DepartmentSide
+from lepton_fed.flower.desk import Desk, Home
 from lepton_fed.flower.fleet import FORBIDDEN, UNAUTHORISED, UNPREPARED, DeniedError, Link, UnreachableError, connected
-from lepton_fed.flower.greetings import Here, Update, Updated, Who
-from lepton_fed.flower.grid import JOIN, TYPES, UPDATE, WHO
 from lepton_fed.flower.heap import give_large_blocks_back
-from lepton_fed.flower.records import record_of, said_in
-from lepton_fed.flower.signed import DepartmentSide, Members, digest, unstamped
-from lepton_fed.letters import letters_of
-from lepton_fed.messages import Message, Refused
-from lepton_fed.own_policies import guard_of
-from lepton_fed.secagg.client import Party
-from lepton_fed.secagg.review import Terms
-from lepton_fed.secrecy import require_safe
-from lepton_fed.storage.ledger_file import LedgerFile
-
-KINDS = {kind: type_ for type_, kind in TYPES.items()}
-STEPS = {
-    JOIN: "joining",
-    UPDATE: "taking a newer membership",
-    "query.declare": "declaring its hub",
-    "query.advertise": "making keys",
-    "query.consult": "asking its policies ahead",
-    "query.evaluate": "measuring a model for another department",
-    "train.work": "its work of the round",
-    "train.sum": "an exchange of a secure sum",
-    "query.attest": "countersigning the audit log",
-    "query.wish": "saying what it wants of others",
-    "query.read": "reading a table that it shares",
-    "query.take": "taking a table that it asked for",
-    "query.meet": "finding out what another department knows as well",
-}
-"""What a department was asked for, in words, by Flower's type."""
+from lepton_fed.flower.signed import Members
 
 SHORTEST, LONGEST, PATIENCE = 0.01, 1.0, 16
 """Seconds between two looks for messages: a sixteenth of the time since the last one. The SuperLink answers a look
@@ -94,107 +62,6 @@ _log = logging.getLogger("lepton_fed.flower.resident")
 
 Connect = Callable[[], AbstractContextManager[Link]]
 Done = TypeVar("Done")
-
-
-# ---------------------------------------------------------------- what is answered
-
-
-class Home(Protocol):
-    """Where a department follows its membership, and keeps what must outlive its process."""
-
-    def considered(self, update: bytes) -> Members:
-        """The members by this membership; PeerError unless the administrator signed it after the one in use."""
-
-    def taken(self, update: bytes, department: Department) -> tuple[Department, Members, int]:
-        """Goes by this membership: the department as it is then, the members, the serial."""
-
-    def worked(self, department: Department, message: Message) -> None:
-        """The department has answered this message, and the answer has not left yet."""
-
-
-@dataclass(eq=False)
-class Desk:
-    """Turns each request into a signed reply: whatever comes in, and whatever happens here.
-
-    `home`: without one, the department's membership is fixed and nothing outlives its process.
-    """
-
-    department: Department
-    side: DepartmentSide
-    home: Home | None = None
-    answers: Answers = field(default_factory=Answers)
-
-    def answer(self, message: FlowerMessage, node: int) -> FlowerMessage:
-        """The signed reply to a message that reached this node."""
-        return self.side.reply(self._said(message, node), message, node)
-
-    @property
-    def busy(self) -> bool:
-        """Whether this department is in the middle of a secure sum."""
-        member = self.department.member
-        return member is not None and member.busy
-
-    def refuse(self, message: FlowerMessage, node: int, reason: str) -> FlowerMessage:
-        return self.side.reply(record_of(Refused(reason)), message, node)
-
-    def _said(self, message: FlowerMessage, node: int) -> RecordDict:
-        kind = message.metadata.message_type
-        try:
-            return self._handled(message, node, kind)
-        except PeerError as error:
-            _log.warning("refused a message: %s", error)
-            return record_of(Refused(str(error)))
-        except Exception as error:
-            _log.exception("could not answer", extra={"step": STEPS.get(kind, "an answer")})
-            if isinstance(error, LeptonError) and not isinstance(error, StorageError):
-                return record_of(Refused(str(error)))
-            # Its text may quote a row or name a place on this machine's disk, so it stays here.
-            reason = f"{STEPS.get(kind, 'an answer')} failed at this department; its own log says why"
-            return record_of(Refused(reason))
-
-    def _handled(self, message: FlowerMessage, node: int, kind: str) -> RecordDict:
-        if kind == UPDATE:
-            return record_of(self._updated(message, node))
-        content = self.side.opened(message, node)
-        if kind == WHO:
-            said_in(content, COORDINATOR, (Who,))
-            return record_of(Here(self.department.name))
-        if kind not in KINDS:
-            raise PeerError(COORDINATOR, "its message is of a type that lepton-fed does not have")
-        return self._answered(content, said_in(content, COORDINATOR, (KINDS[kind],)))
-
-    def _answered(self, content: RecordDict, said: Message) -> RecordDict:
-        """The department's answer; the one that it gave, where the same was asked in this round already."""
-        question = digest(content, COORDINATOR)
-        self.answers.begin(said)
-        before = self.answers.given(question)
-        if before is not None:
-            return before
-        reply = self.department.handle(said)
-        if self.home is not None:
-            self.home.worked(self.department, said)
-        answer = record_of(reply)
-        if lasts(said, reply):
-            self.answers.keep(question, answer)
-        return answer
-
-    def _updated(self, message: FlowerMessage, node: int) -> Updated:
-        """Goes by a newer membership, whatever federation file and coordinator's key it has."""
-        if self.home is None:
-            raise PeerError(COORDINATOR, "this department's membership does not change")
-        content, _ = unstamped(message.content, COORDINATOR)
-        said = said_in(content, COORDINATOR, (Update,))
-        update = said.membership
-        # The administrator's signature says who the coordinator is; only then its own can be looked at.
-        members = self.home.considered(update)
-        self.side.opened(message, node, members.coordinator)
-        self.department, self.side.members, serial = self.home.taken(update, self.department)
-        if self.department.log is not None:
-            self.department.log.run = said.run
-        return Updated(serial)
-
-
-# ---------------------------------------------------------------- how messages come and go
 
 
 @dataclass(eq=False)
@@ -360,71 +227,6 @@ def _confirm(link: Link, run: int, number: str) -> None:
 def _without_content(head: FlowerMessage) -> FlowerMessage:
     head.__dict__["_content"] = None
     return head
-
-
-# ---------------------------------------------------------------- from a kit
-
-
-def department_of(
-    kit: DepartmentKit,
-    own_file: Path | None = None,
-    *,
-    disclose: bool = False,
-    own: Own | None = None,
-) -> Department:
-    """The kit's department with its rows, keys and ledger; ConfigError, DataError or StorageError, one sentence.
-
-    `own_file`: the department's own file; default: where the federation file says, beside the kit's copy.
-    `disclose`: whether its measurements may leave. `own`: what its file says, if that was read already.
-    """
-    federation, name = kit.federation, kit.name
-    own = own if own is not None else own_of(kit, own_file)
-    asked = terms(federation.settings, own.file)
-    if disclose and own.file.privacy is not None:
-        raise ConfigError(
-            f"{name}: its own file keeps a privacy budget, and measurements that leave carry no noise; start it "
-            "without --disclose, or take [privacy] out"
-        )
-    party = None
-    if federation.settings.aggregation.secure:
-        require_safe(federation.settings, {name: asked})
-        party = party_of(kit, asked)
-    guard = guard_of(federation, name, own.policies, code=own.file.code)
-    letters = letters_of(
-        federation,
-        own.file,
-        kit.keys.identity,
-        kit.membership.roster,
-        guard,
-        base=own.base,
-        state=own.state or kit.state,
-    )
-    return build_department(federation, name, disclose=disclose, own=own, party=party, guard=guard, letters=letters)
-
-
-def party_of(kit: DepartmentKit, asked: Terms) -> Party:
-    """The department in secure sums: the kit's keys and roster, its own terms, its ledger's file."""
-    roster = kit.membership.roster
-    return Party(kit.keys.identity, roster, asked, LedgerFile(kit.ledger, roster.federation), kit.keys.rounding)
-
-
-def own_of(kit: DepartmentKit, path: Path | None = None) -> Own:
-    """What the department's own file says, with its rows; the paths in a file outside the kit are relative to it.
-
-    Its policies are those that the file names and those in the kit's folder for them. What lasts and has no place in
-    that file is kept in the kit's state folder.
-    """
-    if path is None:
-        federation, there = kit.federation, kit.federation.department_file(kit.name)
-        if federation.settings.department(kit.name).is_source and not there.exists():
-            raise ConfigError(
-                f"{kit.name} gives rows, and nothing says where they are; name its own file with --data, or put it "
-                f"where it is looked for: {there}"
-            )
-        own = read_own(federation, kit.name)
-    else:
-        own = read_own(kit.federation, kit.name, load_department_file(path, kit.name), base=path.resolve().parent)
-    return replace(own, policies=PolicyFiles(own.policies.named, kit.policies), state=kit.state)
 
 
 def run_department(kit: DepartmentKit, department: Department, stop: threading.Event, home: Home | None = None) -> None:

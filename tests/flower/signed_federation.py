@@ -10,9 +10,11 @@ from flwr.app import Context
 from flwr.app import Message as FlowerMessage
 
 from lepton_fed.deploy.kit import COORDINATOR
+from lepton_fed.flower.department_side import DepartmentSide
+from lepton_fed.flower.desk import Desk
 from lepton_fed.flower.grid import GridTransport, find_departments
-from lepton_fed.flower.resident import Desk
-from lepton_fed.flower.signed import DepartmentSide, Members, SignedGrid
+from lepton_fed.flower.signed import Members
+from lepton_fed.flower.signed_grid import SignedGrid
 from lepton_fed.messages import Join, Joined, Message, Reply
 from lepton_fed.secagg.keys import Identity
 from tests.flower.grid_double import FIRST_NODE, GridDouble

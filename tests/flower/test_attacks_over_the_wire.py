@@ -25,12 +25,7 @@ from flwr.app.message import remove_content_from_message
 from flwr.cli.build import build_fab_from_files
 from flwr.common.serde import fab_to_proto, message_to_proto
 from flwr.proto.control_pb2 import RegisterNodeRequest, StartRunRequest
-from flwr.proto.fleet_pb2 import (
-    ActivateNodeRequest,
-    PullMessagesRequest,
-    PushMessagesRequest,
-    RegisterNodeFleetRequest,
-)
+from flwr.proto.fleet_pb2 import ActivateNodeRequest, PullMessagesRequest, PushMessagesRequest, RegisterNodeFleetRequest
 from flwr.proto.message_pb2 import ConfirmMessageReceivedRequest, ObjectTree, PullObjectRequest
 from flwr.proto.node_pb2 import Node
 from flwr.supercore.fab import Fab
@@ -39,6 +34,8 @@ from flwr.supercore.inflatable.inflatable_object import get_all_nested_objects, 
 from lepton_fed.deploy.keys import written_public
 from lepton_fed.deploy.kit import COORDINATOR, DepartmentKit
 from lepton_fed.deploy.provisioning import Provisioned
+from lepton_fed.flower.department_side import DepartmentSide
+from lepton_fed.flower.desk import Desk
 from lepton_fed.flower.fleet import connected as dialled
 from lepton_fed.flower.grid import JOIN
 from lepton_fed.flower.link_gate import CONTROL, FLEET
@@ -46,8 +43,9 @@ from lepton_fed.flower.link_grid import LinkGrid
 from lepton_fed.flower.link_members import MOST
 from lepton_fed.flower.link_transport import LinkTransport
 from lepton_fed.flower.records import RECORD, record_of, said_in
-from lepton_fed.flower.resident import Desk, Resident
-from lepton_fed.flower.signed import DepartmentSide, Members, SignedGrid, unstamped
+from lepton_fed.flower.resident import Resident
+from lepton_fed.flower.signed import Members, unstamped
+from lepton_fed.flower.signed_grid import SignedGrid
 from lepton_fed.flower.superlink import nodes_of
 from lepton_fed.messages import Join, Joined, Refused, Reply
 from tests.flower.link import (

@@ -14,12 +14,14 @@ from flwr.app import Message as FlowerMessage
 
 from lepton_fed.deploy.kit import COORDINATOR
 from lepton_fed.errors import StoppedError
+from lepton_fed.flower.department_side import DepartmentSide
+from lepton_fed.flower.desk import Desk
 from lepton_fed.flower.doorbell import Doorbell
 from lepton_fed.flower.link_grid import LinkGrid
 from lepton_fed.flower.link_transport import UPDATING, LinkTransport
 from lepton_fed.flower.records import record_of
-from lepton_fed.flower.resident import Desk
-from lepton_fed.flower.signed import DepartmentSide, Members, SignedGrid
+from lepton_fed.flower.signed import Members
+from lepton_fed.flower.signed_grid import SignedGrid
 from lepton_fed.messages import Join, Joined, Message, Refused, Reply, Sum, Work
 from lepton_fed.secagg.messages import Delivery, Quorum, Survivors
 from tests.flower.link import answer_to, pulled, upload

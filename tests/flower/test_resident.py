@@ -29,12 +29,15 @@ from lepton_fed.deploy.provisioning import Provisioned, provision
 from lepton_fed.errors import ConfigError, DataError, PeerError, StorageError
 from lepton_fed.flower import resident
 from lepton_fed.flower.apps import coordinate
+from lepton_fed.flower.department_side import DepartmentSide
+from lepton_fed.flower.desk import Desk
 from lepton_fed.flower.fleet import INTERVAL, DeniedError, FleetLink, UnreachableError
 from lepton_fed.flower.greetings import Here, Update, Updated, Who
 from lepton_fed.flower.grid import JOIN, UPDATE, WHO
+from lepton_fed.flower.own_department import department_of, party_of
 from lepton_fed.flower.records import record_of, said_in
-from lepton_fed.flower.resident import Desk, Resident, department_of, party_of
-from lepton_fed.flower.signed import REQUEST, DepartmentSide, Members, Stamp, place_of, stamped, unstamped
+from lepton_fed.flower.resident import Resident
+from lepton_fed.flower.signed import REQUEST, Members, Stamp, place_of, stamped, unstamped
 from lepton_fed.messages import Join, Joined, Message, Refused, Reply
 from lepton_fed.secagg.keys import Identity
 from lepton_fed.secagg.review import Terms
@@ -152,7 +155,7 @@ def test_of_a_failure_a_sentence_leaves_and_the_whole_stays_in_the_log(
 
     there.department.reply = fail
     there.put()
-    with caplog.at_level(logging.ERROR, "lepton_fed.flower.resident"):
+    with caplog.at_level(logging.ERROR, "lepton_fed.flower.desk"):
         assert there.reside() == [Refused("joining failed at this department; its own log says why")]
     assert "row 17: 李明, HIV positive" in caplog.text
     assert all("李明".encode() not in content for content in there.link.uploaded.values())
@@ -164,7 +167,7 @@ def test_where_a_department_keeps_its_files_does_not_leave(there: Site, caplog: 
 
     there.department.reply = fail
     there.put()
-    with caplog.at_level(logging.ERROR, "lepton_fed.flower.resident"):
+    with caplog.at_level(logging.ERROR, "lepton_fed.flower.desk"):
         assert there.reside() == [Refused("joining failed at this department; its own log says why")]
     assert "/srv/secret/ledger" in caplog.text
     assert all(b"/srv/secret" not in content for content in there.link.uploaded.values())

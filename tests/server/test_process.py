@@ -13,7 +13,7 @@ import pytest
 
 from clients.home import KEPT
 from lepton_fed.config import Federation
-from lepton_fed.flower.resident import STEPS
+from lepton_fed.flower.desk import STEPS
 from lepton_fed.secagg.ledger import Entries
 from lepton_fed.simulation import simulate
 from lepton_fed.storage.checkpoint import Checkpoint
