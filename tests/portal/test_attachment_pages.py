@@ -114,7 +114,7 @@ def test_a_file_is_answered_so_that_nothing_in_it_can_act(shown: tuple[World, st
     assert headers["content-type"] == "audio/wav"
     assert headers["content-disposition"] == "inline; filename*=utf-8''%E5%A3%B0%E9%9F%B3.wav"
     assert headers["content-security-policy"] == attachment_answers.POLICY
-    assert headers["content-security-policy"].endswith("; sandbox")
+    assert headers["content-security-policy"].endswith("; sandbox allow-same-origin")
     assert all(headers[name] == value for name, value in HEADERS.items() if name != "Content-Security-Policy")
     assert headers["cache-control"] == "no-store"
     entry = there.write("题")
