@@ -3,7 +3,8 @@
 It is made from the published texts, so it is none of the migrations' tables: it is made when a portal opens a database
 without it, and made again when `words.VERSION` is another. PostgreSQL keeps at most 256 places of a word in a text, and
 places up to 16,383; a text is therefore cut into passages that stay below both and overlap by the longest term, so that
-no phrase is lost at a cut.
+no phrase is lost at a cut. Its headings stand in a small table as well: what is asked of them, for a score, would walk
+through all texts once more.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from sqlalchemy import Connection, Select, bindparam, column, select, table, tex
 from lepton_fed.errors import ConfigError
 from lepton_fed.portal.finding.words import MOST_TOKENS, VERSION, Term, tokens
 
-NAME = "portal_words"
+NAME, HEADINGS = "portal_words", "portal_heading_words"
 MARK = f"leptonversion{VERSION}"
 """A word of entry 0, which there is not: says which tokenizer filled the index."""
 
@@ -25,7 +26,8 @@ PASSAGE = 200
 """Tokens that a passage adds; with the overlap fewer than 256."""
 
 _LOCK = 7_236_845_318
-_WORDS = table(NAME, column("rowid"), column("entry"), column("heading"), column("body"), column("words"))
+_WORDS = table(NAME, column("rowid"), column("entry"))
+_HEADINGS = table(HEADINGS, column("entry"))
 
 Headed = tuple[int, str, str]
 """(entry, heading, body)."""
@@ -107,35 +109,32 @@ class TsVector:
 
     def make(self, connection: Connection) -> bool:
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
-        if connection.execute(text("SELECT to_regclass(:name)"), {"name": NAME}).scalar() is not None:
-            if _is_marked(self, connection):
-                return False
-            connection.execute(text(f"DROP TABLE {NAME}"))
-        connection.execute(
-            text(f"CREATE TABLE {NAME} (entry BIGINT NOT NULL, heading BOOLEAN NOT NULL, words TSVECTOR NOT NULL)")
-        )
-        connection.execute(text(f"CREATE INDEX ix_{NAME}_words ON {NAME} USING gin (words)"))
-        connection.execute(text(f"CREATE INDEX ix_{NAME}_entry ON {NAME} (entry)"))
+        there = text("SELECT to_regclass(:name)")
+        found = [connection.execute(there, {"name": name}).scalar() is not None for name in (NAME, HEADINGS)]
+        if all(found) and _is_marked(self, connection):
+            return False
+        for name in (NAME, HEADINGS):
+            connection.execute(text(f"DROP TABLE IF EXISTS {name}"))
+            connection.execute(text(f"CREATE TABLE {name} (entry BIGINT NOT NULL, words TSVECTOR NOT NULL)"))
+            connection.execute(text(f"CREATE INDEX ix_{name}_words ON {name} USING gin (words)"))
+            connection.execute(text(f"CREATE INDEX ix_{name}_entry ON {name} (entry)"))
         return True
 
     def put(self, connection: Connection, entry: int, heading: str, body: str) -> None:
         self.remove(connection, entry)
-        rows = [
-            {"entry": entry, "heading": is_heading, "words": _vector(passage)}
-            for is_heading, whole in ((True, heading), (False, body))
-            for passage in _passages(tokens(whole))
-        ]
-        adding = text(f"INSERT INTO {NAME} VALUES (:entry, :heading, CAST(:words AS tsvector))")  # noqa: S608
-        if rows:
-            connection.execute(adding, rows)
+        of_heading = [{"entry": entry, "words": _vector(passage)} for passage in _passages(tokens(heading))]
+        of_body = [{"entry": entry, "words": _vector(passage)} for passage in _passages(tokens(body))]
+        for name, rows in ((HEADINGS, of_heading), (NAME, [*of_heading, *of_body])):
+            if rows:
+                connection.execute(text(f"INSERT INTO {name} VALUES (:entry, CAST(:words AS tsvector))"), rows)  # noqa: S608
 
     def remove(self, connection: Connection, entry: int) -> None:
-        connection.execute(text(f"DELETE FROM {NAME} WHERE entry = :entry"), {"entry": entry})  # noqa: S608
+        for name in (NAME, HEADINGS):
+            connection.execute(text(f"DELETE FROM {name} WHERE entry = :entry"), {"entry": entry})  # noqa: S608
 
     def holding(self, name: str, *, heading: bool = False) -> Select[int]:
         match = text(f"words @@ CAST(:{name} AS tsquery)").bindparams(bindparam(name))
-        found = select(_WORDS.c.entry).where(match)
-        return found.where(_WORDS.c.heading) if heading else found
+        return select((_HEADINGS if heading else _WORDS).c.entry).where(match)
 
     def asked(self, term: Term, *, heading: bool = False) -> str:
         return " <-> ".join(f"'{token}'" for token in term.tokens) + ":*" * term.open

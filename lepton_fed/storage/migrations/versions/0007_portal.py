@@ -227,7 +227,8 @@ def _reference(table: str, column: str, to: str, *, goes: bool = False) -> sa.Fo
 
 def downgrade() -> None:
     """Take it back."""
-    op.execute("DROP TABLE IF EXISTS portal_words")  # the portal's index of words, which it makes itself
+    for name in ("portal_words", "portal_heading_words"):  # the portal's index of words, which it makes itself
+        op.execute(f"DROP TABLE IF EXISTS {name}")
     for table in (
         "portal_use",
         "portal_comment",
