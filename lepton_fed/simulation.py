@@ -9,71 +9,39 @@ coordinator as Flower apps.
 from __future__ import annotations
 
 import time
-from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import torch
 from torch import Tensor
 
-from lepton_fed import baselines, saved_state, statistics_file, vector_gains
-from lepton_fed.assembly import Own, allowed_code, build_departments, read_file, read_own, throw_away_parties
+from lepton_fed import saved_state, statistics_file, vector_gains
+from lepton_fed.assembly import allowed_code, build_departments, read_file, read_own, throw_away_parties
+from lepton_fed.comparison import compare
 from lepton_fed.config import Federation
 from lepton_fed.consultation import consult
-from lepton_fed.coordinator import News, State, begin, close, join, play
-from lepton_fed.department import Department
+from lepton_fed.coordinator import News, begin, close, join, play
 from lepton_fed.errors import ConfigError, RoundError
-from lepton_fed.history import Measurement
 from lepton_fed.messages import Done, Reply, Summed
 from lepton_fed.progress import Progress, Quiet
-from lepton_fed.record import Logging, Recorder, folder_of, recorded_rounds
+from lepton_fed.record import recorded_rounds
 from lepton_fed.result import Compared, RunResult
-from lepton_fed.secagg.client import Party
 from lepton_fed.secagg.messages import MaskedInput
-from lepton_fed.statistics import Findings, Survey
+from lepton_fed.simulated_run import Run
+from lepton_fed.simulation_record import open_record
+from lepton_fed.statistics import Survey
 from lepton_fed.survey_flow import count
-from lepton_fed.tracking import Tracker, tracker
+from lepton_fed.tracking import tracker
 from lepton_fed.transport import InProcess, OnReply, drive
 from lepton_fed.vector_gains import VectorGain
 
 if TYPE_CHECKING:
-    from lepton_fed.audit.key_folder import KeyFolder
     from lepton_fed.audit.run_log import Sealing
-    from lepton_fed.storage import Saved
 
 Engine = Literal["inprocess", "flower"]
-
-
-@dataclass(eq=False)
-class Run:
-    """One simulation under way: what the phases below hand on to each other."""
-
-    federation: Federation
-    owns: dict[str, Own]
-    departments: dict[str, Department]
-    state: State
-    progress: Progress
-    parties: Mapping[str, Party]
-    recorder: Recorder | None = None
-    keys: KeyFolder | None = None
-    """Of the audit log."""
-    trackers: list[Tracker] = field(default_factory=list)
-    history: list[Measurement] = field(default_factory=list)
-    timing: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
-    warnings: dict[str, None] = field(default_factory=dict)
-    findings: Findings | None = None
-
-    @contextmanager
-    def timed(self, phase: str) -> Iterator[None]:
-        """Adds the time spent within to a phase."""
-        started = time.perf_counter()
-        try:
-            yield
-        finally:
-            self.timing[phase] += time.perf_counter() - started
 
 
 def simulate(
@@ -102,12 +70,12 @@ def simulate(
         for spec in track:
             run.trackers.append(tracker(spec, run=federation.settings.federation.name))
             stack.callback(run.trackers[-1].close)
-        seconds_before = _open_record(run, stack, out, resume, database)
+        seconds_before = open_record(run, stack, out, resume, database)
         with run.progress:
             _count(run)
             _train(run) if engine == "inprocess" else _train_on_flower(run)
             models = {n: run.departments[n].export(run.state.visible) for n in _targets(run)}
-            comparison = _compare(run)
+            comparison = compare(run)
             gained = _vector_gains(run, comparison)
         seconds = seconds_before + time.perf_counter() - began
         return _conclude(run, models, comparison, gained, seconds, engine)
@@ -153,76 +121,6 @@ def _prepare(federation: Federation, progress: Progress) -> Run:
     for own in owns.values():
         run.warnings |= dict.fromkeys(own.prepared.notes if own.prepared else ())
     return run
-
-
-def _open_record(
-    run: Run, stack: ExitStack, out: str | Path | None, resume: str | Path | None, database: str | None
-) -> float:
-    """Opens the run folder if there is one, and goes back to where an earlier run was; its seconds so far."""
-    if out is None and resume is None:
-        return 0.0
-    if resume is None:
-        assert out is not None
-        place = Path(out)
-        run.recorder = stack.enter_context(
-            Recorder.create(place, run.federation, database, _bytes_needed(run), _logging(run, place, database))
-        )
-        _give_logs(run)
-        return 0.0
-    place = Path(resume)
-    run.recorder = stack.enter_context(
-        Recorder.reopen(place, run.federation, database, logging=_logging(run, place, database))
-    )
-    _give_logs(run)
-    saved = run.recorder.saved()
-    if saved is None:
-        return 0.0
-    run.history = run.recorder.history()
-    return _go_back(run, saved)
-
-
-def _logging(run: Run, place: Path, database: str | None) -> Logging:
-    """How the run writes the audit log; its keys are beside the database."""
-    from lepton_fed.audit.beginnings import beginning, log_name
-    from lepton_fed.audit.key_folder import KeyFolder
-    from lepton_fed.audit.own_log import policy_digest
-    from lepton_fed.audit.run_log import RunLog
-
-    settings = run.federation.settings
-    guards = {name: department.guard for name, department in run.departments.items()}
-    policies = {name: policy_digest(guard.policies, name) for name, guard in guards.items() if guard is not None}
-    begun = beginning(run.federation, allowed_code(own.file for own in run.owns.values()), policies=policies)
-    keys = run.keys = KeyFolder(folder_of(place, database), log_name(settings))
-    return Logging(
-        begun, lambda store, id_: RunLog(store.database, keys.signers(settings.names), id_, exclusive=keys.exclusive)
-    )
-
-
-def _give_logs(run: Run) -> None:
-    """Every department gets its own side of the log."""
-    assert run.recorder is not None
-    assert run.recorder.log is not None
-    assert run.keys is not None
-    coordinator = run.recorder.log.signers.coordinator.public
-    for name, department in run.departments.items():
-        department.log = log = run.keys.department(name, coordinator, run.recorder.record.id)
-        log.listen(department)
-
-
-def _go_back(run: Run, saved: Saved) -> float:
-    values: dict[str, object] = dict(saved.meta)
-    timing = values["timing"]
-    assert isinstance(timing, dict)
-    for phase, seconds in timing.items():
-        run.timing[phase] += seconds
-    run.state = saved_state.restore(run.state, run.departments, saved.round, values, saved.groups)
-    return sum(timing.values())
-
-
-def _bytes_needed(run: Run) -> int:
-    """A few times the models and what departments keep; histories are small beside them."""
-    sizes = [d.bench.model.vector.numel() * 4 for d in run.departments.values()]
-    return 4 * sum(sizes) + 10_000_000
 
 
 # ---------------------------------------------------------------- statistics
@@ -358,53 +256,6 @@ def _train_on_flower(run: Run) -> None:
 
 def _targets(run: Run) -> list[str]:
     return [n for n in run.federation.settings.names if any(n in p.may_read for p in run.state.plans)]
-
-
-def _compare(run: Run) -> list[Compared]:
-    """Each department's test metrics: alone, federated, pooled."""
-    with run.timed("baselines"):
-        alone, pooled = _alone(run), _pooled(run)
-    federated = {
-        (m.department, m.metric): m.value for m in run.history if m.part == "test" and m.round == run.state.round
-    }
-    return [
-        Compared(
-            name,
-            metric,
-            alone.get(name, {}).get(metric),
-            federated.get((name, metric)),
-            pooled.get(name, {}).get(metric),
-            len(own.prepared.test),
-        )
-        for name, own in run.owns.items()
-        if own.prepared is not None and len(own.prepared.test)
-        for metric in run.federation.settings.report.metrics
-    ]
-
-
-def _alone(run: Run) -> dict[str, dict[str, float]]:
-    settings, found = run.federation.settings, {}
-    if "alone" not in settings.report.baselines:
-        return {}
-    for name, own in run.owns.items():
-        if own.prepared is not None and len(own.prepared.test):
-            run.progress.phase(f"training {name} alone, to compare")
-            bench = run.departments[name].bench
-            bench.model.vector.copy_(baselines.alone(settings, bench, name, own.prepared))
-            found[name] = baselines.score(settings, bench, own.prepared.test)
-    return found
-
-
-def _pooled(run: Run) -> dict[str, dict[str, float]]:
-    settings = run.federation.settings
-    rows = {n: o.prepared for n, o in run.owns.items() if o.prepared is not None}
-    if "pooled" not in settings.report.baselines or settings.coupling.kind == "distill" or not rows:
-        return {}
-    run.progress.phase("training on all rows pooled, to compare")
-    bench = run.departments[next(iter(rows))].bench
-    vector, tests = baselines.pooled(settings, bench, rows)
-    bench.model.vector.copy_(vector)
-    return {name: baselines.score(settings, bench, part) for name, part in tests.items()}
 
 
 def _vector_gains(run: Run, comparison: Sequence[Compared]) -> tuple[VectorGain, ...]:
