@@ -9,7 +9,17 @@ from starlette.responses import PlainTextResponse, Response
 
 from lepton_fed.explaining import Question
 from lepton_fed.portal.errors import NotThere
-from lepton_fed.portal.federation import audit_log, departments, graph, ledgers, pipeline, plans, policies, runs
+from lepton_fed.portal.federation import (
+    audit_log,
+    deciding,
+    departments,
+    graph,
+    ledgers,
+    pipeline,
+    plans,
+    policies,
+    runs,
+)
 from lepton_fed.portal.web import federation_shapes as shapes
 from lepton_fed.portal.web.refusals import file_of
 from lepton_fed.portal.web.watching import LookingByCall
@@ -55,8 +65,8 @@ def read_pipeline(look: LookingByCall) -> shapes.PipelineGiven:
 @router.post("/pipeline/decisions", status_code=204)
 def decide(look: LookingByCall, taken: shapes.DecisionTaken) -> None:
     """Approve or decline a step that waits."""
-    approve = pipeline.decided(taken.decision)
-    pipeline.answer(look.watched, look.onlooker, step=taken.step, run=taken.run, approve=approve, why=taken.why)
+    approve = deciding.decided(taken.decision)
+    deciding.answer(look.watched, look.onlooker, step=taken.step, run=taken.run, approve=approve, why=taken.why)
 
 
 @router.get("/plan")

@@ -10,7 +10,17 @@ from lepton_fed.explaining import Explained, Question
 from lepton_fed.portal.entries import references
 from lepton_fed.portal.entries.references import Reference
 from lepton_fed.portal.errors import PortalError
-from lepton_fed.portal.federation import audit_log, departments, graph, ledgers, pipeline, plans, policies, runs
+from lepton_fed.portal.federation import (
+    audit_log,
+    deciding,
+    departments,
+    graph,
+    ledgers,
+    pipeline,
+    plans,
+    policies,
+    runs,
+)
 from lepton_fed.portal.web.page import page, said, to
 from lepton_fed.portal.web.visiting import Changing, ThePortal
 from lepton_fed.portal.web.watching import Look, Looking
@@ -67,8 +77,8 @@ def answer(
 ) -> Response:
     """Approve or decline a step that waits."""
     try:
-        approve = pipeline.decided(decision)
-        pipeline.answer(looking.watched, looking.onlooker, step=step, run=run, approve=approve, why=why)
+        approve = deciding.decided(decision)
+        deciding.answer(looking.watched, looking.onlooker, step=step, run=run, approve=approve, why=why)
     except PortalError as error:
         return _pipeline(request, looking, problem=error)
     return to("/federation/pipeline")
