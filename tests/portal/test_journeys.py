@@ -128,8 +128,17 @@ def test_a_picture_is_attached_while_writing_and_a_sound_is_played(chromium: Chr
     assert page.evaluate(PLAYED, 2) >= 2
     author.shown("attached")
     author.faultless("attached")
-    page.goto(page.locator(".text img").get_attribute("src") or "")
+    alone = page.locator(".text img").get_attribute("src") or ""
+    page.goto(f"{page.url.split('?')[0]}/edit")
+    page.get_by_label(t("entry.body")).fill("这里没有提到它们。")
+    page.get_by_label(t("entry.title")).press("Enter")
+    for shown in ("audio", "img"):  # Visible, which a player without a height is not.
+        page.locator(f"#attachments {shown}").wait_for()
     assert author.complaints == []
+    page.get_by_role("link", name="异响.wav").click()
+    page.wait_for_function("document.querySelector('video, audio').duration > 2")
+    page.goto(alone)
+    assert page.evaluate("document.querySelector('img').naturalWidth") == 300
 
 
 def test_everything_can_be_reached_without_a_mouse(chromium: Chromium, address: str) -> None:
@@ -156,6 +165,15 @@ def test_everything_can_be_reached_without_a_mouse(chromium: Chromium, address: 
     page.keyboard.press("Enter")
     page.get_by_role("heading", name="齿轮箱质检步骤").wait_for()
     assert reader.complaints == []
+
+
+def test_no_table_is_read_letter_by_letter_on_a_phone(chromium: Chromium, address: str) -> None:
+    admin = Visitor(chromium, address, "en", size=PHONE).sign_in("admin")
+    for path in ("/people", "/courses/1/progress"):
+        admin.page.goto(path)
+        widths = admin.page.locator("td, th").evaluate_all("all => all.map(one => one.clientWidth)")
+        assert min(widths) >= 60, (path, widths)
+        admin.shown("narrow")
 
 
 @pytest.mark.parametrize("size", [PHONE, DESKTOP], ids=["phone", "desktop"])

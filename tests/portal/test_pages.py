@@ -76,6 +76,18 @@ def test_another_language_after_a_form_shows_the_page_that_had_the_form(there: W
         assert in_the_other_language(browser, elsewhere.text) == "/", referer
 
 
+def test_a_portal_without_entries_says_so_in_each_language(there: World) -> None:
+    for language, said in (("en", "Nothing is published for you yet."), ("zh", "还没有发布给您的条目。")):
+        page = Browser.before(there.portal, language).sign_in("reader").get("/").text
+        assert said in page and "Nothing found" not in page and "没有找到" not in page
+
+
+def test_a_quarter_is_not_taken_for_a_month(there: World) -> None:
+    for language, said in (("en", "Q4 2026"), ("zh", "2026 年第 4 季度")):
+        page = Browser.before(there.portal, language).sign_in("reader").get("/rewards").text
+        assert f": {said}</h1>" in page and f'<th scope="row">{said}</th>' in page
+
+
 def test_every_page_can_be_shown(there: World) -> None:
     number = there.publish("题", "一\n二\n三", audience="named", named=["生产车间"])
     admin = Browser.before(there.portal).sign_in("admin")
