@@ -26,7 +26,8 @@ def call(there: World) -> Call:
         if name not in known:
             with there.portal.database.writing() as connection:
                 known[name] = tokens.make(connection, there.person(name).id, "test", 30, there.clock.now)
-        return browser.request(method, f"/api{path}", headers={"Authorization": f"Bearer {known[name]}"}, **more)
+        headers = {"Authorization": f"Bearer {known[name]}", **more.pop("headers", {})}
+        return browser.request(method, f"/api{path}", headers=headers, **more)
 
     return by
 
@@ -178,6 +179,41 @@ def test_a_session_is_no_token_and_a_token_no_session(there: World) -> None:
     other = Browser.before(there.portal)
     answer = other.get("/", headers={"Authorization": f"Bearer {token}"}, follow_redirects=False)
     assert answer.status_code == 303
+
+
+def test_an_own_account_is_looked_after_by_calls_and_nobody_elses(there: World, call: Call) -> None:
+    browser = Browser.before(there.portal).sign_in("author")
+    (session,) = call("author", "GET", "/account/sessions").json()
+    assert session["agent"] == "testclient"
+    (token,) = call("author", "GET", "/account/tokens").json()
+    assert token["name"] == "test" and set(token) == {"id", "name", "made", "ends"}
+    assert call("coauthor", "GET", "/account/sessions").json() == []
+    for path in (f"/account/sessions/{session['id']}", f"/account/tokens/{token['id']}"):
+        assert call("coauthor", "DELETE", path).json()["error"] == "not_there"
+        assert call("root", "DELETE", path).json()["error"] == "not_there"
+    assert call("author", "PUT", "/account/language", json={"language": "zh"}).status_code == 204
+    assert "我的工作" in browser.get("/work").text
+    assert call("author", "DELETE", f"/account/sessions/{session['id']}").status_code == 204
+    assert browser.get("/work", follow_redirects=False).status_code == 303
+    assert "signed_out" in str(call("root", "GET", "/people/log").json())
+    assert call("author", "DELETE", f"/account/tokens/{token['id']}").status_code == 204
+    assert call("author", "GET", "/me").status_code == 401
+
+
+def test_a_role_is_given_by_name_to_somebody_of_another_department(there: World, call: Call) -> None:
+    at = "/departments/研发部门/roles/shop"
+    for name, status in (("author", 403), ("shop-admin", 403), ("admin", 204)):
+        assert call(name, "PUT", at, json={"role": "reader"}).status_code == status
+    assert there.person("shop").roles == {"生产车间": "reader", "研发部门": "reader"}
+    assert call("admin", "PUT", at, json={"role": None}).status_code == 204
+    assert there.person("shop").roles == {"生产车间": "reader"}
+    assert call("admin", "PUT", "/departments/研发部门/roles/admin", json={"role": None}).status_code == 403
+
+
+def test_a_body_that_is_no_json_is_called_so(call: Call) -> None:
+    answer = call("author", "POST", "/entries", content=b'{"title":', headers={"Content-Type": "application/json"})
+    assert (answer.status_code, answer.json()["error"]) == (422, "no_json")
+    assert answer.json()["sentence"] == "the body of the request is no JSON"
 
 
 UNREADABLE: tuple[dict[str, object], ...] = (

@@ -51,7 +51,7 @@ def set_role(acting: Acting, number: int, department: str, role: str | None) -> 
     _note(acting, "role" if role else "no_role", number, department, role or "")
 
 
-def set_role_of(acting: Acting, name: str, department: str, role: str) -> None:
+def set_role_of(acting: Acting, name: str, department: str, role: str | None) -> None:
     """The same, of whoever signs in by that name."""
     accounts.require_administers(acting.person, department)
     set_role(acting, accounts.named(acting.connection, name).id, department, role)

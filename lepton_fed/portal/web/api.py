@@ -213,6 +213,13 @@ def add_department(portal: ThePortal, person: Calling, taken: DepartmentTaken) -
         administration.add_department(acting, taken.name)
 
 
+@router.put("/departments/{department}/roles/{name}", status_code=204)
+def set_role_of(portal: ThePortal, person: Calling, department: str, name: str, taken: RoleTaken) -> None:
+    """What somebody is in a department, by the name that they sign in with: their home may be another one."""
+    with portal.writing(person) as acting:
+        administration.set_role_of(acting, name, department, taken.role)
+
+
 @router.get("/people")
 def people(portal: ThePortal, person: Calling) -> list[PersonGiven]:
     """Those whom the caller administers."""

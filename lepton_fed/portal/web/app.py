@@ -21,6 +21,7 @@ from lepton_fed.portal.identity.connection import ProviderConnection
 from lepton_fed.portal.identity.pending import Pending
 from lepton_fed.portal.portal import Portal
 from lepton_fed.portal.web import (
+    account_api,
     account_log_pages,
     account_pages,
     api,
@@ -75,6 +76,7 @@ _PAGES = (
 )
 _CALLS = (
     api.router,
+    account_api.router,
     trust_api.router,
     draft_api.router,
     lesson_api.router,
@@ -159,6 +161,8 @@ def _sign_in(request: Request) -> Response:
 def _unreadable(request: Request, error: Exception) -> Response:
     """What was sent has not the form of the route; its values may be secret and are not repeated."""
     assert isinstance(error, RequestValidationError)
+    if any(one["type"] == "json_invalid" for one in error.errors()):
+        return _refused(request, Unacceptable("no_json"))
     fields = ", ".join(sorted({str(one["loc"][-1]) for one in error.errors()}))
     return _refused(request, Unacceptable("fields", fields=fields))
 
