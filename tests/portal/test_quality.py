@@ -93,6 +93,20 @@ def test_of_an_entry_that_somebody_may_not_read_nothing_is_said(there: World) ->
     assert ("duplicate", "车间的机密") in found(there, "author", number)
 
 
+def test_authors_are_told_where_readers_see_a_text_as_it_was_typed(there: World, call: Call) -> None:
+    number = there.write("长", "*a" * 40_000)
+    assert {"kind": "plain", "blocks": False, "what": "", "entry": None, "percent": 0} in call(
+        "author", "GET", f"/entries/{number}/checks"
+    ).json()
+    assert "as it was typed" in Browser.before(there.portal).sign_in("author").get(f"/entries/{number}").text
+
+
+def test_a_call_tells_of_an_attachment_that_is_not_there(there: World, call: Call) -> None:
+    number = there.write("短", "[图](attachment:none.png)")
+    answer = call("author", "GET", f"/entries/{number}/checks").json()
+    assert ("file", "attachment:none.png") in [(one["kind"], one["what"]) for one in answer]
+
+
 def test_what_was_found_is_for_those_who_work_on_it(there: World, call: Call) -> None:
     number = there.publish("短", "短", audience="everyone")
     assert call("shop", "GET", f"/entries/{number}/checks").json() == []

@@ -73,11 +73,16 @@ _ATTRIBUTES = {
     "td": {"align"},
     "code": {"class"},
 } | {f"h{level}": {"id"} for level in range(2, 7)}
-MOST_CELLS = 30_000
-"""Of a text's tables; with more they are shown as they were written. A thousand columns need but a letter for a row."""
+MOST_WORK = 120_000
+"""To read a text, as `work` counts it: half a second of a processor. With more it is shown as it was written."""
 
 MOST_BRACKETS = 5_000
 """Of a text that open something; with more of them none is a link. A text of nothing else took ten seconds to read."""
+
+_LINE, _BRACKET, _EMPHASIS, _CELL = 12, 10, 4, 4
+"""What they cost, measured beside a sign that Markdown only looks at; a line, where it is the next of nested quotes."""
+
+_EMPHASISING, _SIGNS = "*_~", "!#$%&+-:<=>@\\]^`{}"
 
 _TASK = re.compile(r"\[([ xX])\] ")
 _CLASSES = {"task-list-item", "contains-task-list"}
@@ -111,10 +116,11 @@ def _rendered_once(text: str) -> str:
 def _rendered(text: str, naming: references.Naming, attachments: Mapping[str, Attachment]) -> str:
     import nh3
 
+    if is_plain(text):
+        return f"<pre>{escape(text)}</pre>"
+    tables = work(text) + _CELL * cells(text) <= MOST_WORK
     return nh3.clean(
-        _writer(tables=cells(text) <= MOST_CELLS, links=_links(text)).render(
-            text, {"naming": naming, "attachments": attachments}
-        ),
+        _writer(tables=tables, links=_links(text)).render(text, {"naming": naming, "attachments": attachments}),
         tags=set(_TAGS),
         attributes=_ATTRIBUTES,
         attribute_filter=_filtered,
@@ -124,8 +130,23 @@ def _rendered(text: str, naming: references.Naming, attachments: Mapping[str, At
 
 
 def tokens(text: str) -> list[Token]:
-    """The text's parts, with links and headings as they were written."""
-    return _reader(links=_links(text)).parse(text)
+    """The text's parts, with links and headings as they were written; none of a text that is shown plainly."""
+    return [] if is_plain(text) else _reader(links=_links(text)).parse(text)
+
+
+def is_plain(text: str) -> bool:
+    """Whether it is shown as it was written, without a heading or a link: to read it would take too long."""
+    return work(text) > MOST_WORK
+
+
+def work(text: str) -> int:
+    """As much as there is to do to read it, tables left aside: in proportion to its lines and to its signs."""
+    return (
+        _LINE * (text.count("\n") + 1)
+        + (_BRACKET if _links(text) else 1) * text.count("[")
+        + _EMPHASIS * sum(map(text.count, _EMPHASISING))
+        + sum(map(text.count, _SIGNS))
+    )
 
 
 def cells(text: str) -> int:

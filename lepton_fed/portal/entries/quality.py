@@ -7,6 +7,7 @@
     file        shows an attachment that it does not hold  warns
     duplicate   an entry that they may read says the same  warns
     thin        it says hardly anything                    warns
+    plain       it is too much to be read as Markdown      warns
 
 Nothing is kept of it and nothing is fetched: each time it is found anew, of what is there and for whoever looks. An
 entry that they may not read is like none. What blocks keeps a text from being submitted and from being published.
@@ -27,7 +28,7 @@ from lepton_fed.portal.attachments import attached
 from lepton_fed.portal.entries import access, anchors
 from lepton_fed.portal.entries.access import LARGEST, Access
 from lepton_fed.portal.entries.content import Content
-from lepton_fed.portal.entries.markdown import tokens
+from lepton_fed.portal.entries.markdown import is_plain, tokens
 from lepton_fed.portal.entries.states import UNFINISHED
 from lepton_fed.portal.entries.tables import ENTRY, REVISION, Entry, Revision
 from lepton_fed.portal.errors import Unready
@@ -38,8 +39,8 @@ from lepton_fed.portal.people.rights import stands_on
 if TYPE_CHECKING:
     from markdown_it.token import Token
 
-Kind = Literal["owner", "unmasked", "link", "place", "file", "duplicate", "thin"]
-KINDS: tuple[Kind, ...] = ("owner", "unmasked", "link", "place", "file", "duplicate", "thin")
+Kind = Literal["owner", "unmasked", "link", "place", "file", "duplicate", "thin", "plain"]
+KINDS: tuple[Kind, ...] = ("owner", "unmasked", "link", "place", "file", "duplicate", "thin", "plain")
 BLOCKS: frozenset[Kind] = frozenset({"owner", "unmasked"})
 FEWEST_WORDS = 12
 """Tokens of a text that says something: a sentence."""
@@ -76,6 +77,7 @@ def checks(acting: Acting, found: Access, revision: Revision) -> tuple[Check, ..
         *_leading(acting, revision),
         *_duplicates(acting, revision),
         *_thin(revision.body),
+        *([Check("plain")] if is_plain(revision.body) else []),
     )
 
 

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from lepton_fed.portal.entries.content import LONGEST_NOTE
 from lepton_fed.portal.entries.quality import Check
+from lepton_fed.portal.entries.quality import Kind as CheckKind
 from lepton_fed.portal.entries.reports import LONGEST_REPORT
 from lepton_fed.portal.web.api_shapes import Kind, Taken
 
@@ -22,7 +23,7 @@ class Given(BaseModel):
 class CheckGiven(Given):
     """Something that was found in a text. `what`: the link, the title, how many places; `entry`: the duplicate."""
 
-    kind: Literal["owner", "unmasked", "link", "place", "duplicate", "thin"]
+    kind: CheckKind
     blocks: bool
     what: str
     entry: int | None
