@@ -25,7 +25,7 @@ from lepton_fed.portal.finding.search import published
 from lepton_fed.portal.people.accounts import SESSION
 from lepton_fed.portal.people.departments import DEPARTMENT
 from lepton_fed.portal.portal import Portal
-from lepton_fed.storage.atomic import unwritable
+from lepton_fed.storage.atomic import unreadable, unwritable
 from lepton_fed.storage.columns import Utc
 from lepton_fed.storage.models import Base
 from lepton_fed.storage.schema import HEAD
@@ -66,7 +66,7 @@ def restore(portal: Portal, path: Path) -> int:
                 portal.words.put(connection, entry, heading, body)
             return rows
     except OSError as error:
-        raise StorageError(f"{path} cannot be read: {error.strerror}") from None
+        raise unreadable(error, path) from None
     except (zipfile.BadZipFile, KeyError, ValueError) as error:
         raise StorageError(f"{path} is no backup of a portal, or is damaged ({type(error).__name__})") from None
 

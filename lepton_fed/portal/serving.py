@@ -60,6 +60,9 @@ def own_certificate(folder: Path, host: str, now: datetime) -> Certificate:
 
 def given_certificate(certificate: Path, key: Path) -> Certificate:
     """One that an authority made which browsers know; ConfigError where the two files do not go together."""
+    for path in (certificate, key):
+        if not path.exists():
+            raise ConfigError(f"cannot read {path}: it does not exist; check the path")
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key)
     except (OSError, ssl.SSLError) as error:

@@ -66,15 +66,32 @@ MISTAKES: tuple[tuple[tuple[str, ...], str | None, str], ...] = (
     (("user", "p", "wang fang", "--department", "甲"), None, "a name to sign in with"),
     (("user", "p", "wang", "--department", "甲\n乙"), None, "a name has"),
     (("backup", "none", "b.zip"), None, "there is no portal in none"),
-    (("restore", "p", "none.zip"), None, "cannot be read"),
+    (("restore", "p", "none.zip"), None, "none.zip: it does not exist; check the path"),
+    (("restore", "p", "p"), None, "it is a folder"),
+    (
+        ("import-reviews", "p", "none.json", "--as", "author", "--department", "甲"),
+        None,
+        "none.json does not exist; check",
+    ),
+    (("import-reviews", "p", "p", "--as", "author", "--department", "甲"), None, "it is a folder"),
+    (("import", "p", "none", "--as", "author", "--department", "甲"), None, "check the path"),
+    (
+        ("contributions", "p", "author", "none/a.csv", "--as", "author", "--since", "2026-1", "--until", "2026-1"),
+        None,
+        "check the path",
+    ),
+    (("serve", "p", "--watch", "none.toml"), None, "none.toml: there is no such file; give the path"),
     (("export", "none", "out", "--as", "wang"), None, "there is no portal"),
     (("serve", "p", "--certificate", "x.pem"), None, "go together"),
-    (("serve", "p", "--certificate", "x.pem", "--key", "y.pem"), None, "cannot be used as a certificate"),
+    (("serve", "p", "--certificate", "x.pem", "--key", "y.pem"), None, "x.pem: it does not exist; check the path"),
+    (("serve", "p", "--certificate", "c.pem", "--key", "y.pem"), None, "y.pem: it does not exist; check the path"),
+    (("serve", "p", "--certificate", "c.pem", "--key", "c.pem"), None, "cannot be used as a certificate"),
     (("serve", "p", "--database", "mysql://x/y"), None, "mysql"),
 )
 
 
-def test_a_mistake_is_one_sentence(cli: Said) -> None:
+def test_a_mistake_is_one_sentence(cli: Said, tmp_path: Path) -> None:
+    (tmp_path / "c.pem").write_text("none", "utf-8")
     for arguments, typed, sentence in MISTAKES:
         code, out, err = cli(*arguments, typed=PASSWORD + "\n" if typed is None else typed)
         assert (code, out) == (2, ""), arguments

@@ -9,7 +9,6 @@ from typing import Annotated
 
 import typer
 
-from lepton_fed.errors import ConfigError
 from lepton_fed.portal.commands.opening import opened, person_of
 from lepton_fed.portal.commands.options import ARGUMENTS, As, Database, Folder, Language, Runs, RunsDatabase
 
@@ -67,12 +66,13 @@ def import_reviews(
 ) -> None:
     """Make drafts of review comments, one for each topic or file; what looks sensitive is masked."""
     from lepton_fed.portal.entries import code_reviews
+    from lepton_fed.storage.atomic import unreadable
 
     try:
         with reviews_file.open("rb") as file:
             content = file.read(code_reviews.LARGEST + 1)
     except OSError as error:
-        raise ConfigError(f"{reviews_file} cannot be read: {error.strerror}") from None
+        raise unreadable(error, reviews_file) from None
     found = code_reviews.read(content)
     with closing(opened(portal_folder, database, new=False)) as portal:
         person = person_of(portal, as_)

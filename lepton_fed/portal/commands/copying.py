@@ -34,6 +34,6 @@ def restore(
     from lepton_fed.portal.backup import restore as read
 
     if not backup_file.exists():
-        raise ConfigError(f"{backup_file} cannot be read: there is no such file")
+        raise ConfigError(f"cannot read {backup_file}: it does not exist; check the path")
     with closing(opened(portal_folder, database)) as portal:
         typer.echo(f"{read(portal, backup_file):,} rows restored from {backup_file}")

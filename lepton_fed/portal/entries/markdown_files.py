@@ -45,7 +45,7 @@ from lepton_fed.portal.entries.writing import (
 )
 from lepton_fed.portal.errors import PortalError
 from lepton_fed.portal.people.rights import stands_on
-from lepton_fed.storage.atomic import write_atomically
+from lepton_fed.storage.atomic import unreadable, write_atomically
 from lepton_fed.storage.file_names import file_name
 
 if TYPE_CHECKING:
@@ -142,7 +142,7 @@ def _ready(files: AttachmentFiles, parts: ExitStack, path: Path) -> Ready:
         files.require_space(path.stat().st_size)
         return parts.enter_context(files.ready(path))
     except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}") from None
+        raise unreadable(error, path) from None
 
 
 def _begun(acting: Acting, department: str, draft: _Draft) -> int:
@@ -190,7 +190,7 @@ def _text(acting: Acting, entry: int, number: int, kind: str, held: list[Attachm
 def _read_all(folder: Path) -> Iterator[Read]:
     """What the files of a folder say; DataError."""
     if not folder.is_dir():
-        raise DataError(f"{folder} is no folder; name one with Markdown files")
+        raise DataError(f"{folder} is no folder; check the path, and name one with Markdown files")
     paths = sorted(folder.rglob("*.md"))
     if not paths or len(paths) > MOST:
         raise DataError(f"{folder} has {len(paths)} files that end with .md; from 1 to {MOST} can be imported")
@@ -212,7 +212,7 @@ def _read(path: Path, root: Path) -> Read:
             content = file.read(LARGEST + 1)
         text = content.decode("utf-8-sig").replace("\r\n", "\n")
     except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}") from None
+        raise unreadable(error, path) from None
     except UnicodeDecodeError:
         raise DataError(f"{path} is not written in UTF-8; convert it first") from None
     if len(content) > LARGEST:
