@@ -18,7 +18,7 @@ from lepton_fed.portal.web.visiting import Calling, ThePortal
 router = APIRouter(prefix="/api/account")
 
 
-class SessionGiven(BaseModel):
+class SignInGiven(BaseModel):
     """Where somebody is signed in."""
 
     model_config = ConfigDict(from_attributes=True)
@@ -48,10 +48,10 @@ class LanguageTaken(Taken):
 
 
 @router.get("/sessions")
-def list_sessions(portal: ThePortal, person: Calling) -> list[SessionGiven]:
+def list_sessions(portal: ThePortal, person: Calling) -> list[SignInGiven]:
     """Where the caller is signed in, the last used first."""
     with portal.database.reading() as connection:
-        return [SessionGiven.model_validate(one) for one in sessions.of(connection, person.id, portal.clock())]
+        return [SignInGiven.model_validate(one) for one in sessions.of(connection, person.id, portal.clock())]
 
 
 @router.delete("/sessions/{session}", status_code=204)
