@@ -31,13 +31,14 @@ class CourseRow(Base):
 
 
 class CourseEntryRow(Base):
-    """An entry of a course. `place`: its turn, from 1."""
+    """An entry of a course. `place`: its turn, from 1; `since`: when it came into it, NULL: before that was kept."""
 
     __tablename__ = "portal_course_entry"
 
     course: Mapped[int] = mapped_column(ForeignKey("portal_course.id"), primary_key=True)
     entry: Mapped[int] = mapped_column(ForeignKey("portal_entry.id"), primary_key=True)
     place: Mapped[int]
+    since: Mapped[datetime | None] = mapped_column(Utc)
 
 
 class CourseSessionRow(Base):

@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import event, update
 
 from lepton_fed.portal.acting import Acting
 from lepton_fed.portal.courses import courses, enrolment, learning, meeting
+from lepton_fed.portal.courses.tables import COURSE_ENTRY
 from lepton_fed.portal.courses.timing import Span, shown, typed
 from lepton_fed.portal.entries import reading, writing
 from lepton_fed.portal.entries.content import Content
@@ -301,6 +302,52 @@ def test_by_swapping_entries_nobody_learns_what_a_learner_read_before_the_day_th
         assert (own.read, [step.done for step in courses.steps(acting, course)]) == (1, [True])
     opens(either, "shop", asked_about)
     assert told("admin") == [1]
+
+
+def test_nobody_learns_from_a_course_what_a_learner_read_before_the_entry_was_in_it(either: World) -> None:
+    first, later = (either.publish(title, audience="everyone") for title in ("入门", "敏感"))
+    course = begun(either, first)
+    enrolled(either, course, "shop", "supply")
+    opens(either, "shop", later)
+    either.clock.forward(days=1)
+
+    def change(*entries: int) -> None:
+        with either.acting("author") as acting:
+            courses.change(acting, course, content(), opened=True, entries=entries)
+
+    def told() -> dict[str, int]:
+        with either.acting("admin") as acting:
+            return {one.name: one.read for one in learning.everybodys(acting, course)}
+
+    change(later, first)
+    assert told() == {"Shop": 0, "Supply": 0}
+    with either.acting("shop") as acting:
+        own = learning.mine(acting, course)
+        assert own is not None
+        assert own.read == 1
+    either.clock.forward(days=1)
+    opens(either, "shop", later)
+    assert told() == {"Shop": 1, "Supply": 0}
+    either.clock.forward(days=1)
+    change(first, later)
+    assert told() == {"Shop": 1, "Supply": 0}, "one that stays is in it since it came"
+    change(first)
+    change(first, later)
+    assert told() == {"Shop": 0, "Supply": 0}, "one that is put in again is in it since then"
+
+
+def test_of_entries_that_were_in_a_course_before_it_was_kept_when_readings_count_from_enrolling(there: World) -> None:
+    entry = there.publish("入门", audience="everyone")
+    course = begun(there, entry)
+    with there.portal.database.writing() as connection:
+        connection.execute(update(COURSE_ENTRY).values(since=None))
+    enrolled(there, course, "shop")
+    opens(there, "shop", entry)
+    there.clock.forward(days=3)
+    with there.acting("author") as acting:
+        courses.change(acting, course, content(), opened=True, entries=[entry])
+    with there.acting("admin") as acting:
+        assert [one.read for one in learning.everybodys(acting, course)] == [1]
 
 
 def test_a_reading_on_the_day_of_enrolling_counts_since_a_second_one_that_day_is_not_noted(there: World) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import delete, insert, select, update
 
@@ -158,6 +159,12 @@ def published(acting: Acting, number: int) -> list[Entry]:
     return [one for one in _entries(acting, number) if one.published is not None]
 
 
+def since(acting: Acting, number: int) -> dict[int, datetime | None]:
+    """When each of its entries came into it; one that was taken out and put in again, the last time. None: unknown."""
+    wanted = select(COURSE_ENTRY.c.entry, COURSE_ENTRY.c.since).where(COURSE_ENTRY.c.course == number)
+    return {row.entry: row.since for row in acting.connection.execute(wanted)}
+
+
 def theirs(acting: Acting, entries: Sequence[Entry]) -> dict[int, set[int]]:
     """Whose each one is: its owner's, and its author's whose text readers see; neither ever counts as a reader."""
     found = {one.id: {one.owner} for one in entries}
@@ -218,9 +225,13 @@ def _set_entries(acting: Acting, number: int, entries: Iterable[int], hidden: Se
     order = [*chosen, *(one.id for one in hidden if one.id not in chosen)]
     if len(order) > MOST_ENTRIES:
         raise Conflict("course_full", most=MOST_ENTRIES)
+    known = since(acting, number)
     acting.connection.execute(delete(COURSE_ENTRY).where(COURSE_ENTRY.c.course == number))
     if order:
-        rows = [{"course": number, "entry": one, "place": place} for place, one in enumerate(order, 1)]
+        rows = [
+            {"course": number, "entry": one, "place": place, "since": known.get(one, acting.now)}
+            for place, one in enumerate(order, 1)
+        ]
         acting.connection.execute(insert(COURSE_ENTRY), rows)
 
 

@@ -1,8 +1,8 @@
 """How far those are who learn in a course: entries read of those for them, sessions attended of those held.
 
 A learner sees their own progress; whoever teaches a session of the course or oversees it sees everybody's, in numbers
-and of readings from the day on which each enrolled: by putting other entries into the course nobody learns what was
-read before. It does tell who read those since; the page says so beside the button to enrol.
+and of readings from the day on which each enrolled and the entry was in the course: by putting other entries into it
+nobody learns what was read before. The page says so beside the button to enrol.
 """
 
 from __future__ import annotations
@@ -60,18 +60,26 @@ def _progress(acting: Acting, course: int, only: int | None = None) -> list[Prog
     enrolments = select(ENROLMENT.c.person, ENROLMENT.c.since).where(*where)
     since = {row.person: row.since for row in acting.connection.execute(enrolments)}
     people = accounts.those(acting.connection, list(since))
+    joined = courses.since(acting, course)
     entries, held = courses.published(acting, course), [one.id for one in meeting.held(acting, course)]
     read, attended = _read(acting, [one.id for one in entries], only), _attended(acting, held)
     found, whose, is_for = [], courses.theirs(acting, entries), courses.readers(acting, entries)
     for number, one in people.items():
         readable = [entry for entry in entries if is_for(one, entry)]
-        from_day = date.min if number == acting.person.id else since[number].date()
-        counts = {entry for entry, day in read[number].items() if day >= from_day}
+        own = number == acting.person.id
+        counts = {
+            entry for entry, day in read[number].items() if own or day >= _counts_from(since[number], joined[entry])
+        }
         done = sum(number in whose[entry.id] or entry.id in counts for entry in readable)
         found.append(
             Progress(number, one.shown, one.department, since[number], done, len(readable), attended[number], len(held))
         )
     return sorted(found, key=lambda one: (one.name, one.person))
+
+
+def _counts_from(enrolled: datetime, joined: datetime | None) -> date:
+    """From which day on others are told that somebody read an entry that came into the course then."""
+    return max(enrolled, joined or enrolled).date()
 
 
 def _read(acting: Acting, entries: list[int], only: int | None) -> dict[int, dict[int, date]]:
