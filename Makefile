@@ -21,6 +21,9 @@ PACKAGING := pyproject.toml setup.py constraints.txt
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --no-input -c constraints.txt
 PYTEST := $(BIN)/python -m pytest
 
+# Each process that a test starts would compile the program and its tests anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 # Nothing that runs from here reports to anybody.
 export FLWR_TELEMETRY_ENABLED = 0
 export FLWR_DISABLE_UPDATE_CHECK = 1
@@ -40,13 +43,15 @@ demo: $(EXAMPLES)  ## train the example federation of a manufacturer on this mac
 .PHONY: test
 test: export OMP_NUM_THREADS = 1
 test: $(DEV)  ## the tests that every change must pass
-	$(PYTEST) -m "not long and not cuda and not ray and not flower" -n $(WORKERS) $(PYTEST_ARGS)
+	$(PYTEST) -m "not long and not cuda and not ray and not flower" -n $(WORKERS) --dist worksteal $(PYTEST_ARGS)
 
+# Properties are tried once more, with four times the examples, beside the long tests.
 # A file's deployed federations stay with one worker, so that no machine runs more than WORKERS of them at a time.
 .PHONY: test-long
 test-long: export OMP_NUM_THREADS = 1
 test-long: $(ALL)  ## what `make test` leaves out: long tests, deployed federations, chaos, Ray, MLflow, TensorBoard
-	$(PYTEST) -m "long and not ray and not flower" -n $(WORKERS) $(PYTEST_ARGS)
+	$(PYTEST) -m "(long or hypothesis) and not ray and not flower" --hypothesis-profile thorough \
+	  -n $(WORKERS) $(PYTEST_ARGS)
 	$(PYTEST) -m "ray or flower" -n $(WORKERS) --dist loadfile $(PYTEST_ARGS)
 
 .PHONY: test-all

@@ -39,6 +39,7 @@ from lepton_fed.policies.engine import Prepared
 from lepton_fed.settings import Coupling, DataContract, DepartmentSettings, Flow, Grant, Rounds, Settings
 from lepton_fed.transport import InProcess, drive
 from tests.couplings.small import NAMES, PERMIT, Small, federation, settings
+from tests.thoroughness import at_most
 
 OWNER, OTHER = "内科", "外科"
 NIGHT = """@id("night") @reason("machines are busy by day")
@@ -389,7 +390,7 @@ def test_of_a_thousand_readers_one_summarised_decision_is_heard() -> None:
     st.lists(st.sampled_from(["a", "b", "c", "d"]), min_size=1, max_size=2, unique=True),
     st.sampled_from(["==", "in", "role", "owner"]),
 )
-@tries(max_examples=25, deadline=None)
+@tries(max_examples=at_most(25), deadline=None)
 def test_readers_decided_as_one_are_decided_as_each_of_them_would_be(
     listed: list[str], named: list[str], way: str
 ) -> None:
@@ -635,7 +636,7 @@ NUMBERS = (Done, Declared, Evaluated)
 
 
 @given(st.sampled_from(list(texts())), st.lists(PIECES, min_size=1, max_size=4), st.integers(0, 60), st.data())
-@tries(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@tries(max_examples=at_most(40), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_no_damaged_file_and_no_odd_message_make_a_department_train_or_answer_with_numbers(
     text: str, pieces: list[str], place: int, data: st.DataObject
 ) -> None:

@@ -24,7 +24,7 @@ from tests import federations
 from tests.federations import COUPLINGS, quick, written
 
 ROUNDS = 40
-QUICK = ("average with adam at the server", "participants drawn", "secure sums")
+QUICK = ("average with adam at the server", "participants drawn")
 
 # Children come from a process that has imported everything already, so that kills fall into the run and not
 # into three seconds of imports.

@@ -31,6 +31,7 @@ from lepton_fed.settings import (
 )
 from lepton_fed.sums import Scheme, enrolled, roster_of
 from tests.couplings.small import PERMIT, settings
+from tests.thoroughness import at_most
 
 NAMES = ("内科", "外科", "儿科", "骨科", "药房", "急诊", "眼科", "皮肤科", "口腔科", "康复科")
 UNIFORM = Weights(alpha="uniform")
@@ -424,7 +425,7 @@ def graphs(draw: st.DrawFn) -> Settings:
     return settings(names, departments=departments, sharing=sharing, aggregation=few, weights=UNIFORM)
 
 
-@effort(deadline=None, max_examples=150)
+@effort(deadline=None, max_examples=at_most(150))
 @given(graphs())
 def test_a_file_is_refused_exactly_where_the_plan_of_its_round_is(chosen: Settings) -> None:
     scheme = Scheme(chosen, hubs(chosen), 1)

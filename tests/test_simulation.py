@@ -242,6 +242,7 @@ def test_trackers_are_told_every_round_and_closed_also_after_an_error(
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.long
 def test_a_program_that_treats_warnings_as_errors_can_simulate(tmp_path: Path) -> None:
     federation = written(tmp_path, {"rounds": {"count": 2}})
     program = (

@@ -18,6 +18,7 @@ from lepton_fed.errors import StorageError
 from lepton_fed.secagg.errors import Malformed
 from tests.audit.edits import edits
 from tests.audit.example import KEYS, LOG, Example, records
+from tests.thoroughness import at_most
 
 
 @pytest.fixture
@@ -75,7 +76,7 @@ def test_an_edit_of_any_field_in_the_file_is_found_where_it_is(example: Example,
             file.write_bytes(before)
 
 
-@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=at_most(150), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_no_byte_of_the_file_can_be_changed_dropped_or_added(file: Path, data: st.DataObject) -> None:
     before = file.read_bytes()

@@ -13,6 +13,7 @@ from lepton_fed.collaboration import DataSharing, Graph
 from lepton_fed.collaboration.picture import MOST_DRAWN, _places
 from lepton_fed.report.drawing import WORSE
 from tests.collaboration.graphs import SUPPLY, WORKSHOP, graph_of, graphs, plant
+from tests.thoroughness import at_most
 
 SVG = "{http://www.w3.org/2000/svg}"
 MERMAID = """\
@@ -92,7 +93,7 @@ def test_departments_stand_apart_and_above_those_they_depend_on(graph: Graph) ->
         assert mutual or place[edge.dependent][1] > place[edge.on][1]
 
 
-@examples(max_examples=10)
+@examples(max_examples=at_most(10))
 @given(st.lists(st.text("ab$^_<&\"'研发部门αβ", min_size=1, max_size=40).map(str.strip), min_size=2, max_size=2))
 def test_any_name_can_be_drawn(names: list[str]) -> None:
     one, other = names[0] + "甲", names[1] + "乙"

@@ -15,6 +15,7 @@ from lepton_fed.config import Federation, explain
 from lepton_fed.secrecy import Audit
 from tests.config.example import Tree, valid, write
 from tests.config.strategies import files
+from tests.thoroughness import at_most
 
 HEADINGS = (
     "What is optimised",
@@ -55,7 +56,7 @@ def test_the_sections_come_in_order() -> None:
     assert lines[0] == "制造联邦: Predict machine failures"
 
 
-@settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, max_examples=at_most(30), suppress_health_check=[HealthCheck.too_slow])
 @given(files())
 def test_every_federation_can_be_explained_in_printable_lines(tree: Tree) -> None:
     text = explain(Federation.parse(tomli_w.dumps(tree), Path("f.toml")))

@@ -16,9 +16,10 @@ from lepton_fed.config import Federation
 from lepton_fed.errors import ConfigError
 from tests.config.example import Tree, distilling, valid, write
 from tests.config.strategies import WRONG, files, parent, places
+from tests.thoroughness import at_most
 
 HERE = Path("somewhere/federation.toml")
-many = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+many = settings(deadline=None, max_examples=at_most(60), suppress_health_check=[HealthCheck.too_slow])
 
 
 def parse(tree: Tree) -> Federation:

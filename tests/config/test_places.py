@@ -13,6 +13,7 @@ from lepton_fed.settings import Settings
 from tests.config.example import Tree
 from tests.config.strategies import files
 from tests.config.strategies import places as places_of
+from tests.thoroughness import at_most
 
 TEXT = """\
 # a comment
@@ -61,7 +62,7 @@ def test_a_path_is_found_on_the_line_where_its_statement_begins(path: places.Pat
     assert places.line_of(TEXT, path) == line
 
 
-@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, max_examples=at_most(25), suppress_health_check=[HealthCheck.too_slow])
 @given(files())
 def test_the_line_of_a_key_shows_the_key_or_the_header_around_it(tree: Tree) -> None:
     text = tomli_w.dumps(tree)

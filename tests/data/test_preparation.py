@@ -17,6 +17,7 @@ from lepton_fed.data import DataSource, Prepared, Scaling, preparation, prepare_
 from lepton_fed.data.sources import Arrays
 from lepton_fed.errors import ConfigError, ContractError, DataError
 from lepton_fed.settings import ArrayShape, Column, DataContract, Label, Split, feature_width
+from tests.thoroughness import at_most
 
 READERS = "readers_of_preparation_tests"
 
@@ -148,7 +149,7 @@ def drawn(specs: list[tuple[Any, int, bool, Any]], rows: int, seed: int) -> tupl
     return columns, pd.DataFrame(table)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=at_most(40), deadline=None)
 @given(COLUMNS, st.integers(8, 30), st.integers(0, 1000))
 def test_the_width_is_the_contracts_and_training_features_have_mean_0_and_deviation_1(
     specs: list[tuple[Any, int, bool, Any]], rows: int, seed: int
@@ -165,7 +166,7 @@ def test_the_width_is_the_contracts_and_training_features_have_mean_0_and_deviat
     assert np.allclose(x.std(axis=0, ddof=1)[~constant], 1, atol=1e-5)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=at_most(25), deadline=None)
 @given(COLUMNS, st.integers(0, 1000), st.randoms(use_true_random=False))
 def test_unrelated_columns_and_the_order_of_a_table_change_nothing(
     specs: list[tuple[Any, int, bool, Any]], seed: int, random: Any

@@ -21,6 +21,7 @@ from lepton_fed.secagg.keys import Identity
 from lepton_fed.secagg.roster import SignedRoster
 from tests.deploy.conftest import NEWCOMER, joined
 from tests.federations import FOUR, LINES, TARGET
+from tests.thoroughness import at_most
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +81,7 @@ def test_a_roster_without_serial_is_no_update(old: Membership, signer: Identity)
         newer(old, SignedRoster.sign(old.roster, signer).to_bytes(), signer.public)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=at_most(60))
 @given(at=st.integers(0, 10_000), bit=st.integers(0, 7))
 def test_an_update_with_any_bit_turned_is_refused(old: Membership, signer: Identity, at: int, bit: int) -> None:
     content = bytearray(signed(replace(old, serial=6), signer))

@@ -27,6 +27,7 @@ from lepton_fed.secagg.errors import Malformed
 from lepton_fed.secagg.keys import Identity
 from tests.deploy.conftest import NOW, federation_with
 from tests.federations import FOUR, TARGET, Tree
+from tests.thoroughness import at_most
 
 # ---------------------------------------------------------------- whole or not at all
 
@@ -174,7 +175,7 @@ def test_days_have_bounds(federation: Federation, tmp_path: Path, days: int) -> 
 NAMES = st.text(st.characters(exclude_categories=["C", "Z"], exclude_characters="/\\:*"), min_size=1, max_size=30)
 
 
-@settings(deadline=None, max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=at_most(10), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(names=st.lists(NAMES, min_size=4, max_size=4, unique_by=lambda name: name.casefold()))
 def test_any_names_that_a_federation_file_permits_work_as_folders(
     tmp_path_factory: pytest.TempPathFactory, names: list[str]
@@ -313,7 +314,7 @@ def test_an_empty_folder_of_requests_is_no_reason_to_make_all_keys_here(federati
         provision(federation, tmp_path / "kits", requests=tmp_path / "nowhere")
 
 
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=at_most(60), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(at=st.integers(0, 10_000), bit=st.integers(0, 7))
 def test_a_request_with_any_bit_turned_is_refused(own: Path, at: int, bit: int) -> None:
     content = bytearray((own / f"{FOUR[0]}.request").read_bytes())

@@ -60,6 +60,7 @@ from lepton_fed.secagg.ledger import Entries
 from lepton_fed.secagg.messages import MaskedInput, SignedKeys, Survivors
 from lepton_fed.transport import InProcess
 from tests.flower import small
+from tests.thoroughness import at_most
 
 EVERYTHING = (
     *(Who, Here, Join, Joined, Declare, Declared, Work, Done, Advertise, Advertised, Sum, Summed),
@@ -313,7 +314,7 @@ lists = st.one_of(
 )
 
 
-@settings(max_examples=300)
+@settings(max_examples=at_most(300))
 @given(everything_said, st.data())
 def test_a_damaged_message_is_a_peer_error_or_a_message_and_nothing_else(said: Said, data: st.DataObject) -> None:
     content = record_of(said)
@@ -329,7 +330,7 @@ def test_a_damaged_message_is_a_peer_error_or_a_message_and_nothing_else(said: S
         assert isinstance(said_in(damaged, "them", EVERYTHING), EVERYTHING)
 
 
-@settings(max_examples=200)
+@settings(max_examples=at_most(200))
 @given(st.dictionaries(st.text(max_size=8) | st.sampled_from(["version", "kind", "hubs"]), scalars | lists, max_size=6))
 def test_a_record_of_anything_is_a_peer_error(fields: dict[str, Any]) -> None:
     with pytest.raises(PeerError):
@@ -508,7 +509,7 @@ def test_only_requests_of_secure_sums_are_requests() -> None:
             said_in(RecordDict({RECORD: ConfigRecord(record)}), "them", (Sum,))
 
 
-@settings(max_examples=300)
+@settings(max_examples=at_most(300))
 @given(st.data())
 def test_damaged_bytes_of_secure_sums_are_a_peer_error_or_a_message(heard: list[Any], data: st.DataObject) -> None:
     said = data.draw(st.sampled_from([one for one in heard if isinstance(one, Sum | Summed | Advertised)]))

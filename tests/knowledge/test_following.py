@@ -17,6 +17,7 @@ from lepton_fed.knowledge import Fact, KnowledgeGraph, Literal, changes, copying
 from lepton_fed.knowledge.index import Index
 from lepton_fed.knowledge.views import view
 from tests.knowledge.example import RESEARCH, SUPPLY, access, provenance
+from tests.thoroughness import at_most
 
 NAMES = ("甲", "乙", "丙")
 OWNERS = (SUPPLY, RESEARCH)
@@ -81,7 +82,7 @@ def seen(found: Index) -> list[list[str]]:
 SEEN = (("供应", "x", "rdf:type"), ("供应",))
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=at_most(5), deadline=None)
 @given(st.lists(CHANGES, min_size=2, max_size=4), st.lists(FACTS, min_size=3, max_size=8))
 def test_an_index_that_follows_equals_one_that_is_built(made: list[Change], first: list[Fact]) -> None:
     with tempfile.TemporaryDirectory() as folder, KnowledgeGraph(Path(folder) / "知识.sqlite") as graph:

@@ -12,12 +12,13 @@ from lepton_fed.errors import PeerError
 from lepton_fed.knowledge import intersection
 from lepton_fed.knowledge.intersection import Answered, Asked, answer, ask, common
 from lepton_fed.secagg.errors import Malformed
+from tests.thoroughness import at_most
 
 A, B = "供应链部门", "研发部门"
 NAMES = st.sets(st.text(min_size=1, max_size=6).filter(lambda name: "\0" not in name), max_size=8)
 
 
-@settings(max_examples=15)
+@settings(max_examples=at_most(15))
 @given(NAMES, NAMES)
 def test_what_is_found_is_exactly_what_is_common(left: set[str], right: set[str]) -> None:
     asking, asked = ask(A, B, left)

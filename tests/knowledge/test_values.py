@@ -15,6 +15,7 @@ from lepton_fed.knowledge import Fact, KnowledgeGraph, Literal
 from lepton_fed.knowledge.iris import PREFIXES, XSD
 from lepton_fed.knowledge.values import MOST, Ordered, naming_values
 from tests.knowledge.example import RESEARCH, SUPPLY, access, provenance
+from tests.thoroughness import at_most
 
 VALUES = [
     *[(text, "integer") for text in ("0", "-3", "7", "990", "991", "16777217")],
@@ -96,7 +97,7 @@ def written(value: tuple[str, str]) -> str:
     return value[0] if plain else f'"{value[0]}"^^xsd:{value[1]}'
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=at_most(80), deadline=None)
 @given(STATED, BODIES, SIGNS, NUMBERS, st.one_of(st.none(), st.tuples(SIGNS, NUMBERS)), st.booleans())
 def test_naming_values_changes_no_answer(
     stated: list[tuple[str, str, object]],

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from benchmarks.pipelines import ORDERS, graph_of, makespans, random_plan, rehearsed
 from lepton_fed.pipeline import SimulatedClock
 from lepton_fed.pipeline.timetable import lower_bound, timetable
+from tests.thoroughness import at_most
 
 
-@settings(max_examples=30)
+@settings(max_examples=at_most(30))
 @given(st.integers(0, 10_000), st.sampled_from(sorted(ORDERS)), st.integers(1, 40), st.integers(1, 6))
 def test_a_department_does_one_step_at_a_time_and_none_too_early(
     seed: int, order: str, steps: int, departments: int

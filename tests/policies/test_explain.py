@@ -28,6 +28,7 @@ from tests.policies.asking import (
     policies,
     request,
 )
+from tests.thoroughness import at_most
 
 FOUND = policies()
 NIGHT_RULE = 'rule night of night.cedar forbids it ("白天机器忙")'
@@ -163,7 +164,7 @@ questions = st.fixed_dictionaries(
 
 
 @given(questions)
-@effort(max_examples=25, deadline=None)
+@effort(max_examples=at_most(25), deadline=None)
 def test_what_is_said_to_pass_passes(changes: dict[str, Any]) -> None:
     decision = ask(FOUND, **changes)
     said = remedy(FOUND, decision)

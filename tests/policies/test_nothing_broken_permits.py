@@ -14,6 +14,7 @@ from lepton_fed.policies import CedarFile, Context, Policies, Request, book, eng
 from lepton_fed.policies.engine import Verdict, prepared, translated, uid
 from lepton_fed.settings import Flow, Grant
 from tests.policies.asking import NAMES, NIGHT, RESEARCH, WORKSHOP, ask, policies, request
+from tests.thoroughness import at_most
 
 OPEN = CedarFile("open.cedar", "permit (principal, action, resource);")
 """Lets everything through, so that only what forbids stands between a request and a permit."""
@@ -45,7 +46,7 @@ pieces = st.sampled_from(SIGNS + WORDS)
 @given(st.integers(0, len(FORBID) - 1), st.integers(0, 12), st.lists(pieces, max_size=3))
 @example(0, 0, ["//"])
 @example(0, len(FORBID), [])
-@effort(max_examples=100, deadline=None)
+@effort(max_examples=at_most(100), deadline=None)
 def test_a_forbid_with_a_slip_in_it_permits_nothing_that_the_whole_one_did_not(
     at: int, gone: int, put: list[str]
 ) -> None:
@@ -75,7 +76,7 @@ def verdict_of(ready: engine.Prepared) -> Verdict:
 
 
 @given(st.text(st.characters(), max_size=80))
-@effort(max_examples=100, deadline=None)
+@effort(max_examples=at_most(100), deadline=None)
 def test_a_file_of_anything_else_denies_everything_the_owner_has(text: str) -> None:
     broken = with_own(OPEN, CedarFile("f.cedar", text))
     assert broken.problems
@@ -151,7 +152,7 @@ FIELDS = [f.name for f in fields(Context)]
 
 
 @given(st.dictionaries(st.sampled_from(FIELDS), anything, min_size=1, max_size=3))
-@effort(max_examples=100, deadline=None)
+@effort(max_examples=at_most(100), deadline=None)
 def test_circumstances_of_any_shape_permit_only_where_each_is_said_and_has_its_type(changes: dict[str, Any]) -> None:
     decision = ask(with_own(OPEN), **changes)
     types = {"epsilon_spent": (int, float), "crowd": int, "hour": int, "round": int, "rounds": int}
@@ -161,7 +162,7 @@ def test_circumstances_of_any_shape_permit_only_where_each_is_said_and_has_its_t
 
 
 @given(st.dictionaries(st.sampled_from(["who", "role", "verb", "what", "owner", "kind", "of"]), anything, min_size=1))
-@effort(max_examples=100, deadline=None)
+@effort(max_examples=at_most(100), deadline=None)
 def test_requests_of_any_shape_are_answered_and_permit_only_departments(changes: dict[str, Any]) -> None:
     decision = ask(with_own(OPEN), **changes)
     assert decision.reasons
@@ -245,7 +246,7 @@ def hostile(name: str) -> Policies:
 
 
 @given(st.text(max_size=20).filter(lambda text: text != "*"))
-@effort(max_examples=60, deadline=None)
+@effort(max_examples=at_most(60), deadline=None)
 def test_a_name_never_becomes_policy(name: str) -> None:
     never_becomes_policy(name)
 

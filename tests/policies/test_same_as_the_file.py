@@ -17,6 +17,7 @@ from lepton_fed.policy import CHINESE, decide
 from lepton_fed.settings import DepartmentSettings, Flow, Grant
 from tests.couplings import small
 from tests.policies.asking import OWN, request, settings
+from tests.thoroughness import at_most
 
 PEOPLE = ("内科", "外科", "药房", '"); permit (principal, action, resource); @x("')
 THINGS = ("更新", 'Rule::"access[1]"')
@@ -43,7 +44,7 @@ def hospital(access: list[Grant], sharing: tuple[Flow, ...] = (), roles: Any = (
 
 
 @given(st.lists(grants, max_size=8), st.sampled_from(THINGS))
-@effort(max_examples=30, deadline=None)
+@effort(max_examples=at_most(30), deadline=None)
 def test_the_compiled_rules_decide_as_the_file_for_everybody_and_every_action(access: list[Grant], what: str) -> None:
     file = hospital(access)
     policies = Policies.of(file)
@@ -57,7 +58,7 @@ def test_the_compiled_rules_decide_as_the_file_for_everybody_and_every_action(ac
 
 
 @given(st.lists(grants, max_size=8), st.sampled_from(THINGS))
-@effort(max_examples=25, deadline=None)
+@effort(max_examples=at_most(25), deadline=None)
 def test_the_rules_named_are_the_entries_that_say_so(access: list[Grant], what: str) -> None:
     file = hospital(access)
     policies = Policies.of(file)
@@ -81,7 +82,7 @@ roles = st.lists(
 
 
 @given(st.lists(grants, max_size=6), st.lists(flows, max_size=3).map(tuple), roles)
-@effort(max_examples=25, deadline=None)
+@effort(max_examples=at_most(25), deadline=None)
 def test_what_may_be_received_and_trained_on_is_what_training_uses(
     access: list[Grant], sharing: tuple[Flow, ...], roles: list[Any]
 ) -> None:
@@ -99,7 +100,7 @@ def test_what_may_be_received_and_trained_on_is_what_training_uses(
 
 
 @given(st.data())
-@effort(max_examples=25, deadline=None)
+@effort(max_examples=at_most(25), deadline=None)
 def test_rules_that_are_left_aside_would_not_have_had_a_say(data: st.DataObject) -> None:
     """All rules of everybody at once, as nobody asks them, decide the same."""
     policies = Policies.of(settings(), OWN)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Self
-from weakref import WeakKeyDictionary
 
+from anyio.from_thread import start_blocking_portal
 from fastapi import FastAPI
 from httpx import Response
+from starlette.datastructures import State
 
 with warnings.catch_warnings():
     # Starlette would rather have a fork of httpx, which nothing else here needs.
@@ -20,8 +23,11 @@ from lepton_fed.portal.web.app import application
 from lepton_fed.portal.web.visiting import COOKIE, Limits
 from tests.portal.world import PASSWORD
 
-_served: WeakKeyDictionary[Portal, FastAPI] = WeakKeyDictionary()
-"""Making an application takes longer than most requests."""
+_served: dict[Portal, FastAPI] = {}
+"""By whom a portal is served in this test."""
+
+_idle: list[FastAPI] = []
+"""FastAPI prepares its routes at the first request: half a second, so the next test's portal gets one that has."""
 
 HERE = "https://portal.example"
 
@@ -33,6 +39,32 @@ class Unlimited(Limits):
         """Never too often."""
 
 
+def _serving(portal: Portal) -> FastAPI:
+    new = application(portal)
+    if not _idle:
+        return new
+    used = _idle.pop()
+    used.state = new.state  # All that an application knows of its portal and remembers of requests.
+    return used
+
+
+def forget_portals() -> None:
+    """At the end of a test: what served its portals serves those of the next."""
+    for app in _served.values():
+        app.state = State()
+        _idle.append(app)
+    _served.clear()
+
+
+@contextmanager
+def one_event_loop() -> Iterator[None]:
+    """Browsers made meanwhile ask in one event loop, as a server answers, instead of in one for each request."""
+    with start_blocking_portal() as loop:
+        Browser.portal = loop
+        yield
+        Browser.portal = None
+
+
 class Browser(TestClient):
     """`post` brings what a form of the last signed-in page would."""
 
@@ -41,7 +73,7 @@ class Browser(TestClient):
     @classmethod
     def before(cls, portal: Portal, language: str = "en") -> Self:
         if portal not in _served:
-            _served[portal] = application(portal)
+            _served[portal] = _serving(portal)
         return cls(
             _served[portal],
             base_url=HERE,

@@ -11,11 +11,23 @@ import pytest
 
 pytest.importorskip("argon2", reason="the extra `portal` is not installed")
 
-from tests.portal.browser import Browser
+from tests.portal.browser import Browser, forget_portals, one_event_loop
 from tests.portal.world import World, reopened, world
 from tests.storage.conftest import postgresql_url
 
 __all__ = ["postgresql_url"]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def event_loop() -> Iterator[None]:
+    with one_event_loop():
+        yield
+
+
+@pytest.fixture(autouse=True)
+def portals_of_one_test() -> Iterator[None]:
+    yield
+    forget_portals()
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
 import hmac
 import json
@@ -23,12 +24,17 @@ CLIENT, SECRET = "portal", "a secret of two"
 Claims = dict[str, Any]
 
 
+@functools.cache
+def _first_key() -> RSAKey:
+    return RSAKey.generate_key(2048, {"kid": "one"})
+
+
 class Provider:
     """`claims`: changes what it says of somebody; `header`, `sign`: how an ID token is signed."""
 
     def __init__(self) -> None:
         self.codes: dict[str, dict[str, str]] = {}
-        self.key = RSAKey.generate_key(2048, {"kid": "one"})
+        self.key = _first_key()
         self.subject, self.said = "s-1", {"preferred_username": "Wang", "name": "王芳"}
         self.claims: Callable[[Claims], Claims] = lambda claims: claims
         self.sign: Callable[[Claims], str] = self.signed
@@ -38,9 +44,9 @@ class Provider:
     def signed(self, claims: Claims) -> str:
         return jwt.encode({"alg": "RS256", "kid": self.key.kid}, claims, self.key)
 
-    def rotate(self) -> None:
+    def rotate(self, kid: str = "") -> None:
         """Another key from now on."""
-        self.key = RSAKey.generate_key(2048, {"kid": secrets.token_hex(4)})
+        self.key = RSAKey.generate_key(2048, {"kid": kid or secrets.token_hex(4)})
 
     def authorize(self, query: dict[str, str]) -> str:
         """Where the browser goes on to, with a code."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import logging
+import ssl
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -28,6 +29,13 @@ from tests.portal.identity_provider import Provider as Honest
 from tests.portal.world import PASSWORD, World
 
 UNKNOWN = "nobody here has this identity"
+
+
+@pytest.fixture(autouse=True)
+def no_certificates(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reading all that a system trusts takes longer than a test, and the provider here speaks plain HTTP."""
+    trusts_nobody = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    monkeypatch.setattr(ssl, "create_default_context", lambda **_: trusts_nobody)
 
 
 @pytest.fixture
@@ -157,6 +165,7 @@ LIES: dict[str, Callable[[Honest], None]] = {
 
 def foreign(one: Honest) -> Callable[[Claims], str]:
     other = Honest()
+    other.rotate("one")
     return other.signed
 
 

@@ -82,6 +82,7 @@ def test_a_bad_signature_by_a_key_that_is_named_asks_for_nothing(honest: Honest)
     assert claimed(honest, there) == "s-1"
     clock.now += connection.AGAIN + 1
     other = Honest()
+    other.rotate("one")
     honest.sign = other.signed
     with pytest.raises(NotBelieved):
         claimed(honest, there)

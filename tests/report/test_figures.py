@@ -16,6 +16,7 @@ from lepton_fed.report.network import all_learn_from_all, drawn_departments, net
 from lepton_fed.report.words import gain
 from lepton_fed.settings import Dependency
 from tests.report.contents import THREE, many, settings, three
+from tests.thoroughness import at_most
 
 
 @given(st.lists(st.floats(-50, 300), min_size=1, max_size=15))
@@ -94,7 +95,7 @@ def test_a_chain_is_drawn_edge_by_edge_with_the_weights_of_its_own_mean() -> Non
     assert {"α 1 β 2", "α 1 β 0.25"} <= set(texts(network(content)))
 
 
-@examples(max_examples=20, deadline=None)
+@examples(max_examples=at_most(20), deadline=None)
 @given(st.integers(1, 12), st.data())
 def test_every_graph_can_be_drawn(n: int, data: st.DataObject) -> None:
     names = tuple(f"d{i}" for i in range(n))

@@ -24,6 +24,7 @@ from lepton_fed.report.sentences import counts, facts, promises, updates
 from lepton_fed.settings import Coupling, Dependency, Identity, Weights
 from tests.report.contents import NOISED, SEALED, SECURE, THREE, many, settings, three
 from tests.report.parsed import Page
+from tests.thoroughness import at_most
 
 
 @pytest.fixture(scope="module")
@@ -309,7 +310,7 @@ def test_no_hostile_word_becomes_markup(word: str) -> None:
 
 
 # Each example draws two pages; shrinking would draw hundreds.
-@examples(max_examples=8, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
+@examples(max_examples=at_most(8), deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
 @given(names=st.lists(_WORDS.map(as_department), min_size=1, max_size=4, unique=True), word=_WORDS)
 def test_no_name_or_word_of_anybody_becomes_markup(names: list[str], word: str) -> None:
     assert_is_only_text(names, word)

@@ -21,6 +21,7 @@ from lepton_fed.secagg.audit import (
     verdict,
     worst_leverage,
 )
+from tests.thoroughness import at_most
 
 NAMES = tuple("abcdefghijkl")
 
@@ -42,7 +43,7 @@ def brute_force(rows: tuple[Released, ...], least: int) -> bool:
     st.integers(2, 5),
     st.booleans(),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=at_most(60), deadline=None)
 def test_the_verdict_is_the_definition(members: list[set[str]], least: int, weighted: bool) -> None:
     rows = tuple(
         Released.of(f"s{i}", sorted(one), [Fraction((i * ord(n)) % 5 + 1 if weighted else 1) for n in sorted(one)])

@@ -189,9 +189,9 @@ def runs(seeds: range) -> Counter[str]:
     return total
 
 
-def test_forty_random_runs() -> None:
-    total = runs(range(40))
-    assert total["recovered"] > 1 and total["complete"] > 10 and total["failed"] > 10, total
+def test_a_dozen_random_runs() -> None:
+    total = runs(range(12))
+    assert total["recovered"] and total["complete"] > 5 and total["failed"] > 5, total
 
 
 @pytest.mark.long

@@ -18,6 +18,7 @@ from lepton_fed.secagg.errors import Malformed
 from lepton_fed.secagg.fixedpoint import FixedPoint, NotFinite, Quantiser
 from lepton_fed.secagg.keys import Identity, agree, derive, public_of, verify
 from lepton_fed.secagg.masks import CHUNK, SPAN, Stream, add_streams, expand
+from tests.thoroughness import at_most
 
 
 def is_prime(n: int) -> bool:
@@ -38,7 +39,7 @@ def test_the_modulus_is_the_smallest_prime_above_2_to_the_256() -> None:
 
 
 @given(st.binary(min_size=32, max_size=32), st.integers(1, 12), st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=at_most(60), deadline=None)
 def test_any_t_shares_give_the_secret_back(secret: bytes, threshold: int, data: st.DataObject) -> None:
     points = list(range(1, 13))
     shares = dict(zip(points, field.split(secret, threshold, points, os.urandom), strict=True))
@@ -133,7 +134,7 @@ values = st.recursive(
 
 
 @given(values)
-@settings(max_examples=200)
+@settings(max_examples=at_most(200))
 def test_a_value_and_its_bytes_are_one_to_one(value: object) -> None:
     data = encode(value)
     assert encode(decode(data)) == data
@@ -141,7 +142,7 @@ def test_a_value_and_its_bytes_are_one_to_one(value: object) -> None:
 
 
 @given(st.binary(max_size=60))
-@settings(max_examples=300)
+@settings(max_examples=at_most(300))
 def test_bytes_that_decode_are_canonical(data: bytes) -> None:
     try:
         value = decode(data)
@@ -200,7 +201,7 @@ def test_nan_and_infinity_are_refused_wherever_they_stand(bad: float) -> None:
 
 
 @given(st.lists(st.lists(st.integers(-(2**60), 2**60), min_size=3, max_size=3), min_size=1, max_size=20))
-@settings(max_examples=60)
+@settings(max_examples=at_most(60))
 def test_limbs_add_up_exactly(rows: list[list[int]]) -> None:
     total = np.zeros(3 * 5, np.uint32)
     for row in rows:

@@ -27,6 +27,7 @@ from tests.secure.builder import (
     largest_entry,
     secure,
 )
+from tests.thoroughness import at_most
 
 EIGHT = (*FIVE, "急诊", "眼科", "检验")
 CLUSTERS = Coupling(kind="clusters", hubs=2)
@@ -70,7 +71,7 @@ def large_enough(scheme: Scheme, members: tuple[str, ...], everybody: set[str]) 
     return len(members) >= crowd + max(colluders, 1)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=at_most(200), deadline=None)
 @given(declarations())
 def test_every_hub_hides_its_members_or_there_is_one(case: tuple[Scheme, dict[str, str]]) -> None:
     scheme, declared = case
@@ -89,7 +90,7 @@ def test_every_hub_hides_its_members_or_there_is_one(case: tuple[Scheme, dict[st
         assert members == tuple(n for n in scheme.settings.names if n in members)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=at_most(100), deadline=None)
 @given(declarations(), st.randoms())
 def test_who_answered_first_does_not_matter(case: tuple[Scheme, dict[str, str]], random: Any) -> None:
     scheme, declared = case
@@ -98,7 +99,7 @@ def test_who_answered_first_does_not_matter(case: tuple[Scheme, dict[str, str]],
     assert scheme.assigned(dict(items)) == scheme.assigned(declared)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=at_most(100), deadline=None)
 @given(declarations())
 def test_several_hubs_pass_the_audit_in_a_round_with_the_report(case: tuple[Scheme, dict[str, str]]) -> None:
     """The crowd is one number for the whole plan, so who only reports counts too."""

@@ -180,7 +180,7 @@ def restarted(ours: Federation, name: str) -> None:
 
 
 def models_after(chosen: Settings, step: str = "") -> tuple[dict[str, bytes], dict[str, dict[str, bytes]]]:
-    """Models and what departments keep after three rounds in which one starts anew before an exchange."""
+    """Models and what departments keep after two rounds in which one starts anew before an exchange."""
     ours = federation(chosen)
 
     def before(name: str, message: Message) -> None:
@@ -188,7 +188,7 @@ def models_after(chosen: Settings, step: str = "") -> tuple[dict[str, bytes], di
             restarted(ours, name)
 
     ours.transport.before = before
-    ours.play(3).close()
+    ours.play(2).close()
     assert all(news.refusals == {} for news in ours.news)
     kept = {n: {k: v.numpy().tobytes() for k, v in d.state().items()} for n, d in ours.departments.items()}
     return ours.models(), kept

@@ -22,6 +22,7 @@ from lepton_fed.history import Measurement
 from lepton_fed.storage import AuditTable, RunStore, StoredEvent, schema, sqlite_url
 from lepton_fed.storage.audit_table import storable
 from lepton_fed.storage.database import Database
+from tests.thoroughness import at_most
 
 EVENT = AuditEvent(
     actor="生产车间", address="10.0.0.1", action="/v1/fleet/push-messages", outcome="done", run="1234567890123456789"
@@ -98,7 +99,7 @@ def test_an_id_is_never_given_again(url: str) -> None:
         assert [stored.id for stored in table.events()] == [1, 3]
 
 
-@settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=at_most(30), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     words=st.lists(st.text(st.characters(exclude_categories=())), min_size=5, max_size=5),
     outcome=st.sampled_from(["done", "refused", "failed"]),

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from lepton_fed.errors import StorageError
 from lepton_fed.storage import ExchangeJournal
 from lepton_fed.storage.exchange_journal import Played
+from tests.thoroughness import at_most
 
 Step = tuple[str, object]
 
@@ -118,7 +119,7 @@ def test_one_exchange_undone_may_be_none(path: Path) -> None:
     assert ExchangeJournal(path).known.exchanges == []
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=at_most(60))
 @given(steps=STEPS, last=EXCHANGE, data=st.data())
 def test_killed_after_any_byte_what_was_written_whole_counts(
     path: Path, steps: list[Step], last: Step, data: st.DataObject
@@ -155,7 +156,7 @@ def test_killed_after_each_byte_of_a_line_the_next_line_takes_its_place(path: Pa
         assert path.read_bytes() == before + b'{"given": true}\n'
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=at_most(40))
 @given(content=st.binary(max_size=200))
 def test_whatever_a_file_holds_it_is_read_and_can_be_begun_anew(path: Path, content: bytes) -> None:
     path.write_bytes(content)

@@ -38,6 +38,7 @@ from lepton_fed.storage import LedgerFile
 from lepton_fed.storage import ledger_file as module
 from tests.secagg.federation import Federation
 from tests.storage.failures import failing_after
+from tests.thoroughness import at_most
 
 OTHERS = ("d01", "d02", "d03")
 
@@ -307,7 +308,7 @@ def answer(ledger: Ledger, move: tuple[Any, ...], seen: list[Entries]) -> str:
     return "done"
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=at_most(40), deadline=None)
 @given(st.lists(MOVES, max_size=14))
 def test_any_moves_give_the_answers_of_a_ledger_in_memory(moves: list[tuple[Any, ...]]) -> None:
     with tempfile.TemporaryDirectory() as folder:

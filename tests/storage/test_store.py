@@ -18,6 +18,7 @@ from lepton_fed.errors import StorageError
 from lepton_fed.history import FEDERATION, Measurement
 from lepton_fed.storage import RunStore, sqlite_url
 from lepton_fed.storage.database import _without_secrets
+from tests.thoroughness import at_most
 
 START: dict[str, Any] = {
     "name": "制造",
@@ -115,7 +116,7 @@ def test_a_round_that_cannot_be_recorded_leaves_the_earlier_one(store: RunStore)
 values = st.lists(st.floats(allow_nan=False), max_size=3)
 
 
-@settings(deadline=None, max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=at_most(20), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     recorded=st.lists(st.tuples(st.integers(0, 6), st.lists(st.floats(allow_nan=False), max_size=3)), max_size=8),
     after=st.integers(-1, 7),
