@@ -88,13 +88,13 @@ def serve(
     import uvicorn
 
     from lepton_fed.portal.web.app import application
-    from lepton_fed.portal.web.page import prepare
+    from lepton_fed.portal.web.preparing import prepare
 
     attached.swept(portal)
-    prepare()
     app = application(
         portal, strict_transport=certificate.authority is None, watched=watched, identity=identity, knowledge=knowledge
     )
+    prepare(app)
     with closing(listening(host, port)) as listener:
         config = uvicorn.Config(
             app,

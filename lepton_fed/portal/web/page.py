@@ -90,8 +90,8 @@ def _here(request: Request) -> str:
     return own_path(f"{where.path}?{where.query}" if where.query else where.path)
 
 
-def prepare() -> None:
-    """Have all templates and sentences ready, which otherwise the first who come wait for, all at once."""
+def load() -> None:
+    """Have all templates and sentences ready."""
     made = _environment()
     for name in made.list_templates():
         made.get_template(name)
