@@ -25,6 +25,13 @@ def picture(form: str = "JPEG", size: tuple[int, int] = (40, 20), colour: str = 
     return file.getvalue()
 
 
+def flac(*blocks: bytes) -> bytes:
+    """A FLAC file with further blocks of metadata, the last of which is marked so."""
+    parts = [b"\x00\x00\x00\x22" + bytes(range(34)), *blocks]
+    last = bytes([parts[-1][0] | 0x80]) + parts[-1][1:]
+    return b"".join([b"fLaC", *parts[:-1], last, b"\xff\xf8 frames of sound " * 9])
+
+
 def sound(seconds: float = 0.5) -> bytes:
     """A WAV file."""
     file = io.BytesIO()

@@ -15,13 +15,13 @@ from PIL import Image
 from sqlalchemy import select
 
 from lepton_fed.errors import StorageError
-from lepton_fed.portal.attachments import attached, files, pictures, recordings
+from lepton_fed.portal.attachments import attached, files, pictures, recordings, sounds
 from lepton_fed.portal.attachments.attached import Attachment
 from lepton_fed.portal.attachments.kinds import KINDS, kind_of, plain_name
 from lepton_fed.portal.entries import access, quality, writing
 from lepton_fed.portal.entries.content import Content
 from lepton_fed.portal.errors import Conflict, Forbidden, NotThere, PortalError, TooMany, Unacceptable
-from tests.portal.pictures import PROGRAM, box, film, picture, sound, track
+from tests.portal.pictures import PROGRAM, box, film, flac, picture, sound, track
 from tests.portal.world import World, world
 
 
@@ -69,7 +69,7 @@ KNOWN = {
     "video/webm": b"\x1a\x45\xdf\xa3\x9fB\x86\x81\x01B\xf7\x81\x01B\xf2\x81\x04B\xf3\x81\x08B\x82\x84webm",
     "audio/wav": sound(),
     "audio/ogg": b"OggS" + bytes(24) + b"OpusHead",
-    "audio/flac": b"fLaC" + bytes(40),
+    "audio/flac": flac(),
     "audio/mpeg": b"\xff\xfb\x90\x64" + bytes(40),
     "application/pdf": b"%PDF-1.7\n",
 }
@@ -208,6 +208,72 @@ def test_boxes_that_lie_about_their_size_keep_nobody_busy(tmp_path: Path, size: 
     path.write_bytes(film()[:16] + struct.pack(">I4s", size, b"moov") + bytes(40))
     with pytest.raises(Unacceptable):
         recordings.cleaned(path)
+
+
+def chunk(name: bytes, content: bytes) -> bytes:
+    return name + struct.pack("<I", len(content)) + content + bytes(len(content) % 2)
+
+
+def block(kind: int, content: bytes) -> bytes:
+    return bytes([kind]) + len(content).to_bytes(3, "big") + content
+
+
+SAID = b"artist=somebody at +31.2304"
+
+
+@pytest.mark.parametrize("name", [b"LIST", b"bext", b"iXML", b"id3 ", b"JUNK", b"PAD "])
+@pytest.mark.parametrize("place", [12, None])
+def test_a_wav_file_keeps_its_sound_and_nothing_that_it_says(there: World, name: bytes, place: int | None) -> None:
+    whole = sound()
+    at = len(whole) if place is None else place
+    one = add(there, there.write("题"), whole[:at] + chunk(name, SAID) + whole[at:], "声音.wav")
+    kept = there.portal.files.path(one.digest).read_bytes()
+    assert kept == whole[:at] + chunk(b"JUNK", bytes(len(SAID))) + whole[at:]
+
+
+@pytest.mark.parametrize("kind", [1, 2, 4, 5, 6, 126])
+def test_a_flac_file_keeps_its_sound_and_nothing_that_it_says(there: World, kind: int) -> None:
+    one = add(there, there.write("题"), flac(block(kind, SAID)) + b"TAG" + SAID.ljust(125), "声音.flac")
+    kept = there.portal.files.path(one.digest).read_bytes()
+    assert kept == flac(block(1, bytes(len(SAID)))) + bytes(128)
+
+
+def test_places_to_seek_and_the_last_block_stay_what_they_are(tmp_path: Path) -> None:
+    path = tmp_path / "a.flac"
+    for more in (block(3, b"seek" * 9), block(1, bytes(9))):
+        path.write_bytes(flac(more))
+        sounds.blanked_flac(path)
+        assert path.read_bytes() == flac(more)
+
+
+def test_a_wav_file_whose_program_did_not_know_its_length_is_taken(tmp_path: Path) -> None:
+    path, whole = tmp_path / "a.wav", bytearray(sound())
+    at = whole.index(b"data") + 4
+    whole[at : at + 4] = b"\xff" * 4
+    path.write_bytes(whole)
+    sounds.blanked_wav(path)
+    assert path.read_bytes() == whole
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        sound() + b"LIST\xff\xff\xff\x7f" + SAID,
+        sound() + b"LIST",
+        sound() + chunk(b"none", b"") * 100,
+        b"fLaC" + block(4, SAID) + flac()[4:],
+        flac()[:20],
+        b"fLaC" + block(0, bytes(34)) + block(4, b"") * 100,
+        b"fLaC" + block(0, bytes(34)) + b"\x84\xff\xff\xff" + SAID,
+    ],
+)
+def test_a_sound_that_lies_about_its_parts_or_has_far_too_many_is_refused(
+    there: World, monkeypatch: pytest.MonkeyPatch, sent: bytes
+) -> None:
+    monkeypatch.setattr(sounds, "MOST_PARTS", 50)
+    with pytest.raises(Unacceptable, match="damaged"):
+        add(there, there.write("题"), sent, "声音")
+    assert on_disk(there) == []
 
 
 @pytest.mark.parametrize(

@@ -21,8 +21,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from lepton_fed.portal.attachments import pictures, recordings
-from lepton_fed.portal.attachments.kinds import HEAD, M4A, MIB, MP4, Kind, kind_of
+from lepton_fed.portal.attachments import pictures, recordings, sounds
+from lepton_fed.portal.attachments.kinds import FLAC, HEAD, M4A, MIB, MP4, WAV, Kind, kind_of
 from lepton_fed.portal.errors import Conflict, Unacceptable
 from lepton_fed.storage.atomic import is_leftover, sync_folder, unwritable
 
@@ -151,4 +151,8 @@ def _cleaned(received: Path, clean: Path, kind: Kind) -> Kind:
         return kind
     with received.open("rb") as source, clean.open("wb") as target:
         shutil.copyfileobj(source, target, MIB)
+    if kind == WAV:
+        sounds.blanked_wav(clean)
+    elif kind == FLAC:
+        sounds.blanked_flac(clean)
     return recordings.cleaned(clean) if kind in (MP4, M4A) else kind

@@ -79,6 +79,8 @@ PICTURES = {
 """By the names that Pillow has for them."""
 
 MP4 = Kind("video/mp4", "video", (".mp4", ".m4v"), 100 * MIB)
+WAV = Kind("audio/wav", "audio", (".wav",), 50 * MIB)
+FLAC = Kind("audio/flac", "audio", (".flac",), 50 * MIB)
 M4A = Kind("audio/mp4", "audio", (".m4a", ".mp4"), 50 * MIB)
 
 _SIGNS = (
@@ -92,12 +94,12 @@ _SIGNS = (
         Kind("video/webm", "video", (".webm",), 100 * MIB),
         lambda head: head.startswith(b"\x1a\x45\xdf\xa3") and b"webm" in head[:64],
     ),
-    _Sign(Kind("audio/wav", "audio", (".wav",), 50 * MIB), _riff(b"WAVE")),
+    _Sign(WAV, _riff(b"WAVE")),
     _Sign(
         Kind("audio/ogg", "audio", (".ogg", ".oga", ".opus"), 50 * MIB),
         lambda head: head.startswith(b"OggS") and (b"OpusHead" in head[:64] or b"\x01vorbis" in head[:64]),
     ),
-    _Sign(Kind("audio/flac", "audio", (".flac",), 50 * MIB), _begins(b"fLaC")),
+    _Sign(FLAC, _begins(b"fLaC")),
     _Sign(Kind("application/pdf", "file", (".pdf",), 20 * MIB), _begins(b"%PDF-")),
     _Sign(Kind("audio/mpeg", "audio", (".mp3",), 50 * MIB), _is_mp3),
 )
