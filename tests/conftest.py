@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Iterator
 
+import pytest
 import torch
 from hypothesis import HealthCheck, settings
+
+from lepton_fed.storage import schema
+from tests import prepared_schema
 
 torch.set_num_threads(1)
 
@@ -22,3 +27,16 @@ gc.disable()
 def pytest_collection_finish() -> None:
     gc.freeze()
     gc.enable()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def new_databases_are_copies() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(schema, "_upgrade", prepared_schema.copied)
+        yield
+
+
+@pytest.fixture
+def migrated(monkeypatch: pytest.MonkeyPatch) -> None:
+    """New databases of this test are made by the migrations."""
+    monkeypatch.setattr(schema, "_upgrade", prepared_schema.by_migrations)

@@ -196,8 +196,14 @@ def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("lepton_fed.outcome.write_report", lambda folder, content: None)
 
 
+# What each coupling keeps is restored bit for bit in tests/couplings/test_restore.py; here it goes through files.
+FILES = (*QUICK, "secure sums", "scaffold", "distill between two architectures")
+
+
 @pytest.mark.usefixtures("undrawn")
-@pytest.mark.parametrize("coupling", COUPLINGS)
+@pytest.mark.parametrize(
+    "coupling", [pytest.param(one, marks=() if one in FILES else pytest.mark.long) for one in COUPLINGS]
+)
 def test_every_coupling_goes_on_exactly_where_it_was_stopped(tmp_path: Path, coupling: str) -> None:
     federation = written(tmp_path, quick(COUPLINGS[coupling], 6))
     simulate(federation, out=tmp_path / "whole")
@@ -330,6 +336,7 @@ def command() -> list[str]:
     return [sys.executable, "-m", "lepton_fed", "simulate"]
 
 
+@pytest.mark.long  # Without a process of its own: tests/test_cli.py.
 def test_the_command_says_on_ctrl_c_how_to_go_on_and_goes_on(tmp_path: Path, command: list[str]) -> None:
     federation = written(tmp_path / "有 空格", quick({}, 100_000))
     folder = tmp_path / "有 空格" / "runs" / "一"

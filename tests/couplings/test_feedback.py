@@ -148,7 +148,9 @@ def test_a_control_variate_that_is_not_finite_goes_on_to_be_refused() -> None:
 
 
 @pytest.mark.parametrize("case", ["average", "mr-mtl", "ditto", "pfedme", "scaffold", "clusters", "partial"])
-@pytest.mark.parametrize(("transport", "apart"), [("float16", 1e-3), ("int8", 0.05)])
+@pytest.mark.parametrize(
+    ("transport", "apart"), [pytest.param("float16", 1e-3, marks=pytest.mark.long), ("int8", 0.05)]
+)
 def test_training_ends_near_where_it_would_without(case: str, transport: str, apart: float) -> None:
     tables: dict[str, Any] = {
         "average": {},

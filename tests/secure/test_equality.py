@@ -176,7 +176,7 @@ def same_measurements(ours: Federation, theirs: Federation) -> None:
 def test_a_secure_round_is_the_plain_round(case: str) -> None:
     ours = built(case)
     common = COMMON if ours.settings.coupling.kind == "distill" else None
-    for _ in range(3):
+    for _ in range(2):
         same_round(ours, common)
     last = plain_copy(ours, common)
     ours.close(), last.close()
@@ -235,7 +235,7 @@ def test_sealed_sums_are_the_open_ones_bit_for_bit(case: str) -> None:
     sealed = built(case, aggregation=Aggregation(coordinator_sees="nothing"))
     open_ = built(case)
     for one in (sealed, open_):
-        one.play(3).close()
+        one.play(2).close()
     assert sealed.models() == open_.models()
     assert sealed.measured() == open_.measured()
     for department in sealed.departments.values():
@@ -248,7 +248,7 @@ def test_a_run_with_fresh_identities_repeats_bit_for_bit(case: str) -> None:
     first, second = built(case), built(case)
     assert first.state.roster != second.state.roster
     for one in (first, second):
-        one.play(3).close()
+        one.play(2).close()
     assert first.models() == second.models()
     assert first.measured() == second.measured()
     assert states(first) == states(second)

@@ -16,6 +16,8 @@ from sqlalchemy import Column, Connection, MetaData, Table, insert, inspect, sel
 from lepton_fed.storage import schema
 from lepton_fed.storage.database import Database
 
+pytestmark = pytest.mark.usefixtures("migrated")
+
 MIGRATIONS = Path(schema.__file__).parent / "migrations"
 ROWS = 3
 """In each table; the first of one belongs to the first of another."""

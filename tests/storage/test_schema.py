@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -20,6 +22,9 @@ from lepton_fed.errors import StorageError
 from lepton_fed.storage import RunStore, schema, sqlite_url
 from lepton_fed.storage.database import Database
 from lepton_fed.storage.models import Base
+from tests import prepared_schema
+
+pytestmark = pytest.mark.usefixtures("migrated")
 
 MIGRATIONS = Path(schema.__file__).parent / "migrations"
 
@@ -48,6 +53,17 @@ def described(connection: Connection) -> dict[str, object]:
         for table in sorted(found.get_table_names())
         if table != schema.VERSION_TABLE
     }
+
+
+def test_what_other_tests_get_is_what_the_migrations_make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def made(name: str) -> list[str]:
+        schema.opened(sqlite_url(tmp_path / name), patience=10, durable=False).close()
+        with contextlib.closing(sqlite3.connect(tmp_path / name)) as connection:
+            return list(connection.iterdump())
+
+    expected = made("migrated")
+    monkeypatch.setattr(schema, "_upgrade", prepared_schema.copied)
+    assert made("copied") == expected
 
 
 def test_the_migrations_make_exactly_the_models_tables(url: str) -> None:
