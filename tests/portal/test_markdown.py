@@ -44,7 +44,7 @@ def test_each_token_of_a_list_of_tasks_is_looked_at_once(monkeypatch: pytest.Mon
 
 
 def test_a_table_is_shown_and_one_of_far_too_many_cells_as_it_was_written() -> None:
-    assert "<table>" in rendered(TABLE)
+    assert '<div class="scroll" tabindex="0"><table>' in rendered(TABLE), "and pushed aside where it is too wide"
     assert "<table>" in rendered("\n".join([TABLE, "正文\n" * 5000, TABLE + "| 1 | 2 |\n" * 2000]))
     huge = "|a" * 400 + "\n" + "|-" * 400 + "\n" + "|\n" * 400
     assert cells(huge) > MOST_WORK

@@ -31,6 +31,7 @@ _TAGS = frozenset(
         "br",
         "code",
         "del",
+        "div",
         "em",
         "h1",
         "h2",
@@ -72,6 +73,7 @@ _ATTRIBUTES = {
     "th": {"align"},
     "td": {"align"},
     "code": {"class"},
+    "div": {"class", "tabindex"},
 } | {f"h{level}": {"id"} for level in range(2, 7)}
 MOST_WORK = 120_000
 """To read a text, as `work` counts it: half a second of a processor. With more it is shown as it was written."""
@@ -85,7 +87,7 @@ _LINE, _BRACKET, _EMPHASIS, _CELL = 12, 10, 4, 4
 _EMPHASISING, _SIGNS = "*_~", "!#$%&+-:<=>@\\]^`{}"
 
 _TASK = re.compile(r"\[([ xX])\] ")
-_CLASSES = {"task-list-item", "contains-task-list"}
+_CLASSES = {"task-list-item", "contains-task-list", "scroll"}
 _OWN = re.compile(r"/entries/[0-9]+/attachments/[0-9]+")
 
 
@@ -168,6 +170,7 @@ def _writer(*, tables: bool, links: bool) -> MarkdownIt:
     if tables:
         made.enable("table")
     made.core.ruler.push("tasks", _tasks)
+    made.core.ruler.push("wide_tables", _wide_tables)
     made.core.ruler.push("below_the_title", _below_the_title)
     made.core.ruler.push("attachments", _attachments)
     made.core.ruler.push("place_headings", anchors.place_headings)
@@ -209,6 +212,20 @@ def _tasks(state: StateCore) -> None:
             inline.children = [before, *inline.children, after]
             item.attrSet("class", "task-list-item")
             lists[-1].attrSet("class", "contains-task-list")
+
+
+def _wide_tables(state: StateCore) -> None:
+    """A table that is wider than the page is pushed aside in a box of its own, with the arrow keys as well."""
+    from markdown_it.token import Token
+
+    made: list[Token] = []
+    for token in state.tokens:
+        if token.type == "table_open":
+            made.append(Token("html_block", "", 0, content='<div class="scroll" tabindex="0">'))
+        made.append(token)
+        if token.type == "table_close":
+            made.append(Token("html_block", "", 0, content="</div>"))
+    state.tokens = made
 
 
 def _attachments(state: StateCore) -> None:
