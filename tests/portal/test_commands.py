@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 import re
+import shlex
 import shutil
 import socket
 import ssl
 import stat
 import sys
 import threading
+import zipfile
 from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -20,9 +22,13 @@ from typer.main import get_command
 
 from lepton_fed.cli import app, main
 from lepton_fed.errors import ConfigError
+from lepton_fed.portal import serving
+from lepton_fed.portal.backup import backup
 from lepton_fed.portal.serving import given_certificate, own_certificate
 from tests.portal.browser import Browser
-from tests.portal.world import PASSWORD, reopened
+from tests.portal.pictures import picture
+from tests.portal.test_attachments import add, save
+from tests.portal.world import PASSWORD, World, reopened
 
 COMMANDS = get_command(app).commands["portal"].commands  # type: ignore[attr-defined]
 NOW = datetime(2030, 5, 1, 12, tzinfo=UTC)
@@ -118,6 +124,46 @@ def test_a_new_password_leaves_a_role_as_it_is(cli: Said) -> None:
 def test_a_backup_that_is_not_there_makes_no_portal(cli: Said) -> None:
     assert cli("restore", "new", "none.zip")[0] == 2
     assert not Path("new").exists()
+
+
+def test_a_restore_that_failed_leaves_what_was_there_before(cli: Said, there: World, tmp_path: Path) -> None:
+    entry = there.write("题")
+    save(there, entry, add(there, entry, picture()).id, add(there, entry, picture(colour="red")).id)
+    backup(there.portal, Path("b.zip"))
+    with zipfile.ZipFile("b.zip") as old, zipfile.ZipFile("spoilt.zip", "w") as spoilt:
+        *names, last = old.namelist()
+        for name in names:
+            spoilt.writestr(name, old.read(name))
+        spoilt.writestr(last, b"spoilt")
+    Path("no.zip").write_bytes(b"PK nothing")
+    Path("ready/policies").mkdir(parents=True)
+    before = sorted(tmp_path.rglob("*"))
+    for folder in ("new", "far/new", "ready"):
+        for name in ("no.zip", "spoilt.zip"):
+            assert cli("restore", folder, name)[0] == 2
+            assert sorted(tmp_path.rglob("*")) == before, (folder, name)
+        assert cli("restore", "p", "b.zip")[0] == 2
+    assert sorted(tmp_path.rglob("*")) == before
+    assert cli("restore", "far/new", "b.zip")[0] == 0
+    assert {path.name for path in Path("far/new").iterdir()} == {"portal.sqlite", "attachments"}
+
+
+def test_a_portal_without_an_account_says_so_and_how_to_make_the_first(
+    cli: Said, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(serving, "serve", lambda portal, host, port, certificate, ready, *rest: ready(8443))
+    assert "account" not in cli("serve", "p")[2]
+    code, _, said = cli("serve", "mis typed")
+    assert (code, len(said.splitlines())) == (0, 2)
+    command = said.splitlines()[0].partition("lepton-fed portal ")[2]
+    assert command == "user 'mis typed' NAME --department DEPARTMENT --role administrator --operator"
+    assert cli(*shlex.split(command))[0] == 0
+    assert "account" not in cli("serve", "mis typed")[2]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LEPTON_FED_PORTAL_DATABASE", "sqlite:///secret.sqlite")
+        said = cli("serve", "other")[2]
+    assert "with the same database" in said
+    assert "secret" not in said
 
 
 def test_an_account_that_failed_leaves_no_trace(cli: Said, tmp_path: Path) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +28,33 @@ def opened(folder: Path, database: str | None, *, new: bool = True) -> Portal:
     if not new and database is None and not (folder / DATABASE).is_file():
         raise ConfigError(f"there is no portal in {folder}; name its folder, or its database with --database")
     return Portal.opened(folder, database)
+
+
+@contextmanager
+def none_half_made(folder: Path) -> Iterator[None]:
+    """Where the block fails, nothing is left in the folder of what opening a portal makes there; nor the folder."""
+    from lepton_fed.portal.attachments.files import FOLDER
+    from lepton_fed.portal.portal import DATABASE
+
+    own = [folder / name for name in (FOLDER, DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm")]
+    made = [path for path in (*own, folder, *folder.parents) if not path.exists()]
+    try:
+        yield
+    except BaseException:
+        for path in made:
+            with suppress(OSError):
+                _remove(path, whole=path in own)
+        raise
+
+
+def _remove(path: Path, *, whole: bool) -> None:
+    """A file, or a folder: an empty one, or with all that is in it."""
+    if not path.is_dir():
+        path.unlink()
+    elif whole:
+        shutil.rmtree(path)
+    else:
+        path.rmdir()
 
 
 def person_of(portal: Portal, name: str) -> Person:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from contextlib import closing
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lepton_fed.errors import ConfigError
 from lepton_fed.portal.commands.opening import opened
 from lepton_fed.portal.commands.options import Database, Folder, Runs, RunsDatabase
+
+if TYPE_CHECKING:
+    from lepton_fed.portal.portal import Portal
 
 
 def serve(
@@ -62,6 +66,7 @@ def serve(
         identity = None if provider is None else ProviderConnection(provider)
         watched = None if watch is None else Watched(watch, runs=runs, database=runs_database)
         graph = None if knowledge is None or watched is None else ShownKnowledge(knowledge, watched)
+        _tell_if_empty(portal, portal_folder, database)
         trust = "" if used.authority is None else f"; browsers know it by {used.authority}"
 
         def ready(bound: int) -> None:
@@ -79,6 +84,22 @@ def _require_knowledge(database: str, watch: Path | None) -> None:
         raise ConfigError("asking a graph needs pyoxigraph; install the extra: pip install 'lepton-fed[knowledge]'")
     if "://" not in database and not Path(database).is_file():
         raise ConfigError(f"{database} does not exist; name a database with --knowledge, or import facts first")
+
+
+def _tell_if_empty(portal: Portal, folder: Path, database: str | None) -> None:
+    """A folder that was mistyped is a new portal, which looks like the real one until somebody wants to sign in."""
+    from lepton_fed.portal.people import accounts
+
+    with portal.database.reading() as connection:
+        if accounts.anybody(connection):
+            return
+    # The URL of a database may hold a password.
+    same = "" if database is None else ", with the same database"
+    command = f"lepton-fed portal user {shlex.quote(str(folder))} NAME --department DEPARTMENT"
+    _tell(
+        f"nobody has an account in the portal in {folder} yet; check the path, or make the first account{same}: "
+        f"{command} --role administrator --operator"
+    )
 
 
 def _tell(text: str) -> None:

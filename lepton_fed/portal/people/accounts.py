@@ -151,6 +151,11 @@ def exists(connection: Connection, name: str) -> bool:
     return connection.execute(select(PERSON.c.id).where(PERSON.c.name == name)).first() is not None
 
 
+def anybody(connection: Connection) -> bool:
+    """Whether there is an account at all."""
+    return connection.execute(select(PERSON.c.id).limit(1)).first() is not None
+
+
 def people(connection: Connection, within: frozenset[str] | None = None) -> list[Person]:
     """Everybody, or whoever belongs to one of these departments or has a role there, by name."""
     rows = connection.execute(select(PERSON).order_by(PERSON.c.name)).mappings().all()
