@@ -1,6 +1,8 @@
 """What the portal says, in each of its languages: one file of sentences per language, by key.
 
 wording("zh")("entry.by", name="王芳")
+
+A count with its word is written `{count:entry|entries}`: of one, of all others.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
+from string import Formatter
 
 LANGUAGES = {"zh": "中文", "en": "English"}
 DEFAULT = "en"
@@ -30,7 +33,26 @@ class Wording:
     sentences: Mapping[str, str]
 
     def __call__(self, key: str, **values: object) -> str:
-        return self.sentences[key].format(**values) if values else self.sentences[key]
+        sentence = self.sentences[key]
+        if not values:
+            return sentence
+        return _COUNTING.vformat(sentence, (), values) if "|" in sentence else sentence.format(**values)
+
+
+class _Counting(Formatter):
+    def format_field(self, value: object, format_spec: str) -> str:
+        one, split, others = format_spec.partition("|")
+        if split and isinstance(value, int):
+            return counted(value, one, others)
+        return str(super().format_field(value, format_spec))
+
+
+_COUNTING = _Counting()
+
+
+def counted(count: int, one: str, others: str) -> str:
+    """A count with its word, in English."""
+    return f"{count:,} {one if count == 1 else others}"
 
 
 @lru_cache(maxsize=len(LANGUAGES))

@@ -31,10 +31,10 @@ def test_a_course_goes_its_way_on_pages(there: World) -> None:
     assert 'datetime="2026-12-05T06:00:00+00:00"' in said.text
     assert "入门" in shop.get("/courses").text
     assert "read since the day you enrolled" in shop.get(path).text
-    assert "0 of 1 entries read, 0 of 0 sessions attended" in shop.fill(f"{path}/enrol").text
+    assert "0 of 1 entry read, 0 of 0 sessions attended" in shop.fill(f"{path}/enrol").text
     assert "you have a seat" in shop.fill(f"{path}/sessions/1/seat", taken="true").text
     shop.get(f"/entries/{entry}")
-    assert "1 of 1 entries read" in shop.get(path).text
+    assert "1 of 1 entry read" in shop.get(path).text
     supply = Browser.before(there.portal).sign_in("supply")
     supply.fill(f"{path}/enrol")
     full = supply.fill(f"{path}/sessions/1/seat", taken="true")

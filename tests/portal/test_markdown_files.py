@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection
 
-from lepton_fed.errors import DataError
+from lepton_fed.errors import DataError, StorageError
 from lepton_fed.portal.attachments import attached, files, pictures
 from lepton_fed.portal.entries import access, code_reviews, markdown_files, reading
 from lepton_fed.portal.entries.markdown_files import exported, imported
@@ -46,6 +46,19 @@ def test_what_was_exported_is_imported_as_it_was(there: World, tmp_path: Path) -
     )
 
 
+def test_what_somebody_edited_in_a_folder_is_not_written_over(there: World, tmp_path: Path) -> None:
+    there.publish("题")
+    (tmp_path / "out").mkdir()
+    with there.acting("author") as acting:
+        assert exported(acting, tmp_path / "out") == 1
+        path = next((tmp_path / "out").rglob("*.md"))
+        path.write_text("edited", "utf-8")
+        for folder, said in ((tmp_path / "out", "is not empty"), (path, "is a file")):
+            with pytest.raises(StorageError, match=said):
+                exported(acting, folder)
+    assert path.read_text("utf-8") == "edited"
+
+
 def test_a_file_without_a_head_is_called_by_its_heading_or_its_name(there: World, tmp_path: Path) -> None:
     (tmp_path / "深").mkdir()
     (tmp_path / "a.md").write_bytes("\ufeff# 标题 #\r\n\r\n文".encode())
@@ -61,7 +74,7 @@ def test_a_file_without_a_head_is_called_by_its_heading_or_its_name(there: World
         ('+++\nkind = "poem"\n+++\n文', "a kind is one of"),
         ('+++\naudience = "named"\n+++\n文', "for whom"),
         ("", "not empty"),
-        ("电话13812345678", "look sensitive"),
+        ("电话13812345678", "1 place looks sensitive"),
         (b"\xff\xfe", "UTF-8"),
         ("x" * (1024 * 1024 + 1), "larger than"),
     ],

@@ -43,6 +43,17 @@ def test_every_language_has_the_same_sentences_with_the_same_values() -> None:
     assert {path.stem for path in (HOME / "messages").iterdir()} == set(LANGUAGES)
 
 
+@pytest.mark.parametrize(("count", "said"), [(0, "0 entries"), (1, "1 entry"), (1234, "1,234 entries")])
+def test_a_count_has_its_word(count: int, said: str) -> None:
+    assert wording("en")("search.count", count=count) == said
+    assert wording("zh")("search.count", count=count) == f"{count} 个条目"
+
+
+def test_no_count_is_before_a_word_for_several_alone() -> None:
+    counts = r"\{(?:count|size|points|own|capacity|entries|sessions|seconds)\} [a-z]+"
+    assert [key for key, sentence in wording("en").sentences.items() if re.search(counts, sentence)] == []
+
+
 def test_the_chinese_is_chinese() -> None:
     english, chinese = wording("en").sentences, wording("zh").sentences
     assert {key for key in english if english[key] == chinese[key]} == {"edit.markdown"}

@@ -153,7 +153,7 @@ def test_the_table_is_written_by_a_command(there: World, tmp_path: Path, capsys:
     quarters = ["--since", "2026-1", "--until", "2026-4"]
     with pytest.raises(SystemExit) as ended:
         main([*command, "--as", "admin", *quarters])
-    assert (ended.value.code, capsys.readouterr().out) == (0, f"1 rows written to {tmp_path / 'a.csv'}\n")
+    assert (ended.value.code, capsys.readouterr().out) == (0, f"1 row written to {tmp_path / 'a.csv'}\n")
     assert table((tmp_path / "a.csv").read_bytes())[0][0] == "Quarter"
     (tmp_path / "a.csv").unlink()
     for arguments in (["--as", "reader", *quarters], ["--as", "admin", "--since", "x", "--until", "y"]):

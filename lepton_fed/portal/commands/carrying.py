@@ -11,6 +11,7 @@ import typer
 
 from lepton_fed.portal.commands.opening import opened, person_of
 from lepton_fed.portal.commands.options import ARGUMENTS, As, Database, Folder, Language, Runs, RunsDatabase
+from lepton_fed.portal.wording import counted
 
 
 class Sensitive(StrEnum):
@@ -27,13 +28,16 @@ def export(
     as_: As,
     database: Database = None,
 ) -> None:
-    """Write the published entries that a person may read as Markdown files, a folder for each department."""
+    """Write the published entries that a person may read as Markdown files, a folder for each department.
+
+    Into a new or an empty folder: what somebody has edited in one is not written over.
+    """
     from lepton_fed.portal.entries.markdown_files import exported
 
     with closing(opened(portal_folder, database, new=False)) as portal:
         person = person_of(portal, as_)
         with portal.reading(person) as acting:
-            typer.echo(f"{exported(acting, markdown):,} entries written to {markdown}")
+            typer.echo(f"{counted(exported(acting, markdown), 'entry', 'entries')} written to {markdown}")
 
 
 def import_(
@@ -52,7 +56,7 @@ def import_(
     with closing(opened(portal_folder, database, new=False)) as portal:
         person = person_of(portal, as_)
         made = imported(portal, person, markdown, department, sensitive.value)
-        typer.echo(f"{len(made):,} drafts made of {markdown}")
+        typer.echo(f"{counted(len(made), 'draft', 'drafts')} made of {markdown}")
 
 
 def import_reviews(
@@ -77,7 +81,8 @@ def import_reviews(
     with closing(opened(portal_folder, database, new=False)) as portal:
         person = person_of(portal, as_)
         made = code_reviews.imported(portal, person, found, department, names=names, language=language.value)
-        typer.echo(f"{len(made):,} drafts made of {len(found):,} comments")
+        comments = counted(len(found), "comment", "comments")
+        typer.echo(f"{counted(len(made), 'draft', 'drafts')} made of {comments}")
 
 
 def draft(

@@ -25,7 +25,7 @@ def contributions(
     """Write what somebody contributed, by quarter and entry, as CSV for a yearly review."""
     from lepton_fed.portal.reward import yearly
     from lepton_fed.portal.reward.period import Quarter
-    from lepton_fed.portal.wording import wording
+    from lepton_fed.portal.wording import counted, wording
     from lepton_fed.storage.atomic import write_atomically
 
     quarters = Quarter.parse(since), Quarter.parse(until)
@@ -33,4 +33,4 @@ def contributions(
         with portal.reading(person_of(portal, as_)) as acting:
             found = yearly.contributions(acting, person_of(portal, person).name, *quarters)
         write_atomically(table_file, yearly.as_csv(found, wording(language.value)), private=True)
-        typer.echo(f"{len(found.rows):,} rows written to {table_file}")
+        typer.echo(f"{counted(len(found.rows), 'row', 'rows')} written to {table_file}")

@@ -11,6 +11,7 @@ import typer
 from lepton_fed.errors import ConfigError
 from lepton_fed.portal.commands.opening import none_half_made, opened
 from lepton_fed.portal.commands.options import ARGUMENTS, Database, Folder
+from lepton_fed.portal.wording import counted
 
 
 def backup(
@@ -22,7 +23,7 @@ def backup(
     from lepton_fed.portal.backup import backup as write
 
     with closing(opened(portal_folder, database, new=False)) as portal:
-        typer.echo(f"{write(portal, backup_file):,} rows written to {backup_file}")
+        typer.echo(f"{counted(write(portal, backup_file), 'row', 'rows')} written to {backup_file}")
 
 
 def restore(
@@ -36,4 +37,4 @@ def restore(
     if not backup_file.exists():
         raise ConfigError(f"cannot read {backup_file}: it does not exist; check the path")
     with none_half_made(portal_folder), closing(opened(portal_folder, database)) as portal:
-        typer.echo(f"{read(portal, backup_file):,} rows restored from {backup_file}")
+        typer.echo(f"{counted(read(portal, backup_file), 'row', 'rows')} restored from {backup_file}")

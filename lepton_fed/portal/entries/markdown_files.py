@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 
-from lepton_fed.errors import DataError
+from lepton_fed.errors import DataError, StorageError
 from lepton_fed.portal.acting import Acting
 from lepton_fed.portal.attachments import attached
 from lepton_fed.portal.attachments.attached import Attachment
@@ -45,7 +45,7 @@ from lepton_fed.portal.entries.writing import (
 )
 from lepton_fed.portal.errors import PortalError
 from lepton_fed.portal.people.rights import stands_on
-from lepton_fed.storage.atomic import unreadable, write_atomically
+from lepton_fed.storage.atomic import unreadable, unwritable, write_atomically
 from lepton_fed.storage.file_names import file_name
 
 if TYPE_CHECKING:
@@ -83,7 +83,11 @@ class _Draft:
 
 
 def exported(acting: Acting, folder: Path) -> int:
-    """Write every published entry that this person may read, a folder for each department; returns how many."""
+    """Write every published entry that this person may read, a folder for each department; returns how many.
+
+    StorageError where there is something already: perhaps somebody has edited it.
+    """
+    _require_empty(folder)
     readable = acting.rights.permitted(acting.connection, acting.person, "read")
     wanted = (
         select(ENTRY, REVISION.c.number)
@@ -94,13 +98,23 @@ def exported(acting: Acting, folder: Path) -> int:
     for row in acting.connection.execute(wanted).mappings().all():
         entry = entry_of(row)
         place = folder / file_name(entry.department)
-        place.mkdir(parents=True, exist_ok=True)
+        place.mkdir(exist_ok=True)
         held = [one for one in attached.held_by(acting, entry.id, row["number"]) if one.removed is None]
         _copy(acting, held, place / str(entry.id))
         text = _text(acting, entry.id, row["number"], entry.kind, held)
         write_atomically(place / f"{entry.id}.md", text, durable=False)
         count += 1
     return count
+
+
+def _require_empty(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        empty = next(folder.iterdir(), None) is None
+    except OSError as error:
+        raise unwritable(error, folder) from None
+    if not empty:
+        raise StorageError(f"{folder} is not empty and is left as it is; name a new folder")
 
 
 def imported(portal: Portal, person: Person, folder: Path, department: str, sensitive: Choice) -> list[int]:
