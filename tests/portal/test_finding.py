@@ -13,6 +13,7 @@ from lepton_fed.portal.acting import Acting
 from lepton_fed.portal.entries import reading, writing
 from lepton_fed.portal.entries.content import Content
 from lepton_fed.portal.finding.index import MARK, PASSAGE, TsVector, filled
+from lepton_fed.portal.finding.plain import piece
 from lepton_fed.portal.finding.search import PAGE, Asked, find, published
 from lepton_fed.portal.finding.words import MOST_TOKENS, spans, terms, tokens
 from lepton_fed.portal.people.rights import used_shelves
@@ -191,6 +192,45 @@ def test_a_snippet_shows_the_text_without_its_signs_and_with_its_masks(there: Wo
     with there.acting("reader") as acting:
         (hit,) = find(acting, Asked(text="润滑")).hits
     assert "".join(part.text for part in hit.text) == "原因 润滑不足，问 138****5678。"
+
+
+SIGNED = """# 步骤
+
+先看 [手册](/entries/7 "第一版")，![振动图](attachment:振动(1).png) 与 [![小图](attachment:x)](/entries/9)。
+[[run:0b1c|第三次]] 用了 [[entity:华东钢铁]]。
+
+| 量 | 值 |
+|:---|--:|
+| 温度 | 85 |
+
+------
+
+- [x] ~~旧轴承~~ 换新
+1. [ ] 待办
+"""
+
+
+def test_a_snippet_has_no_links_rules_or_boxes(there: World) -> None:
+    there.publish("题", SIGNED)
+    with there.acting("reader") as acting:
+        (hit,) = find(acting, Asked(text="温度")).hits
+    shown = "步骤 先看 手册，振动图 与 小图。 第三次 用了 华东钢铁。 量 值 温度 85 旧轴承 换新 待办"
+    assert "".join(part.text for part in hit.text) == shown
+
+
+def test_a_snippet_that_is_cut_within_a_link_shows_nothing_of_where_it_leads() -> None:
+    for start in range(len(SIGNED)):
+        for end in range(start + 60, len(SIGNED) + 1):
+            shown = piece(SIGNED, start, end)
+            for sign in ("](", "[[", "attach", "entries", "0b1c", "png", "--", "~~", "[x]"):
+                assert sign not in shown, (start, end, shown)
+
+
+@given(st.text(alphabet="[]()!|:-_=~*`# \nax", max_size=60), st.integers(0, 60), st.integers(0, 60))
+def test_a_snippet_says_nothing_that_the_text_does_not(text: str, start: int, end: int) -> None:
+    shown = piece(text, start, end)
+    left = iter(text)
+    assert all(sign in left for sign in shown)
 
 
 def test_what_was_found_is_marked_in_the_text_as_it_is() -> None:

@@ -11,7 +11,6 @@ permit.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -23,6 +22,7 @@ from lepton_fed.portal.acting import Acting
 from lepton_fed.portal.entries.tables import ENTRY, REPORT, REVISION, TAG
 from lepton_fed.portal.entries.writing import heading
 from lepton_fed.portal.finding.index import Headed, WordIndex
+from lepton_fed.portal.finding.plain import piece
 from lepton_fed.portal.finding.words import spans, terms
 from lepton_fed.portal.people.accounts import PERSON
 
@@ -35,9 +35,6 @@ AROUND = 60
 """Characters of a snippet before what was found, and twice as many after it."""
 
 ABOUT, FADES, HELPS, REPORTED = 2.0, 180.0, 5.0, 0.5
-
-_SIGNS = re.compile(r"(?<!\*)\*\*(?!\*)|`+|\||^ {0,3}(?:#{1,6} +|> ?)", re.MULTILINE)
-"""Of Markdown, which say nothing in a snippet. Four stars are a mask, and stay."""
 
 _EPOCH = date(1970, 1, 1).toordinal()
 
@@ -174,7 +171,7 @@ def _snippet(body: str, query: str) -> tuple[Snippet, ...]:
     # Of a long text only what is around it: all of it would take longer than to find it.
     cut = max(0, _first(body, query) - 4 * AROUND)
     end = cut + 16 * AROUND
-    text = " ".join(_SIGNS.sub("", body[cut:end]).split())
+    text = " ".join(piece(body, cut, end).split())
     start = max(0, _first(text, query) - AROUND)
     shown = text[start : start + 3 * AROUND]
     before, after = "… " * (cut + start > 0), " …" * (start + 3 * AROUND < len(text) or end < len(body))
