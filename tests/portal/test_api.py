@@ -152,6 +152,7 @@ def test_an_entry_is_not_there_for_a_call_from_another_department(call: Call, th
         "/reports": {"text": "x"},
         "/reports/1/answer": {"verdict": "no_error", "reason": "x"},
     }
+    asked = {("GET", "differences"): {"older": 1, "newer": 1}, ("POST", "attachments"): {"name": "x"}}
     tried = 0
     for method, path in routes(there):
         if path.startswith("/api/entries/{number}"):
@@ -159,7 +160,7 @@ def test_an_entry_is_not_there_for_a_call_from_another_department(call: Call, th
             at = re.sub(r"\{\w+\}", "1", at)
             sent = bodies.get(at.removeprefix(f"/entries/{hidden}"))
             for name in ("shop", "shop-admin", "root"):
-                answer = call(name, method, at, json=sent, params={"older": 1, "newer": 1, "name": "x"})
+                answer = call(name, method, at, json=sent, params=asked.get((method, path.rpartition("/")[2])))
                 assert (answer.status_code, answer.json()["error"]) == (404, "not_there"), (name, method, at)
             tried += 1
     assert tried == 20
@@ -225,11 +226,48 @@ UNREADABLE: tuple[dict[str, object], ...] = (
 )
 
 
+def test_a_parameter_that_a_call_does_not_have_is_named_and_nothing_is_done(call: Call, there: World) -> None:
+    for method, path in (
+        ("GET", "/search?q=x&depatment=y"),
+        ("POST", "/entries?depatment=y"),
+        ("GET", "/me?depatment"),
+    ):
+        answer = call("author", method, path, json=ENTRY if method == "POST" else None)
+        assert (answer.status_code, answer.json()) == (
+            422,
+            {"error": "unknown_parameters", "sentence": "this call has no such parameter: depatment"},
+        )
+    assert call("author", "GET", "/work").json()["drafts"] == []
+    many = "&".join(f"{k:03}{'x' * 100}" for k in range(50))
+    assert len(call("author", "GET", f"/me?{many}").json()["sentence"]) < 300
+    assert Browser.before(there.portal).get("/api/me?depatment=y").status_code == 401
+
+
+def test_every_parameter_of_the_document_is_taken(call: Call) -> None:
+    for path, calls in call("root", "GET", "/openapi.json").json()["paths"].items():
+        for method, one in calls.items():
+            asked = {p["name"]: "1" for p in one.get("parameters", []) if p["in"] == "query"}
+            if asked:
+                at = re.sub(r"{\w+}", "1", path.removeprefix("/api"))
+                answer = call("root", method.upper(), at, params=asked)
+                assert "unknown_parameters" not in answer.text, path
+
+
+def test_a_field_that_a_body_does_not_have_is_called_unknown(call: Call) -> None:
+    answer = call("author", "POST", "/entries", json={**ENTRY, "titel": "x", "kind": "poem"})
+    assert (answer.status_code, answer.json()) == (
+        422,
+        {"error": "unknown_fields", "sentence": "there is no such field here: titel"},
+    )
+    answer = call("author", "POST", "/entries", json={**ENTRY, "kind": "poem"})
+    assert answer.json()["error"] == "fields"
+
+
 def test_what_cannot_be_read_is_refused_without_repeating_it(call: Call) -> None:
     for sent in UNREADABLE:
         answer = call("author", "POST", "/entries", json=sent)
         assert answer.status_code == 422
-        assert answer.json()["error"] in ("fields", "body")
+        assert answer.json()["error"] in ("fields", "unknown_fields", "body")
         assert "润滑" not in answer.text
 
 

@@ -82,6 +82,17 @@ def test_a_portal_without_entries_says_so_in_each_language(there: World) -> None
         assert said in page and "Nothing found" not in page and "没有找到" not in page
 
 
+def test_who_may_not_write_is_told_so_instead_of_getting_a_form(there: World) -> None:
+    reader = Browser.before(there.portal).sign_in("reader")
+    for path in ("/entries/new", "/courses/new", "/lessons"):
+        for answer in (reader.get(path), reader.fill(path, department="研发部门", title="题", body="文")):
+            assert answer.status_code == 403
+            assert "you may not write for 研发部门" in answer.text
+            assert "<select" not in answer.text
+        for page in ("/", "/courses", "/work"):
+            assert f'href="{path}"' not in reader.get(page).text
+
+
 def test_a_quarter_is_not_taken_for_a_month(there: World) -> None:
     for language, said in (("en", "Q4 2026"), ("zh", "2026 年第 4 季度")):
         page = Browser.before(there.portal, language).sign_in("reader").get("/rewards").text

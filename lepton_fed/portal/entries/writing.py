@@ -24,6 +24,7 @@ from lepton_fed.portal.errors import Conflict, Forbidden, NotThere, Sensitive, U
 from lepton_fed.portal.finding import keywords, sketch
 from lepton_fed.portal.people import accounts
 from lepton_fed.portal.people.departments import departments
+from lepton_fed.portal.people.person import Person
 from lepton_fed.portal.people.rights import Shelf, shelf_number
 from lepton_fed.storage.portal_entry_tables import KINDS
 
@@ -230,6 +231,14 @@ def shelf_to_write(acting: Acting, department: str, content: Content) -> int:
     shelf = content.shelf(department)
     require_may_write(acting, shelf)
     return shelf_number(acting.connection, shelf)
+
+
+def where_author(person: Person) -> list[str]:
+    """The departments for which somebody may begin something, by name; Forbidden where there are none."""
+    found = sorted(person.where_at_least("author"))
+    if not found:
+        raise Forbidden("write", department=person.department)
+    return found
 
 
 def require_may_write(acting: Acting, shelf: Shelf) -> None:

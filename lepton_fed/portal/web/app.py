@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fastapi import FastAPI, Request
+from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, PlainTextResponse, Response
@@ -49,6 +49,7 @@ from lepton_fed.portal.web import (
     yearly_pages,
 )
 from lepton_fed.portal.web.guard import API, Guard
+from lepton_fed.portal.web.known import named, only_known
 from lepton_fed.portal.web.page import own_path, refused, to
 from lepton_fed.portal.web.refusals import REFUSALS
 from lepton_fed.portal.web.visiting import Limits, NotSignedIn, visit_of
@@ -120,7 +121,7 @@ def application(
     for part in _PAGES:
         app.include_router(part.router, include_in_schema=False)
     for calls in _CALLS:
-        app.include_router(calls, responses=REFUSALS)
+        app.include_router(calls, responses=REFUSALS, dependencies=[Depends(only_known)])
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     app.add_middleware(Guard, strict_transport=strict_transport)
     app.add_exception_handler(PortalError, _refused)
@@ -163,8 +164,9 @@ def _unreadable(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     if any(one["type"] == "json_invalid" for one in error.errors()):
         return _refused(request, Unacceptable("no_json"))
-    fields = ", ".join(sorted({str(one["loc"][-1]) for one in error.errors()}))
-    return _refused(request, Unacceptable("fields", fields=fields))
+    unknown = [one for one in error.errors() if one["type"] == "extra_forbidden"]
+    fields = named(str(one["loc"][-1]) for one in unknown or error.errors())
+    return _refused(request, Unacceptable("unknown_fields" if unknown else "fields", fields=fields))
 
 
 def _unknown(request: Request, error: Exception) -> Response:

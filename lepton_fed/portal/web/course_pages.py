@@ -12,6 +12,7 @@ from lepton_fed.portal.courses import courses, enrolment, learning, meeting
 from lepton_fed.portal.courses.courses import Seen
 from lepton_fed.portal.courses.timing import USUAL, Span, shown, typed
 from lepton_fed.portal.entries.content import Content
+from lepton_fed.portal.entries.writing import where_author
 from lepton_fed.portal.errors import NotThere, PortalError, Unacceptable
 from lepton_fed.portal.people.departments import departments
 from lepton_fed.portal.people.sessions import Visit
@@ -82,7 +83,7 @@ def listed(request: Request, portal: ThePortal, visit: Visiting) -> Response:
 
 @router.get("/new")
 def new(request: Request, portal: ThePortal, visit: Visiting) -> Response:
-    """An empty form."""
+    """An empty form, for whoever may write."""
     return _form(request, portal, visit, CourseForm(department=visit.person.department), None)
 
 
@@ -304,6 +305,6 @@ def _form(
         typed=form,
         number=number,
         departments=known,
-        mine=sorted(visit.person.where_at_least("author")),
+        mine=where_author(visit.person) if number is None else [],
         problem="" if problem is None else problem.said(said(request).language),
     )

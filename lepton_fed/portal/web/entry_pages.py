@@ -28,10 +28,9 @@ Typed = Annotated[EntryForm, Depends()]
 
 @router.get("/new")
 def new(request: Request, portal: ThePortal, visit: Visiting) -> Response:
-    """An empty form."""
-    mine = visit.person.where_at_least("author")
-    home = visit.person.department
-    form = EntryForm(department=home if home in mine else next(iter(sorted(mine)), home), named=[])
+    """An empty form, for whoever may write."""
+    mine, home = writing.where_author(visit.person), visit.person.department
+    form = EntryForm(department=home if home in mine else mine[0], named=[])
     with portal.reading(visit.person) as acting:
         return form_page(request, acting, form, None)
 
@@ -222,5 +221,5 @@ def form_page(
         sensitive=found,
         attachments=[] if number is None else attached.listed(acting, number),
         departments=departments(acting.connection),
-        mine=sorted(acting.person.where_at_least("author")),
+        mine=writing.where_author(acting.person) if number is None else [],
     )

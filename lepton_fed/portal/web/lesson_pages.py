@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, File, Form, Request, Response, UploadFile
 
 from lepton_fed.portal.entries import code_reviews
+from lepton_fed.portal.entries.writing import where_author
 from lepton_fed.portal.errors import PortalError
 from lepton_fed.portal.people.sessions import Visit
 from lepton_fed.portal.web.page import page, said, to
@@ -17,7 +18,7 @@ router = APIRouter(prefix="/lessons")
 
 @router.get("")
 def form(request: Request, visit: Visiting) -> Response:
-    """An empty form."""
+    """An empty form, for whoever may write."""
     return _form(request, visit)
 
 
@@ -46,5 +47,5 @@ def _form(request: Request, visit: Visit, error: PortalError | None = None) -> R
         "lessons.html.j2",
         200 if error is None else error.status,
         problem="" if error is None else error.said(said(request).language),
-        mine=sorted(visit.person.where_at_least("author")),
+        mine=where_author(visit.person),
     )
