@@ -34,6 +34,20 @@ PLAYED = """
 """Play, and wind on to a second of the recording once it plays."""
 
 
+BROKEN_WORDS = r"""
+() => [...document.querySelectorAll("table summary, table button, table label")].flatMap((one) => {
+  const text = one.firstChild, words = [...text.textContent.matchAll(/\S+/g)];
+  return words.filter((word) => {
+    const range = document.createRange();
+    range.setStart(text, word.index);
+    range.setEnd(text, word.index + word[0].length);
+    return range.getClientRects().length > 1;
+  }).map(String);
+})
+"""
+"""Words of what is pressed in a table that stand in two lines."""
+
+
 @pytest.fixture(scope="module")
 def address(original: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Of a portal of their own, with an entry published."""
@@ -172,6 +186,7 @@ def test_no_table_is_read_letter_by_letter_on_a_phone(chromium: Chromium, addres
         admin.page.goto(path)
         widths = admin.page.locator("td, th").evaluate_all("all => all.map(one => one.clientWidth)")
         assert min(widths) >= 60, (path, widths)
+        assert admin.page.evaluate(BROKEN_WORDS) == [], path
         admin.shown("narrow")
 
 

@@ -7,6 +7,7 @@ from html import unescape
 
 import pytest
 
+from lepton_fed.portal.web.agents import known
 from tests.portal.browser import HERE, Browser
 from tests.portal.world import World
 
@@ -110,6 +111,35 @@ def test_every_page_can_be_shown(there: World) -> None:
         assert answer.status_code == 200, (page, answer.text)
         assert answer.headers["content-security-policy"].startswith("default-src 'self'")
     assert "<b>贰</b>" in admin.get(f"{path}/differences?older=1&newer=2").text
+
+
+def test_a_browser_is_called_by_its_name_and_what_it_says_is_a_title(there: World) -> None:
+    said = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 Chrome/130.0.0.0 Safari/537.36 Edg/130.0.0.0"
+    browser = Browser.before(there.portal)
+    browser.headers["user-agent"] = said
+    page = browser.sign_in("author").get("/account").text
+    assert f'<span title="{said}">Edge · Windows</span>' in page
+
+
+@pytest.mark.parametrize(
+    ("said", "name"),
+    [
+        ("Mozilla/5.0 (X11; Linux x86_64; rv:132.0) Gecko/20100101 Firefox/132.0", "Firefox · Linux"),
+        ("Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) Version/18.0 Safari/605.1.15", "Safari · macOS"),
+        ("Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) CriOS/130 Safari/604.1", "Chrome · iPhone"),
+        ("Mozilla/5.0 (Linux; Android 14) Chrome/116 Safari/537.36 MicroMessenger/8.0", "WeChat · Android"),
+        ("python-httpx/0.28", "python-httpx/0.28"),
+        ("x" * 100, "x" * 39 + "…"),
+        ("", ""),
+    ],
+)
+def test_a_browser_that_is_known_has_a_short_name(said: str, name: str) -> None:
+    assert known(said) == name
+
+
+def test_the_icon_is_where_browsers_look_for_it_by_themselves(there: World) -> None:
+    answer = Browser.before(there.portal).get("/favicon.ico")
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "image/svg+xml")
 
 
 def test_a_token_made_on_the_account_page_is_shown_once_and_opens_the_interface(there: World) -> None:

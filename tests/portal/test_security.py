@@ -21,6 +21,7 @@ from tests.portal.world import PASSWORD, World
 
 PUBLIC = {
     ("GET", "/health"),
+    ("GET", "/favicon.ico"),
     ("GET", "/sign-in"),
     ("POST", "/sign-in"),
     ("POST", "/language"),

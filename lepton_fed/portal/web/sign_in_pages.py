@@ -1,12 +1,13 @@
-"""Pages for whoever is not signed in: signing in, choosing a language, and a sign of life."""
+"""Pages for whoever is not signed in: signing in, choosing a language, a sign of life, the icon."""
 
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import Annotated
 
 from fastapi import APIRouter, Form, Request, Response
-from starlette.responses import PlainTextResponse
+from starlette.responses import FileResponse, PlainTextResponse
 
 from lepton_fed.portal.errors import PortalError
 from lepton_fed.portal.people import accounts, sessions
@@ -25,6 +26,14 @@ from lepton_fed.portal.web.visiting import (
 from lepton_fed.portal.wording import LANGUAGES
 
 router = APIRouter()
+
+_ICON = Path(__file__).parent / "static" / "icon.svg"
+
+
+@router.get("/favicon.ico")
+def icon() -> FileResponse:
+    """The icon, where browsers look for it beside what is no page: a file that is opened alone."""
+    return FileResponse(_ICON, media_type="image/svg+xml", headers={"Cache-Control": "max-age=86400"})
 
 
 @router.get("/health")
