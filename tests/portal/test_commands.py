@@ -155,7 +155,7 @@ def test_a_portal_without_an_account_says_so_and_how_to_make_the_first(
     assert "account" not in cli("serve", "p")[2]
     code, _, said = cli("serve", "mis typed")
     assert (code, len(said.splitlines())) == (0, 2)
-    command = said.splitlines()[0].partition("lepton-fed portal ")[2]
+    command = said.splitlines()[1].partition("lepton-fed portal ")[2]
     assert command == "user 'mis typed' NAME --department DEPARTMENT --role administrator --operator"
     assert cli(*shlex.split(command))[0] == 0
     assert "account" not in cli("serve", "mis typed")[2]

@@ -100,6 +100,18 @@ def test_a_quarter_is_not_taken_for_a_month(there: World) -> None:
         assert f": {said}</h1>" in page and f'<th scope="row">{said}</th>' in page
 
 
+def test_the_picture_of_who_learns_from_whom_says_which_side_is_which(there: World) -> None:
+    number = there.publish("题", audience="everyone")
+    Browser.before(there.portal).sign_in("shop").get(f"/entries/{number}")
+    for language, reads, writes in (("en", "Read →", "Wrote →"), ("zh", "阅读 →", "写作 →")):
+        page = Browser.before(there.portal, language).sign_in("reader").get("/rewards").text
+        picture = page[page.index("<svg") : page.index("</svg>")]
+        assert re.findall(r'<text class="axis"[^>]*>([^<]*)</text>', picture) == [reads, writes]
+        for attribute, element in (("labelledby", "title"), ("describedby", "desc")):
+            (named,) = re.findall(rf'aria-{attribute}="([^"]+)"', picture)
+            assert re.search(rf'<{element} id="{named}">[^<]+</{element}>', picture)
+
+
 def test_every_page_can_be_shown(there: World) -> None:
     number = there.publish("题", "一\n二\n三", audience="named", named=["生产车间"])
     admin = Browser.before(there.portal).sign_in("admin")

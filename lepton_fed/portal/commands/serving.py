@@ -66,11 +66,11 @@ def serve(
         identity = None if provider is None else ProviderConnection(provider)
         watched = None if watch is None else Watched(watch, runs=runs, database=runs_database)
         graph = None if knowledge is None or watched is None else ShownKnowledge(knowledge, watched)
-        _tell_if_empty(portal, portal_folder, database)
         trust = "" if used.authority is None else f"; browsers know it by {used.authority}"
 
         def ready(bound: int) -> None:
             _tell(f"the portal is at https://{name}:{bound}{trust}")
+            _tell_if_empty(portal, portal_folder, database)
 
         answer(portal, host, port, used, ready, watched, identity, graph)
 
