@@ -76,6 +76,11 @@ format: $(DEV)  ## put the code into the common form
 bench: $(DEV)  ## measure a round beside a plain loop
 	$(BIN)/python -m benchmarks.round
 
+.PHONY: pictures
+pictures: $(ALL)  ## make the portal's pictures in docs/ anew; needs Chromium
+	mkdir -p docs/pictures
+	LEPTON_PORTAL_PICTURES=$(CURDIR)/docs/pictures $(PYTEST) -m long tests/portal/federation/test_documented_pictures.py
+
 .PHONY: bench-smoke
 bench-smoke: $(DEV)  ## a few real iterations of each benchmark, so that they cannot rot
 	$(BIN)/python -m benchmarks.round --smoke
