@@ -115,8 +115,9 @@ def test_a_call_tells_which_entries_speak_of_something(there: World, call: Call)
 def test_what_is_exported_is_what_was_typed(there: World, tmp_path: Path) -> None:
     number = there.publish("题", "[[run:A1|第三次]] [[entity:华东钢铁]]")
     with there.acting("reader") as acting:
-        exported(acting, tmp_path)
-    assert "[[run:A1|第三次]] [[entity:华东钢铁]]" in (tmp_path / "研发部门" / f"{number}.md").read_text("utf-8")
+        exported(acting, tmp_path / "条目")
+    written = tmp_path / "条目" / "研发部门" / f"{number}.md"
+    assert "[[run:A1|第三次]] [[entity:华东钢铁]]" in written.read_text("utf-8")
 
 
 def test_what_nobody_can_be_led_to_is_a_name(there: World) -> None:
