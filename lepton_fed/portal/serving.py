@@ -79,11 +79,12 @@ def serve(
     watched: Watched | None = None,
     identity: ProviderConnection | None = None,
     knowledge: ShownKnowledge | None = None,
+    proxy: str | None = None,
 ) -> None:
     """Answer until the process is told to end; `ready` is called with the port, which may have been given as 0.
 
     `watched`: the federation that it shows beside what people share; `identity`: where they may sign in as well;
-    `knowledge`: the graph that departments ask.
+    `knowledge`: the graph that departments ask; `proxy`: the address that is believed about whom it forwards for.
     """
     import uvicorn
 
@@ -102,8 +103,9 @@ def serve(
             ssl_keyfile=certificate.key,
             log_level="warning",
             server_header=False,
-            # What a request says of where it was forwarded from anybody could write.
-            proxy_headers=False,
+            # What a request says of where it was forwarded from anybody could write, but for the proxy.
+            proxy_headers=proxy is not None,
+            forwarded_allow_ips=proxy or "",
             lifespan="off",
             timeout_graceful_shutdown=LEAVING,
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from contextlib import closing
+from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -28,6 +29,10 @@ def serve(
         Path | None, typer.Option(help="A certificate with its chain (PEM), instead of one of the portal's own.")
     ] = None,
     key: Annotated[Path | None, typer.Option(help="The key of that certificate (PEM).")] = None,
+    proxy: Annotated[
+        str | None,
+        typer.Option(help="Address of the one proxy that is believed when it says whom it forwards a request for."),
+    ] = None,
     watch: Annotated[
         Path | None, typer.Option(help="A federation to show: its federation file, or the coordinator's kit.")
     ] = None,
@@ -48,6 +53,8 @@ def serve(
     """
     if (certificate is None) != (key is None):
         raise ConfigError("--certificate and --key go together; give both or neither")
+    if proxy is not None:
+        _require_address(proxy)
     if knowledge is not None:
         _require_knowledge(knowledge, watch)
     with closing(opened(portal_folder, database)) as portal:
@@ -72,7 +79,14 @@ def serve(
             _tell(f"the portal is at https://{name}:{bound}{trust}")
             _tell_if_empty(portal, portal_folder, database)
 
-        answer(portal, host, port, used, ready, watched, identity, graph)
+        answer(portal, host, port, used, ready, watched, identity, graph, proxy)
+
+
+def _require_address(proxy: str) -> None:
+    try:
+        ip_address(proxy)
+    except ValueError:
+        raise ConfigError(f"--proxy {proxy} is not the address of a machine; write it as 127.0.0.1 or ::1") from None
 
 
 def _require_knowledge(database: str, watch: Path | None) -> None:
