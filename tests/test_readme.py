@@ -11,8 +11,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from typer.core import TyperGroup
+from typer.main import get_command
 
-from lepton_fed.cli import main
+from lepton_fed.cli import app, main
 from lepton_fed.config import Federation
 from lepton_fed.secrecy import audit
 
@@ -60,12 +62,8 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
     pytest.skip("the extra `examples` is not installed")
 
 
-@pytest.mark.parametrize("readme", [READMES[0], pytest.param(READMES[1], marks=pytest.mark.long)])
-def test_the_commands_of_a_readme_run_in_their_order(
-    readme: str, workplace: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    found = [words for words in commands(readme, "lepton-fed") if words[0] != "local"]
-    assert found
+def played(found: list[list[str]], capsys: pytest.CaptureFixture[str]) -> None:
+    """Every command ends well and says something."""
     for words in found:
         code = 0
         try:
@@ -75,6 +73,44 @@ def test_the_commands_of_a_readme_run_in_their_order(
         said = capsys.readouterr()
         assert code == 0, (words, said.err)
         assert said.out.strip(), words
+
+
+def typed(readme: str) -> list[list[str]]:
+    """The commands but for those of a deployed federation."""
+    return [words for words in commands(readme, "lepton-fed") if words[0] != "local"]
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("readme", READMES)
+def test_the_commands_of_a_readme_run_in_their_order(
+    readme: str, workplace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = typed(readme)
+    assert found
+    played(found, capsys)
+
+
+def test_the_first_commands_of_the_readme_run_up_to_the_first_training(
+    workplace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = typed(READMES[0])
+    trains = next(k for k, words in enumerate(found) if words[0] == "simulate")
+    played([*found[: trains + 1], ["runs"]], capsys)
+
+
+@pytest.mark.parametrize("readme", READMES)
+def test_the_commands_of_a_readme_have_the_options_that_are_typed(
+    readme: str, workplace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = typed(readme)
+    assert {words[0] for words in found} > {"example", "simulate"}
+    for words in found:
+        if words[0] == "example":
+            played([words], capsys)
+        command, rest = get_command(app), list(words)
+        while isinstance(command, TyperGroup):
+            command = command.commands[rest.pop(0)]
+        command.make_context(words[0], rest)
 
 
 @pytest.mark.long

@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import text
@@ -26,6 +27,7 @@ from lepton_fed.config import Federation
 from lepton_fed.record import DATABASE
 from lepton_fed.simulation import simulate
 from lepton_fed.storage import schema, sqlite_url
+from lepton_fed.storage.checkpoint import Checkpoint
 from lepton_fed.storage.database import Database
 from tests.audit.edits import edits
 from tests.audit.example import unguarded
@@ -191,19 +193,49 @@ KILLED = """
 """
 
 
+class Gone(BaseException):
+    """The run ends here, for a reason that nobody foresaw."""
+
+
+def test_a_run_gone_between_its_database_and_its_checkpoint_tells_no_round_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    federation = written(tmp_path / "file", quick({**SECURE, "audit": {"every": 1}}, 3))
+    out = tmp_path / "runs" / "first"
+    save = Checkpoint.save
+
+    def gone(self: Checkpoint, round: int, *arguments: Any, **more: Any) -> Any:
+        if round == 2:
+            raise Gone
+        return save(self, round, *arguments, **more)
+
+    monkeypatch.setattr("lepton_fed.outcome.write_report", lambda folder, content: None)
+    with monkeypatch.context() as patched:
+        patched.setattr(Checkpoint, "save", gone)
+        with pytest.raises(Gone):
+            simulate(federation, out=out)
+    goes_on_once(tmp_path, federation, ended=2)
+
+
+@pytest.mark.long
 def test_a_run_killed_between_its_database_and_its_checkpoint_tells_no_round_twice(tmp_path: Path) -> None:
     federation = written(tmp_path / "file", quick({**SECURE, "audit": {"every": 1}}, 3))
     out = tmp_path / "runs" / "first"
     command = [sys.executable, "-c", textwrap.dedent(KILLED), str(federation.path), str(out)]
     done = subprocess.run(command, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, check=False)
     assert done.returncode == -signal.SIGKILL, done.stderr.decode()
-    assert [one.round for one in entries(tmp_path) if isinstance(one, Planned)] == [1, 2]
-    simulate(federation, resume=out)
-    told = entries(tmp_path)
+    goes_on_once(tmp_path, federation, ended=1)
+
+
+def goes_on_once(place: Path, federation: Federation, *, ended: int) -> None:
+    """A run whose database has round 2 and whose checkpoint has not is resumed; then its log has so many ends."""
+    assert [one.round for one in entries(place) if isinstance(one, Planned)] == [1, 2]
+    simulate(federation, resume=place / "runs" / "first")
+    told = entries(place)
     assert [one.round for one in told if isinstance(one, Planned)] == [1, 2, 3, 4]
     assert sum(isinstance(one, RunBegun) for one in told) == 2
-    assert sum(isinstance(one, RunEnded) for one in told) == 1
-    verdict = found(tmp_path).verdict()
+    assert sum(isinstance(one, RunEnded) for one in told) == ended
+    verdict = found(place).verdict()
     assert verdict.sound
     assert verdict.countersigned == dict.fromkeys(EVERYBODY, verdict.size)
 
