@@ -505,6 +505,7 @@ def test_check_finds_what_is_wrong_with_a_departments_own_model(cli: Cli, tmp_pa
     assert "cannot be built" in one_sentence(cli("check", path))
 
 
+@pytest.mark.usefixtures("undrawn")
 @pytest.mark.parametrize(
     "url",
     [
@@ -703,7 +704,14 @@ def program(*arguments: object, **environment: str) -> subprocess.CompletedProce
     return subprocess.run(command, capture_output=True, env={**env, "OMP_NUM_THREADS": "1", **environment}, timeout=120)
 
 
-def test_chinese_names_come_out_whole_where_the_locale_is_c(tmp_path: Path) -> None:
+def test_chinese_names_come_out_whole_where_the_locale_is_c(federation: Path) -> None:
+    done = program("check", federation, LC_ALL="C", PYTHONIOENCODING="ascii")
+    assert done.returncode == 0, done.stderr.decode()
+    assert all(name in done.stdout.decode("utf-8") for name in ("小联邦", *LINES, TARGET))
+
+
+@pytest.mark.long
+def test_chinese_names_of_a_simulation_come_out_whole_where_the_locale_is_c(tmp_path: Path) -> None:
     federation = write(tmp_path / "小", {"rounds": {"count": 2}})
     done = program("simulate", federation, "--out", tmp_path / "跑", LC_ALL="C", PYTHONIOENCODING="ascii")
     assert done.returncode == 0, done.stderr.decode()

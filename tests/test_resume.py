@@ -24,7 +24,6 @@ from tests import federations
 from tests.federations import COUPLINGS, quick, written
 
 ROUNDS = 40
-QUICK = ("average with adam at the server", "participants drawn")
 
 # Children come from a process that has imported everything already, so that kills fall into the run and not
 # into three seconds of imports.
@@ -126,9 +125,9 @@ def stored(folder: Path) -> RunStore:
     return RunStore(sqlite_url(folder.parent / "lepton-fed.sqlite"))
 
 
-def killed_run(tmp_path: Path, coupling: str, kills: int) -> None:
+def killed_run(tmp_path: Path, coupling: str, kills: int, rounds: int = ROUNDS) -> None:
     draw = random.Random(f"{coupling} {kills}")
-    federation = written(tmp_path, quick(COUPLINGS[coupling], ROUNDS))
+    federation = written(tmp_path, quick(COUPLINGS[coupling], rounds))
     clock = Clock()
     simulate(federation, out=tmp_path / "uninterrupted" / "run", progress=clock)
     folder = tmp_path / "killed" / "run"
@@ -140,7 +139,7 @@ def killed_run(tmp_path: Path, coupling: str, kills: int) -> None:
         (run,) = store.runs()
         assert run.status == "finished"
         assert repr(store.history(run.id)) == repr(read_history(folder / "history.parquet"))
-        assert [r.number for r in store.rounds(run.id)] == list(range(ROUNDS + 1))
+        assert [r.number for r in store.rounds(run.id)] == list(range(rounds + 1))
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -149,9 +148,9 @@ def warm(tmp_path_factory: pytest.TempPathFactory) -> None:
     simulate(written(tmp_path_factory.mktemp("warm")), rounds=1, out=tmp_path_factory.mktemp("run"))
 
 
-@pytest.mark.parametrize("coupling", QUICK)
-def test_a_run_killed_at_random_moments_ends_as_if_it_had_not_been(tmp_path: Path, coupling: str) -> None:
-    killed_run(tmp_path, coupling, 2)
+@pytest.mark.usefixtures("undrawn")
+def test_a_run_killed_at_random_moments_ends_as_if_it_had_not_been(tmp_path: Path) -> None:
+    killed_run(tmp_path, "average with adam at the server", 2, rounds=20)
 
 
 @pytest.mark.long
@@ -160,8 +159,9 @@ def test_a_run_killed_again_and_again_ends_as_if_it_had_not_been(tmp_path: Path,
     killed_run(tmp_path, coupling, 6)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_run_stopped_by_hand_can_go_on(tmp_path: Path) -> None:
-    federation = written(tmp_path, quick(COUPLINGS["scaffold"], ROUNDS))
+    federation = written(tmp_path, quick(COUPLINGS["scaffold"], 20))
     simulate(federation, out=tmp_path / "whole")
     draw = random.Random(3)
     for _ in range(2):
@@ -197,7 +197,13 @@ def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 # What each coupling keeps is restored bit for bit in tests/couplings/test_restore.py; here it goes through files.
-FILES = (*QUICK, "secure sums", "scaffold", "distill between two architectures")
+FILES = (
+    "average with adam at the server",
+    "participants drawn",
+    "secure sums",
+    "scaffold",
+    "distill between two architectures",
+)
 
 
 @pytest.mark.usefixtures("undrawn")
@@ -230,6 +236,7 @@ def test_a_run_killed_between_its_record_and_its_federation_file_can_go_on(tmp_p
     assert_same(tmp_path / "stopped", tmp_path / "whole")
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_finished_run_goes_on_for_more_rounds(tmp_path: Path) -> None:
     federation = written(tmp_path, quick(COUPLINGS["average with adam at the server"], 6))
     whole = simulate(federation, out=tmp_path / "whole")
@@ -240,6 +247,7 @@ def test_a_finished_run_goes_on_for_more_rounds(tmp_path: Path) -> None:
     assert_same(tmp_path / "longer", tmp_path / "whole")
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_finished_run_that_is_resumed_stays_as_it_is(tmp_path: Path) -> None:
     federation = written(tmp_path)
     first = simulate(federation, out=tmp_path / "a" / "run")
@@ -250,6 +258,7 @@ def test_a_finished_run_that_is_resumed_stays_as_it_is(tmp_path: Path) -> None:
     assert_same(tmp_path / "a" / "run", tmp_path / "b" / "run")
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_resumed_run_asks_for_as_many_rounds_as_it_was_begun_with(tmp_path: Path) -> None:
     federation = written(tmp_path, quick({}, 9))
     with pytest.raises(KeyboardInterrupt):
@@ -257,6 +266,7 @@ def test_a_resumed_run_asks_for_as_many_rounds_as_it_was_begun_with(tmp_path: Pa
     assert simulate(federation, resume=tmp_path / "run").state.round == 5
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_run_folder_moved_with_its_database_goes_on(tmp_path: Path) -> None:
     federation = written(tmp_path, quick({}, 4))
     simulate(federation, out=tmp_path / "whole" / "run")
@@ -267,6 +277,7 @@ def test_a_run_folder_moved_with_its_database_goes_on(tmp_path: Path) -> None:
     assert_same(tmp_path / "there" / "run", tmp_path / "whole" / "run")
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_run_is_resumed_from_within_its_own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     federation = written(tmp_path, quick({}, 4))
     simulate(federation, out=tmp_path / "whole" / "run")
@@ -278,6 +289,7 @@ def test_a_run_is_resumed_from_within_its_own_folder(tmp_path: Path, monkeypatch
     assert not (tmp_path / "runs" / "run" / "lepton-fed.sqlite").exists()
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_another_database_than_the_runs_own_is_refused_and_stays_empty(tmp_path: Path) -> None:
     federation = written(tmp_path, quick({}, 4))
     with pytest.raises(KeyboardInterrupt):
