@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -149,7 +150,14 @@ def test_a_picture_is_attached_while_writing_and_a_sound_is_played(chromium: Chr
         page.locator(f"#attachments {shown}").wait_for()
     assert author.complaints == []
     page.get_by_role("link", name="异响.wav").click()
-    page.wait_for_function("document.querySelector('video, audio').duration > 2")
+    page.wait_for_url("**/attachments/*")
+    # The page of a file runs no script, not even one that waits: it is looked at from here.
+    for _ in range(200):
+        if page.evaluate("(document.querySelector('video, audio') || {}).duration > 2"):
+            break
+        time.sleep(0.2)
+    else:
+        pytest.fail("the sound is not there to be played")
     page.goto(alone)
     assert page.evaluate("document.querySelector('img').naturalWidth") == 300
 
