@@ -23,7 +23,6 @@ from flwr.app.message import make_message, remove_content_from_message
 from flwr.common.constant import NOOP_FLWR_AID, SUPERLINK_NODE_ID, SubStatus
 from flwr.proto.message_pb2 import ObjectTree
 from flwr.proto.node_pb2 import NodeInfo
-from flwr.serverapp import Grid
 from flwr.supercore.constant import NOOP_FEDERATION_ID, TaskType
 from flwr.supercore.inflatable.inflatable_object import (
     get_all_nested_objects,
@@ -43,6 +42,7 @@ from lepton_fed.flower.doorbell import Doorbell
 from lepton_fed.flower.grid import UNREADABLE
 from lepton_fed.flower.heartbeat import beating
 from lepton_fed.flower.parts import StoredPart, is_part
+from lepton_fed.flower.posting_grid import PostingGrid
 from lepton_fed.flower.spool import Piece, Spool
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ _log = logging.getLogger("lepton_fed.flower")
 
 
 @dataclass(eq=False)
-class LinkGrid(Grid):
+class LinkGrid(PostingGrid):
     """Messages of the run `number` in Flower's store. One at a time in one process, as Flower numbers a process."""
 
     state: LinkState
@@ -160,17 +160,6 @@ class LinkGrid(Grid):
     @property
     def run(self) -> Run:
         return self.state.get_run_info(run_ids=[self.number])[0]
-
-    def create_message(
-        self, content: RecordDict, message_type: str, dst_node_id: int, group_id: str, ttl: float | None = None
-    ) -> FlowerMessage:
-        return FlowerMessage(content, dst_node_id, message_type, ttl=ttl, group_id=group_id)
-
-    def send_and_receive(
-        self, messages: Iterable[FlowerMessage], *, timeout: float | None = None
-    ) -> Iterable[FlowerMessage]:
-        """Not here: lepton_fed.flower.grid posts and collects."""
-        raise NotImplementedError("lepton_fed.flower.grid posts and collects")
 
 
 def read(head: FlowerMessage, held: dict[str, bytes | Piece]) -> FlowerMessage:

@@ -21,6 +21,7 @@ from lepton_fed.deploy.kit import COORDINATOR
 from lepton_fed.errors import PeerError
 from lepton_fed.flower.greetings import Here
 from lepton_fed.flower.grid import INTRODUCTIONS, WHO
+from lepton_fed.flower.posting_grid import PostingGrid
 from lepton_fed.flower.records import record_of, said_in
 from lepton_fed.flower.signed import (
     BYTES_OF_SESSION,
@@ -54,7 +55,7 @@ class Asked:
     content: RecordDict | None
 
 
-class SignedGrid(Grid):
+class SignedGrid(PostingGrid):
     """A Grid whose messages are signed and whose replies are verified; a reply that is not becomes a refusal.
 
     `members` may be replaced when the membership changes: who is no longer in it is refused from then on.
@@ -194,17 +195,6 @@ class SignedGrid(Grid):
     @property
     def run(self) -> Run:
         return self.grid.run
-
-    def create_message(
-        self, content: RecordDict, message_type: str, dst_node_id: int, group_id: str, ttl: float | None = None
-    ) -> FlowerMessage:
-        return FlowerMessage(content, dst_node_id, message_type, ttl=ttl, group_id=group_id)
-
-    def send_and_receive(
-        self, messages: Iterable[FlowerMessage], *, timeout: float | None = None
-    ) -> Iterable[FlowerMessage]:
-        """Not here: it would wait three seconds between two looks."""
-        raise NotImplementedError("lepton_fed.flower.grid posts and collects")
 
 
 def _request(stamp: Stamp) -> bytes:

@@ -21,7 +21,7 @@ import pytest
 from typer.main import get_command
 
 from lepton_fed.cli import app, main
-from lepton_fed.errors import ConfigError
+from lepton_fed.errors import ConfigError, StorageError
 from lepton_fed.portal import serving
 from lepton_fed.portal.backup import backup
 from lepton_fed.portal.serving import given_certificate, own_certificate
@@ -146,6 +146,24 @@ def test_a_restore_that_failed_leaves_what_was_there_before(cli: Said, there: Wo
     assert sorted(tmp_path.rglob("*")) == before
     assert cli("restore", "far/new", "b.zip")[0] == 0
     assert {path.name for path in Path("far/new").iterdir()} == {"portal.sqlite", "attachments"}
+
+
+def test_a_restore_that_failed_takes_no_file_of_a_portal_whose_database_is_elsewhere(
+    cli: Said, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def meanwhile(*_: object) -> int:
+        Path("new/attachments").mkdir(parents=True, exist_ok=True)
+        Path("new/attachments/somebody's").write_bytes(b"a picture")
+        raise StorageError("the portal holds something already")
+
+    monkeypatch.setattr("lepton_fed.portal.backup.restore", meanwhile)
+    Path("b.zip").write_bytes(b"")
+    assert cli("restore", "new", "b.zip", "--database", "sqlite:///elsewhere.sqlite")[0] == 2
+    assert Path("new/attachments/somebody's").read_bytes() == b"a picture"
+    Path("new/attachments/somebody's").unlink()
+    Path("new/attachments").rmdir()
+    assert cli("restore", "new", "b.zip")[0] == 2
+    assert not Path("new/attachments").exists(), "nobody else knows a database that was only made"
 
 
 def test_a_portal_without_an_account_says_so_and_how_to_make_the_first(

@@ -7,7 +7,7 @@ from html import unescape
 
 import pytest
 
-from lepton_fed.portal.web.agents import known
+from lepton_fed.portal.web.agents import in_short
 from tests.portal.browser import HERE, Browser
 from tests.portal.world import World
 
@@ -146,7 +146,7 @@ def test_a_browser_is_called_by_its_name_and_what_it_says_is_a_title(there: Worl
     ],
 )
 def test_a_browser_that_is_known_has_a_short_name(said: str, name: str) -> None:
-    assert known(said) == name
+    assert in_short(said) == name
 
 
 def test_the_icon_is_where_browsers_look_for_it_by_themselves(there: World) -> None:

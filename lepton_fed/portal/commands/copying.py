@@ -36,5 +36,5 @@ def restore(
 
     if not backup_file.exists():
         raise ConfigError(f"cannot read {backup_file}: it does not exist; check the path")
-    with none_half_made(portal_folder), closing(opened(portal_folder, database)) as portal:
+    with none_half_made(portal_folder, database), closing(opened(portal_folder, database)) as portal:
         typer.echo(f"{counted(read(portal, backup_file), 'row', 'rows')} restored from {backup_file}")

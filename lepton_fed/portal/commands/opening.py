@@ -31,19 +31,24 @@ def opened(folder: Path, database: str | None, *, new: bool = True) -> Portal:
 
 
 @contextmanager
-def none_half_made(folder: Path) -> Iterator[None]:
-    """Where the block fails, nothing is left in the folder of what opening a portal makes there; nor the folder."""
+def none_half_made(folder: Path, database: str | None) -> Iterator[None]:
+    """Where the block fails, nothing is left in the folder of what opening a portal makes there; nor the folder.
+
+    Files of attachments go only with a database that was made for them: another one may be somebody else's portal,
+    who puts a file there meanwhile.
+    """
     from lepton_fed.portal.attachments.files import FOLDER
     from lepton_fed.portal.portal import DATABASE
 
     own = [folder / name for name in (FOLDER, DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm")]
     made = [path for path in (*own, folder, *folder.parents) if not path.exists()]
+    alone = database is None and folder / DATABASE in made
     try:
         yield
     except BaseException:
         for path in made:
             with suppress(OSError):
-                _remove(path, whole=path in own)
+                _remove(path, whole=alone and path in own)
         raise
 
 

@@ -31,7 +31,10 @@ def serve(
     key: Annotated[Path | None, typer.Option(help="The key of that certificate (PEM).")] = None,
     proxy: Annotated[
         str | None,
-        typer.Option(help="Address of the one proxy that is believed when it says whom it forwards a request for."),
+        typer.Option(
+            help="Address of the one proxy that is believed when it says whom it forwards a request for, "
+            "such as 192.0.2.1."
+        ),
     ] = None,
     watch: Annotated[
         Path | None, typer.Option(help="A federation to show: its federation file, or the coordinator's kit.")

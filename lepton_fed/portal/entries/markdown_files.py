@@ -88,7 +88,7 @@ def exported(acting: Acting, folder: Path) -> int:
     StorageError where there is something already: perhaps somebody has edited it.
     """
     _require_empty(folder)
-    readable = acting.rights.permitted(acting.connection, acting.person, "read")
+    readable = acting.readable
     wanted = (
         select(ENTRY, REVISION.c.number)
         .join(REVISION, (REVISION.c.entry == ENTRY.c.id) & (REVISION.c.number == ENTRY.c.published))

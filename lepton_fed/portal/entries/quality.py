@@ -172,7 +172,7 @@ def _read(entry: int, target: str) -> _Lead:
 
 def _readable(acting: Acting, numbers: set[int]) -> set[int]:
     """Those that are published, and for this person to read."""
-    shelves = acting.rights.permitted(acting.connection, acting.person, "read")
+    shelves = acting.readable
     where = (ENTRY.c.id.in_(numbers), ENTRY.c.published.is_not(None), stands_on(ENTRY.c.shelf, shelves))
     return set(acting.connection.execute(select(ENTRY.c.id).where(*where)).scalars())
 

@@ -127,7 +127,7 @@ def about(acting: Acting, things: Sequence[Reference]) -> list[About]:
     """Published entries that speak of any of these and that the person may read, the newest first."""
     if not things:
         return []
-    readable = acting.rights.permitted(acting.connection, acting.person, "read")
+    readable = acting.readable
     any_of = or_(*((REFERENCE.c.kind == one.kind) & (REFERENCE.c.target == one.target) for one in things[:MOST]))
     wanted = (
         select(ENTRY.c.id, ENTRY.c.title, ENTRY.c.kind, ENTRY.c.department)

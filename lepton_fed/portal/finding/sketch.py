@@ -105,7 +105,7 @@ def shingles(title: str, body: str) -> set[int]:
 
 def _candidates(acting: Acting, entry: int, own: set[int]) -> Sequence[tuple[int, str, str]]:
     """Those that share most of the sketch."""
-    readable = acting.rights.permitted(acting.connection, acting.person, "read")
+    readable = acting.readable
     shared = (
         select(SKETCH.c.entry, func.count().label("count"))
         .where(SKETCH.c.value.in_(list(_sketch(own))), SKETCH.c.entry != entry)

@@ -32,7 +32,7 @@ SYSTEMS = (
 )
 
 
-def known(agent: str) -> str:
+def in_short(agent: str) -> str:
     """The browser and its system; what the browser said, cut, where either is not known."""
     found = [next((name for part, name in names if part in agent), "") for names in (BROWSERS, SYSTEMS)]
     if all(found):

@@ -15,7 +15,7 @@ from lepton_fed.portal.attachments.kinds import KINDS as FILES
 from lepton_fed.portal.attachments.kinds import LARGEST as LARGEST_FILE
 from lepton_fed.portal.errors import PortalError
 from lepton_fed.portal.people.sessions import Visit
-from lepton_fed.portal.web.agents import known
+from lepton_fed.portal.web.agents import in_short
 from lepton_fed.portal.web.asking import asking_of
 from lepton_fed.portal.web.visiting import digest_of
 from lepton_fed.portal.web.watching import watches
@@ -142,7 +142,7 @@ def _environment() -> Environment:
     made.filters["moment"] = moment
     made.filters["number"] = number
     made.filters["bytes"] = _bytes
-    made.filters["agent"] = known
+    made.filters["agent"] = in_short
     made.filters["drawing"] = _drawing
     return made
 
