@@ -72,27 +72,27 @@ def test_an_entry_is_written_masked_reviewed_found_and_thanked_for(
 ) -> None:
     author = Visitor(chromium, address, language).sign_in("author")
     t, page, title = author.t, author.page, f"停机原因 {language}"
-    page.get_by_role("link", name=t("nav.new")).click()
+    author.follow(page.get_by_role("link", name=t("nav.new")))
     page.get_by_label(t("entry.title")).fill(title)
     page.get_by_label(t("entry.body")).fill("# 原因\n\n润滑不足，问 13812345678。\n\n- [x] 已查")
     author.press("edit.preview")
     page.locator("#preview h2", has_text="原因").wait_for()
     page.locator("select[name=audience]").select_option("everyone")
-    author.press("edit.save")
+    author.send("edit.save")
     author.sees("138****5678")
     author.shown("sensitive")
     author.faultless("sensitive")
-    author.press("edit.save_masked")
+    author.send("edit.save_masked")
     author.sees(t("entry.masked", count=1))
-    author.press("move.submit")
+    author.send("move.submit")
     author.sees(t("moved.submit"))
     path = page.url.removeprefix(address)
 
     reviewer = Visitor(chromium, address, language).sign_in("reviewer")
     reviewer.shown("home")
-    reviewer.page.get_by_role("link", name=title).first.click()
+    reviewer.follow(reviewer.page.get_by_role("link", name=title).first)
     reviewer.shown("review")
-    reviewer.press("move.publish")
+    reviewer.send("move.publish")
     reviewer.sees(t("moved.publish"))
 
     reader = Visitor(chromium, address, language).sign_in("shop")
@@ -100,11 +100,11 @@ def test_an_entry_is_written_masked_reviewed_found_and_thanked_for(
     reader.page.get_by_label(t("search.words")).press_sequentially("润滑")
     reader.page.locator("#hits mark", has_text="润滑").first.wait_for()
     reader.shown("search")
-    reader.page.locator("#hits").get_by_role("link", name=title).click()
+    reader.follow(reader.page.locator("#hits").get_by_role("link", name=title))
     reader.press("entry.helped_me")
     reader.sees(t("entry.helped_count", count=1))
     reader.page.get_by_label(t("comments.label")).fill("谢谢 <b>!</b>")
-    reader.press("comments.go")
+    reader.send("comments.go")
     reader.sees("谢谢 <b>!</b>")
     reader.shown("entry")
     assert "13812345678" not in reader.page.content()
@@ -120,8 +120,8 @@ def test_a_picture_is_attached_while_writing_and_a_sound_is_played(chromium: Chr
     page.goto("/entries/new")
     page.get_by_label(t("entry.title")).fill("轴承异响")
     page.get_by_label(t("entry.body")).fill("听一听。")
-    author.press("edit.save")
-    page.get_by_role("link", name=t("entry.edit"), exact=True).click()
+    author.send("edit.save")
+    author.follow(page.get_by_role("link", name=t("entry.edit"), exact=True))
     page.get_by_label(t("entry.body")).fill("![轴承](attachment:轴承.jpg)\n\n![异响](attachment:异响.wav)")
     chosen = page.get_by_label(t("attachments.add"))
     for name, kind, content in (
@@ -136,7 +136,8 @@ def test_a_picture_is_attached_while_writing_and_a_sound_is_played(chromium: Chr
     assert page.get_by_role("checkbox", checked=True).count() == 2
     author.press("edit.preview")
     page.locator("#preview img").wait_for()
-    page.get_by_label(t("entry.title")).press("Enter")
+    with author.leaving():
+        page.get_by_label(t("entry.title")).press("Enter")
     page.locator(".text img").wait_for()
     assert page.evaluate("document.querySelector('.text img').naturalWidth") == 300
     assert page.evaluate(PLAYED, 2) >= 2
@@ -145,11 +146,12 @@ def test_a_picture_is_attached_while_writing_and_a_sound_is_played(chromium: Chr
     alone = page.locator(".text img").get_attribute("src") or ""
     page.goto(f"{page.url.split('?')[0]}/edit")
     page.get_by_label(t("entry.body")).fill("这里没有提到它们。")
-    page.get_by_label(t("entry.title")).press("Enter")
+    with author.leaving():
+        page.get_by_label(t("entry.title")).press("Enter")
     for shown in ("audio", "img"):  # Visible, which a player without a height is not.
         page.locator(f"#attachments {shown}").wait_for()
     assert author.complaints == []
-    page.get_by_role("link", name="异响.wav").click()
+    author.follow(page.get_by_role("link", name="异响.wav"))
     page.wait_for_url("**/attachments/*")
     # The page of a file runs no script, not even one that waits: it is looked at from here.
     for _ in range(200):
@@ -169,7 +171,8 @@ def test_everything_can_be_reached_without_a_mouse(chromium: Chromium, address: 
     page.keyboard.type("reader")
     page.keyboard.press("Tab")
     page.keyboard.type(PASSWORD)
-    page.keyboard.press("Enter")
+    with reader.leaving():
+        page.keyboard.press("Enter")
     page.get_by_role("heading", name="齿轮箱质检步骤").wait_for()
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.textContent") == reader.t("nav.skip")
@@ -177,13 +180,15 @@ def test_everything_can_be_reached_without_a_mouse(chromium: Chromium, address: 
     assert page.evaluate("document.activeElement.id") == "main"
     page.keyboard.press("/")
     page.keyboard.type("振动")
-    page.keyboard.press("Enter")
+    with reader.leaving():
+        page.keyboard.press("Enter")
     page.locator("#hits mark", has_text="振动").wait_for()
     for _ in range(40):
         page.keyboard.press("Tab")
         if page.evaluate("document.activeElement.getAttribute('href')") == "/entries/1":
             break
-    page.keyboard.press("Enter")
+    with reader.leaving():
+        page.keyboard.press("Enter")
     page.get_by_role("heading", name="齿轮箱质检步骤").wait_for()
     assert reader.complaints == []
 

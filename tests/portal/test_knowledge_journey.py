@@ -39,17 +39,18 @@ def test_somebody_asks_who_knows_and_goes_on_to_a_neighbour(
 ) -> None:
     reader = Visitor(chromium, address, language, size=size).sign_in("reader")
     page, t = reader.page, reader.t
-    page.get_by_role("link", name=t("nav.knowledge"), exact=True).click()
+    reader.follow(page.get_by_role("link", name=t("nav.knowledge"), exact=True))
     page.get_by_label(t("knowledge.about")).fill("gearbox")
-    page.get_by_label(t("knowledge.about")).press("Enter")
+    with reader.leaving():
+        page.get_by_label(t("knowledge.about")).press("Enter")
     page.get_by_role("link", name="齿轮箱", exact=True).wait_for()
     reader.faultless("knowledge-search")
     reader.shown("knowledge-search")
-    page.get_by_role("link", name="齿轮箱", exact=True).click()
+    reader.follow(page.get_by_role("link", name="齿轮箱", exact=True))
     page.locator(".network canvas").first.wait_for()
     reader.faultless("knowledge-entity")
     reader.shown("knowledge-entity")
-    page.get_by_role("link", name="电机", exact=True).click()
+    reader.follow(page.get_by_role("link", name="电机", exact=True))
     page.get_by_role("heading", level=1, name="电机").wait_for()
     assert reader.complaints == []
 
@@ -77,5 +78,5 @@ def test_the_pages_say_the_same_without_a_script(chromium: Chromium, address: st
     reader.page = context.new_page()
     reader.sign_in("reader")
     reader.page.goto("/knowledge/entity?id=齿轮箱")
-    reader.page.get_by_role("link", name="电机", exact=True).click()
+    reader.follow(reader.page.get_by_role("link", name="电机", exact=True))
     reader.page.get_by_role("heading", level=1, name="电机").wait_for()

@@ -22,7 +22,7 @@ from tests.portal.world import PASSWORD
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser as Chromium
-    from playwright.sync_api import Page
+    from playwright.sync_api import Locator, Page
 
 PATIENCE = 60_000
 """Milliseconds for a page, on a machine that has much else to do."""
@@ -79,12 +79,30 @@ class Visitor:
         self.page.goto("/")
         self.page.get_by_label(self.t("sign_in.name")).fill(name)
         self.page.get_by_label(self.t("sign_in.password"), exact=True).fill(PASSWORD)
-        self.press("sign_in.go")
-        self.page.get_by_role("heading", level=1).wait_for()
+        self.send("sign_in.go")
         return self
 
     def press(self, key: str) -> None:
+        """Press a button that changes something in this page."""
         self.page.get_by_role("button", name=self.t(key), exact=True).first.click()
+
+    def send(self, key: str) -> None:
+        """Press a button that sends a form, whose answer is another page."""
+        with self.leaving():
+            self.press(key)
+
+    def follow(self, link: Locator) -> None:
+        with self.leaving():
+            link.click()
+
+    @contextmanager
+    def leaving(self) -> Iterator[None]:
+        """What is done in here leads to another page: the next step is taken in that one, once it has been loaded.
+
+        A click is over before the browser leaves the page, so what follows it would see the old page, or none.
+        """
+        with self.page.expect_navigation():
+            yield
 
     def sees(self, text: str) -> None:
         self.page.get_by_text(text).first.wait_for()

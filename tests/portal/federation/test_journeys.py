@@ -36,13 +36,14 @@ def test_a_gate_is_approved_by_keyboard_and_the_page_tells_that_the_pipeline_is_
 ) -> None:
     approver = Visitor(chromium, address, "zh").sign_in("approver")
     page, t = approver.page, approver.t
-    page.get_by_role("link", name=t("nav.federation"), exact=True).click()
-    page.get_by_role("link", name=t("fed.pipeline"), exact=True).click()
+    approver.follow(page.get_by_role("link", name=t("nav.federation"), exact=True))
+    approver.follow(page.get_by_role("link", name=t("fed.pipeline"), exact=True))
     page.get_by_label(t("moves.reason")).focus()
     page.keyboard.type("已核对")
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.textContent") == t("fed.approve")
-    page.keyboard.press("Enter")
+    with approver.leaving():
+        page.keyboard.press("Enter")
     page.get_by_text(f"{ROLE} approved: 已核对").first.wait_for()
     auto = AutoPipeline.of(Federation.load(watched.place), folder=watched.runs, say=lambda _: None)
     assert auto.run(by="ZhangSan").state == "finished"
