@@ -17,7 +17,7 @@ ROOT = Path(lepton_fed.__file__).parent
 PARTS = sorted(p.relative_to(ROOT) for p in ROOT.rglob("*.py"))
 
 LAYERS: dict[int, tuple[str, ...]] = {
-    0: ("closing", "errors"),
+    0: ("closing", "errors", "translation"),
     1: (
         "accounts",
         "code",

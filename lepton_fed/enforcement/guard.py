@@ -17,6 +17,7 @@ from lepton_fed.policies import ITSELF, Context, Decision, Policies, Request
 from lepton_fed.policies.request import Kind, said
 from lepton_fed.policy import action, names
 from lepton_fed.settings import Settings
+from lepton_fed.translation import sentence
 
 KEPT = 64
 """Verdicts of one hub that are kept, by circumstances: more than hours of a day and sizes of a crowd."""
@@ -132,7 +133,10 @@ class Guard:
         own = self.policies.own.get(self.owner)
         if own is not None and own.problems:
             # Whatever it owns, whoever asks; there may be nothing that a question could be asked about.
-            reasons = tuple(f"{self.owner}'s policies cannot be used: {problem}" for problem in own.problems)
+            reasons = tuple(
+                sentence("{owner}'s policies cannot be used: {problem}", owner=self.owner, problem=problem)
+                for problem in own.problems
+            )
             return (Decision(False, reasons, (), self._request(self.owner, "train", "*", ANY), broken=True),)
         found = list(standing.unfounded)
         for question in standing.questions:
@@ -161,14 +165,19 @@ class Guard:
             decision = self._of_itself(question, found)
         if not question.alike:
             return decision
-        return replace(decision, reasons=(*decision.reasons, f"the same holds for {question.alike} others"))
+        others = sentence("the same holds for {alike} others", alike=question.alike)
+        return replace(decision, reasons=(*decision.reasons, others))
 
     def _of_itself(self, question: Question, found: Sequence[Decision]) -> Decision:
         """A department needs nobody's permit for its own rows, but what its own files forbid, they forbid it, too."""
         for decision in found:
             if decision.broken or (decision.rules and not decision.permitted and self._forbids_itself(decision)):
                 return decision
-        why = f"{said(self.owner)} may train on its own {said(question.what)}: none of its own rules forbids it"
+        why = sentence(
+            "{owner} may train on its own {what}: none of its own rules forbids it",
+            owner=said(self.owner),
+            what=said(question.what),
+        )
         return Decision(True, (why,), (), found[-1].request)
 
     def _forbids_itself(self, denial: Decision) -> bool:

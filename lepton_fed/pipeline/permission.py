@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from lepton_fed.pipeline.step import Step
 from lepton_fed.policy import action
+from lepton_fed.translation import joined, sentence
 
 if TYPE_CHECKING:
     from lepton_fed.collaboration import Graph
@@ -126,7 +127,10 @@ def _by_sharing(graph: Graph) -> Decide:
         sharing = graph.on(at.date()).sharing
         assert sharing is not None
         if (asked.owner, asked.who, asked.what) not in {(p.giver, p.taker, p.what) for p in sharing.passages()}:
-            return Answer(asked, False, f"{asked.what} does not flow from {asked.owner} to {asked.who}")
+            why = sentence(
+                "{what} does not flow from {owner} to {who}", what=asked.what, owner=asked.owner, who=asked.who
+            )
+            return Answer(asked, False, why)
         found = sharing.decide(asked.who, asked.verb, asked.what, asked.owner)
         return Answer(asked, found.permitted, found.reason)
 
@@ -145,6 +149,6 @@ def _by_policies(federation: Federation) -> Decide:
         crowd = usual_crowd(settings, action(asked.verb), asked.what)
         found = guard.expected(guard.request(asked.who, asked.verb, asked.what, crowd=crowd))
         policy = bytes.fromhex(guard.policies.digest(asked.owner).removeprefix("sha256:"))
-        return Answer(asked, found.permitted, "; ".join(found.reasons), found.rules, policy)
+        return Answer(asked, found.permitted, joined("; ", found.reasons), found.rules, policy)
 
     return decide

@@ -26,6 +26,7 @@ from lepton_fed.policies.request import Decision, Request, said
 from lepton_fed.policies.rules import CHINESE_OF, Rule, Scope
 from lepton_fed.policy import names
 from lepton_fed.settings import Grant, Settings
+from lepton_fed.translation import Sentence, sentence, term
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -275,28 +276,43 @@ def _entities(request: Request) -> Iterator[Entity]:
         yield {"uid": _data_set(request), "attrs": {"owner": owner, "name": request.of}, "parents": []}
 
 
-def _sentence(request: Request, permitted: bool, why: str) -> str:
+def _worded_as(request: Request, permitted: bool, why: str) -> Sentence:
     """`研发部门 may 读取 物料管理 of 供应链部门: rule access[2] of federation.toml permits it`."""
-    who, verb, what, owner = (said(name) for name in (request.who, request.verb, request.what, request.owner))
-    return f"{who} {'may' if permitted else 'may not'} {verb} {what} of {owner}: {why}"
+    who, what, owner = (said(name) for name in (request.who, request.what, request.owner))
+    verb = term(said(request.verb))
+    if permitted:
+        return sentence(
+            "{who} may {verb} {what} of {owner}: {why}", who=who, verb=verb, what=what, owner=owner, why=why
+        )
+    return sentence(
+        "{who} may not {verb} {what} of {owner}: {why}", who=who, verb=verb, what=what, owner=owner, why=why
+    )
 
 
 def _broken(request: Request, *reasons: str) -> Decision:
-    return Decision(False, tuple(_sentence(request, False, why) for why in reasons), (), request, broken=True)
+    return Decision(False, tuple(_worded_as(request, False, why) for why in reasons), (), request, broken=True)
 
 
 def _worded(request: Request, verdict: Verdict, rules: Mapping[str, Rule]) -> Decision:
     """The verdict, with the lines of the files that it came from."""
     if verdict.error:
-        return _broken(request, f"the policies of {request.owner} cannot decide: {said(verdict.error)}")
+        error = said(verdict.error)
+        return _broken(
+            request, sentence("the policies of {owner} cannot decide: {error}", owner=request.owner, error=error)
+        )
     lines, reasons = [], []
     for rule in (rule for name, rule in rules.items() if name in verdict.policies):
         because = f' ("{said(rule.reason)}")' if rule.reason else ""
         for line in rule.about(request.who):
             lines.append(line)
-            why = f"rule {line} {'forbids' if rule.forbids else 'permits'} it{because}"
-            reasons.append(_sentence(request, verdict.permitted, why))
+            reasons.append(_worded_as(request, verdict.permitted, _by_rule(line, rule.forbids, because)))
     if not lines:
-        none = _sentence(request, False, f"no rule of {request.owner} permits it")
+        none = _worded_as(request, False, sentence("no rule of {owner} permits it", owner=request.owner))
         return Decision(False, (none,), (), request)
     return Decision(verdict.permitted, tuple(reasons), tuple(lines), request)
+
+
+def _by_rule(line: str, forbids: bool, because: str) -> Sentence:
+    if forbids:
+        return sentence("rule {line} forbids it{because}", line=line, because=because)
+    return sentence("rule {line} permits it{because}", line=line, because=because)

@@ -14,6 +14,7 @@ from lepton_fed.policies.book import Policies
 from lepton_fed.policies.grants import KNOWLEDGE
 from lepton_fed.policies.remedies import permitted_verbs, remedy
 from lepton_fed.policies.request import Decision
+from lepton_fed.translation import joined, sentence, term
 
 
 def explain(policies: Policies, decision: Decision) -> tuple[str, ...]:
@@ -29,7 +30,7 @@ def _beside(policies: Policies, decision: Decision) -> Iterator[str]:
         return  # No [[sharing]] is about facts.
     flow = policies.decide(replace(request, verb="receive"))
     if request.action != "receive" and request.who != request.owner and not flow.permitted:
-        yield f"But no [[sharing]] lets it flow from {request.owner} to {request.who}"
+        yield sentence("But no [[sharing]] lets it flow from {owner} to {who}", owner=request.owner, who=request.who)
 
 
 def _instead(policies: Policies, decision: Decision) -> Iterator[str]:
@@ -37,7 +38,7 @@ def _instead(policies: Policies, decision: Decision) -> Iterator[str]:
     if decision.broken:
         return
     for other in permitted_verbs(policies, decision.request):
-        yield f"It may {other.request.verb} it: rule {', '.join(other.rules)}"
+        yield sentence("It may {verb} it: rule {rules}", verb=term(other.request.verb), rules=joined(", ", other.rules))
     found = remedy(policies, decision)
     if found:
         yield found

@@ -19,6 +19,7 @@ from lepton_fed.policies.request import MICRO, Decision, Request, said
 from lepton_fed.policies.rules import Rule
 from lepton_fed.policy import CHINESE, action
 from lepton_fed.settings import Grant
+from lepton_fed.translation import Sentence, joined, sentence, term
 
 _GRANTED = {entity: kind for kind, entity in KNOWLEDGE.items()}
 
@@ -45,10 +46,15 @@ class Change:
         changed: dict[str, Any] = {self.field: self.value}
         return replace(request, context=replace(request.context, **changed))
 
-    def says(self, request: Request) -> str:
+    def says(self, request: Request) -> Sentence:
         """`crowd 3 instead of 2`."""
         now = request.role if self.field == "role" else getattr(request.context, self.field)
-        return f"{self.field.replace('_', ' ')} {_word(self.value)} instead of {_word(now)}"
+        return sentence(
+            "{field} {then} instead of {now}",
+            field=term(self.field.replace("_", " ")),
+            then=_word(self.value),
+            now=_word(now),
+        )
 
 
 def remedy(policies: Policies, decision: Decision) -> str | None:
@@ -60,13 +66,15 @@ def remedy(policies: Policies, decision: Decision) -> str | None:
     granted = _granted(policies, request)
     found = _search(policies, request, changes)
     if found is not None:
-        return "It would pass with " + " and ".join(change.says(request) for change in found)
+        return _would_pass(change.says(request) for change in found)
     found = None if granted is None else _search(granted, request, changes)
     if found is not None:
-        return " and ".join(
-            (f"It would pass with {_grant_words(request)}", *(change.says(request) for change in found))
-        )
+        return _would_pass((_grant_words(request), *(change.says(request) for change in found)))
     return _without(policies, granted, decision)
+
+
+def _would_pass(with_what: Iterable[Sentence]) -> Sentence:
+    return sentence("It would pass with {what}", what=joined(" and ", with_what))
 
 
 def _search(policies: Policies, request: Request, changes: Sequence[Change]) -> tuple[Change, ...] | None:
@@ -96,20 +104,21 @@ def _granted(policies: Policies, request: Request) -> Policies | None:
     return policies.with_grant(grant)
 
 
-def _grant_words(request: Request) -> str:
+def _grant_words(request: Request) -> Sentence:
     words: dict[str, object] = {"kind": _GRANTED[request.kind]} if request.kind in _GRANTED else {}
     words |= {"what": request.what, "who": [request.who], "action": request.verb, "owner": [request.owner]}
     written = ", ".join(f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in words.items())
-    return f"one more [[access]]: {written}"
+    return sentence("one more [[access]]: {written}", written=written)
 
 
 def _without(policies: Policies, granted: Policies | None, decision: Decision) -> str | None:
     """Without the rules that forbade it, and with one more grant where that alone is not enough."""
-    gone = f"It would pass without rule {' and '.join(decision.rules)}"
+    rules = joined(" and ", decision.rules)
     if policies.without(decision.rules).decide(decision.request).permitted:
-        return gone
+        return sentence("It would pass without rule {rules}", rules=rules)
     if granted is not None and granted.without(decision.rules).decide(decision.request).permitted:
-        return f"{gone} and with {_grant_words(decision.request)}"
+        grant = _grant_words(decision.request)
+        return sentence("It would pass without rule {rules} and with {grant}", rules=rules, grant=grant)
     return None
 
 

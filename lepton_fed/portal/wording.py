@@ -12,7 +12,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
-from string import Formatter
+
+from lepton_fed.translation import formatted
 
 LANGUAGES = {"zh": "中文", "en": "English"}
 DEFAULT = "en"
@@ -34,25 +35,7 @@ class Wording:
 
     def __call__(self, key: str, **values: object) -> str:
         sentence = self.sentences[key]
-        if not values:
-            return sentence
-        return _COUNTING.vformat(sentence, (), values) if "|" in sentence else sentence.format(**values)
-
-
-class _Counting(Formatter):
-    def format_field(self, value: object, format_spec: str) -> str:
-        one, split, others = format_spec.partition("|")
-        if split and isinstance(value, int):
-            return counted(value, one, others)
-        return str(super().format_field(value, format_spec))
-
-
-_COUNTING = _Counting()
-
-
-def counted(count: int, one: str, others: str) -> str:
-    """A count with its word, in English."""
-    return f"{count:,} {one if count == 1 else others}"
+        return formatted(sentence, values) if values else sentence
 
 
 @lru_cache(maxsize=len(LANGUAGES))

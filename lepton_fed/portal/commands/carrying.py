@@ -11,7 +11,7 @@ import typer
 
 from lepton_fed.portal.commands.opening import opened, person_of
 from lepton_fed.portal.commands.options import ARGUMENTS, As, Database, Folder, Language, Runs, RunsDatabase
-from lepton_fed.portal.wording import counted
+from lepton_fed.translation import counted
 
 
 class Sensitive(StrEnum):

@@ -25,8 +25,9 @@ def contributions(
     """Write what somebody contributed, by quarter and entry, as CSV for a yearly review."""
     from lepton_fed.portal.reward import yearly
     from lepton_fed.portal.reward.period import Quarter
-    from lepton_fed.portal.wording import counted, wording
+    from lepton_fed.portal.wording import wording
     from lepton_fed.storage.atomic import write_atomically
+    from lepton_fed.translation import counted
 
     quarters = Quarter.parse(since), Quarter.parse(until)
     with closing(opened(portal_folder, database, new=False)) as portal:

@@ -11,7 +11,7 @@ import typer
 from lepton_fed.errors import ConfigError
 from lepton_fed.portal.commands.opening import none_half_made, opened
 from lepton_fed.portal.commands.options import ARGUMENTS, Database, Folder
-from lepton_fed.portal.wording import counted
+from lepton_fed.translation import counted
 
 
 def backup(

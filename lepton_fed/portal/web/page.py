@@ -19,13 +19,15 @@ from lepton_fed.portal.web.agents import in_short
 from lepton_fed.portal.web.asking import asking_of
 from lepton_fed.portal.web.visiting import digest_of
 from lepton_fed.portal.web.watching import watches
-from lepton_fed.portal.wording import LANGUAGES, Wording, preferred, wording
+from lepton_fed.portal.wording import DEFAULT, LANGUAGES, Wording, preferred, wording
 from lepton_fed.report.words import number
 from lepton_fed.storage.portal_entry_tables import AUDIENCES, KINDS
 from lepton_fed.storage.portal_people_tables import ROLES
+from lepton_fed.translation import speaks, translated
 
 if TYPE_CHECKING:
     from jinja2 import Environment
+    from jinja2.runtime import Context
     from markupsafe import Markup
 
 LANGUAGE_COOKIE = "__Host-lepton-language"
@@ -111,7 +113,7 @@ def moment(time: datetime) -> str:
 
 @lru_cache(maxsize=1)
 def _environment() -> Environment:
-    from jinja2 import Environment, PackageLoader, StrictUndefined
+    from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
 
     made = Environment(
         loader=PackageLoader("lepton_fed.portal.web", "templates"),
@@ -144,7 +146,17 @@ def _environment() -> Environment:
     made.filters["bytes"] = _bytes
     made.filters["agent"] = in_short
     made.filters["drawing"] = _drawing
+    made.filters["said"] = pass_context(_said)
     return made
+
+
+def _said(context: Context, text: str) -> Markup:
+    """A sentence of the federation in the language of the page; marked as English where it has no words there."""
+    from markupsafe import Markup, escape
+
+    language = context["language"]
+    words = escape(translated(text, language))
+    return words if language == DEFAULT or speaks(text, language) else Markup('<span lang="en">{}</span>').format(words)
 
 
 def _drawing(svg: str) -> Markup:

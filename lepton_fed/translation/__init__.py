@@ -1,0 +1,14 @@
+"""English sentences that can be said in another language too, by whoever shows them to a person.
+
+    why = sentence("no rule of {owner} permits it", owner="生产车间")
+    why                       ──►  "no rule of 生产车间 permits it": an ordinary text, in logs, files and comparisons
+    translated(why, "zh")     ──►  "生产车间没有规则允许"
+
+The English template is the key, as gettext's are; messages/zh.toml has the Chinese one under the module that says it.
+A text that is no such sentence, or that was changed on its way (cut, sent, stored), stays in English.
+"""
+
+from lepton_fed.translation.catalogue import speaks, translated
+from lepton_fed.translation.sentence import Sentence, counted, formatted, joined, sentence, term
+
+__all__ = ["Sentence", "counted", "formatted", "joined", "sentence", "speaks", "term", "translated"]

@@ -1,0 +1,52 @@
+"""The sentences of other languages, by their English templates."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from functools import lru_cache
+from importlib.resources import files
+
+from lepton_fed.translation.sentence import Row, Sentence, Term, formatted
+
+TERMS = "terms"
+"""The table of single words."""
+
+_BETWEEN = {"zh": {"; ": "；", ", ": "、", " and ": "和", " ": ""}}
+"""What stands between sentences or names in a row."""
+
+
+def translated(text: str, language: str) -> str:
+    """`text` in `language`, as far as there are words for it; what has none, whole or in part, stays in English."""
+    if not isinstance(text, Sentence) or language not in _BETWEEN:
+        return str(text)
+    if isinstance(text, Row):
+        return _BETWEEN[language].get(text.template, text.template).join(translated(p, language) for p in text.parts)
+    if isinstance(text, Term):
+        return tables(language)[TERMS].get(text.template, text.template)
+    template = _sentences(language).get(text.template)
+    if template is None:
+        return str(text)
+    inner = {
+        key: translated(value, language) if isinstance(value, str) else value for key, value in text.values.items()
+    }
+    return formatted(template, inner)
+
+
+def speaks(text: str, language: str) -> bool:
+    """Whether there are words in `language` for the whole of it, or for each sentence of a row."""
+    if isinstance(text, Row):
+        return all(speaks(part, language) for part in text.parts)
+    return isinstance(text, Sentence) and (isinstance(text, Term) or text.template in _sentences(language))
+
+
+@lru_cache(maxsize=4)
+def tables(language: str) -> Mapping[str, Mapping[str, str]]:
+    """The file of a language: for each module that says something, its English templates and what they are there."""
+    return tomllib.loads(files("lepton_fed.translation").joinpath("messages", f"{language}.toml").read_text("utf-8"))
+
+
+@lru_cache(maxsize=4)
+def _sentences(language: str) -> Mapping[str, str]:
+    by_module = tables(language)
+    return {key: said for module, table in by_module.items() if module != TERMS for key, said in table.items()}

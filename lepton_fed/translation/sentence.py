@@ -1,0 +1,76 @@
+"""A text that remembers how it was put together. See the package."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from string import Formatter
+from typing import Any
+
+
+class Sentence(str):
+    """An English text, with the template and the values that it was made from.
+
+    Pickled or changed it is a text like any other, without them.
+    """
+
+    template: str
+    values: Mapping[str, object]
+
+    def __reduce__(self) -> tuple[type[str], tuple[str]]:
+        return str, (str(self),)
+
+
+class Row(Sentence):
+    """Sentences one after another, `template` between them."""
+
+    parts: tuple[str, ...]
+
+
+class Term(Sentence):
+    """A single word of the federation's own language, such as `train`."""
+
+
+def sentence(template: str, /, **values: object) -> Sentence:
+    """`template` with `values` filled in, some of which may be sentences. `{n:round|rounds}` is a count with its word.
+
+    The template is written out where this is called: a test reads it there and looks for it in each language.
+    """
+    made = Sentence(formatted(template, values))
+    made.template, made.values = template, values
+    return made
+
+
+def joined(between: str, parts: Iterable[str]) -> Row:
+    """`between.join(parts)`, in which each part can be said in another language."""
+    listed = tuple(parts)
+    made = Row(between.join(listed))
+    made.template, made.values, made.parts = between, {}, listed
+    return made
+
+
+def term(word: str) -> Term:
+    """A word that another language may have its own for; there it is looked up among the terms."""
+    made = Term(word)
+    made.template, made.values = word, {}
+    return made
+
+
+def formatted(template: str, values: Mapping[str, object]) -> str:
+    """As `str.format`, where `{count:entry|entries}` is a count with its word: of one, of all others."""
+    return _COUNTING.vformat(template, (), values) if "|" in template else template.format(**values)
+
+
+def counted(count: int, one: str, others: str) -> str:
+    """A count with its word, in English."""
+    return f"{count:,} {one if count == 1 else others}"
+
+
+class _Counting(Formatter):
+    def format_field(self, value: Any, format_spec: str) -> str:
+        one, split, others = format_spec.partition("|")
+        if split and isinstance(value, int):
+            return counted(value, one, others)
+        return str(super().format_field(value, format_spec))
+
+
+_COUNTING = _Counting()

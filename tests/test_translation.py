@@ -1,0 +1,105 @@
+"""What the federation says is said in Chinese too, with the same values; where no words are, it stays in English."""
+
+from __future__ import annotations
+
+import ast
+import pickle
+import re
+from collections import defaultdict
+from pathlib import Path
+from string import Formatter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import lepton_fed
+from lepton_fed.policies.remedies import _COUNTS, _WORDS
+from lepton_fed.policies.request import WORDS
+from lepton_fed.translation import joined, sentence, speaks, term, translated
+from lepton_fed.translation.catalogue import TERMS, tables
+
+HOME = Path(lepton_fed.__file__).parent
+CHINESE = tables("zh")
+
+
+def said_in(path: Path) -> set[str]:
+    """The templates that a module says."""
+    nodes = list(ast.walk(ast.parse(path.read_text("utf-8"))))
+    taken = [node for node in nodes if isinstance(node, ast.ImportFrom) and node.module == "lepton_fed.translation"]
+    if not any(alias.name == "sentence" for node in taken for alias in node.names):
+        return set()
+    called = (node for node in nodes if isinstance(node, ast.Call) and isinstance(node.func, ast.Name))
+    firsts = [node.args[0] for node in called if node.func.id == "sentence"]  # type: ignore[attr-defined]
+    assert all(isinstance(one, ast.Constant) for one in firsts), f"{path}: a template is not written out"
+    return {str(one.value) for one in firsts if isinstance(one, ast.Constant)}
+
+
+def said_by_module() -> dict[str, set[str]]:
+    found: dict[str, set[str]] = defaultdict(set)
+    for path in HOME.rglob("*.py"):
+        name = ".".join(path.relative_to(HOME.parent).with_suffix("").parts)
+        if not name.startswith("lepton_fed.translation") and (said := said_in(path)):
+            found[name] = said
+    return found
+
+
+def fields(template: str) -> list[str]:
+    return sorted({name for _, name, _, _ in Formatter().parse(template) if name})
+
+
+def test_every_sentence_has_a_chinese_one_and_none_is_left_over() -> None:
+    assert {name: set(table) for name, table in CHINESE.items() if name != TERMS} == said_by_module()
+
+
+@pytest.mark.parametrize("module", sorted(set(CHINESE) - {TERMS}))
+def test_the_chinese_has_the_same_values(module: str) -> None:
+    for english, chinese in CHINESE[module].items():
+        assert fields(chinese) == fields(english), english
+        assert re.search(r"[\u4e00-\u9fff]", chinese), english
+        assert chinese.strip() == chinese, english
+
+
+def test_one_template_has_one_translation() -> None:
+    found: dict[str, set[str]] = defaultdict(set)
+    for table in CHINESE.values():
+        for english, chinese in table.items():
+            found[english].add(chinese)
+    assert [english for english, several in found.items() if len(several) > 1] == []
+
+
+def test_every_word_of_a_request_has_a_chinese_one() -> None:
+    asked = {
+        *WORDS.values(),
+        *(name.replace("_", " ") for name in (*_WORDS, *_COUNTS)),
+        "hour",
+        "role",
+        "epsilon spent",
+    }
+    assert asked <= set(CHINESE[TERMS])
+
+
+def test_a_sentence_is_said_with_the_sentences_in_it_and_stays_the_text_that_it_was() -> None:
+    why = sentence("no rule of {owner} permits it", owner="生产车间")
+    whole = sentence(
+        "{who} may not {verb} {what} of {owner}: {why}",
+        who="研发部门", verb=term("read"), what="生产线数据", owner="生产车间", why=why,
+    )  # fmt: skip
+    assert whole == "研发部门 may not read 生产线数据 of 生产车间: no rule of 生产车间 permits it"
+    assert translated(whole, "zh") == "研发部门不可以读取生产车间的生产线数据：生产车间没有规则允许"
+    assert translated(whole, "en") == whole
+    assert translated(joined("; ", (whole, why)), "zh") == f"{translated(whole, 'zh')}；生产车间没有规则允许"
+    again = pickle.loads(pickle.dumps(whole))
+    assert type(again) is str
+    assert again == whole
+
+
+@given(st.text(), st.text())
+def test_what_there_are_no_words_for_stays_in_english(text: str, filled: str) -> None:
+    unknown = sentence("nobody has translated {this}", this=filled)
+    for one in (text, unknown, joined("; ", (text, unknown)), term(f"no term: {filled}")):
+        assert "\x00" in one or translated(one, "fr") == one
+    assert translated(unknown, "zh") == unknown
+    assert translated(text, "zh") == text
+    assert not speaks(unknown, "zh")
+    assert not speaks(joined("; ", (unknown, sentence("no rule of {owner} permits it", owner=filled))), "zh")
