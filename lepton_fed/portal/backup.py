@@ -14,6 +14,7 @@ import os
 import secrets
 import zipfile
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import date, datetime
 from pathlib import Path
 
@@ -28,7 +29,7 @@ from lepton_fed.portal.portal import Portal
 from lepton_fed.storage.atomic import unreadable, unwritable
 from lepton_fed.storage.columns import Utc
 from lepton_fed.storage.models import Base
-from lepton_fed.storage.schema import HEAD
+from lepton_fed.storage.schema import HEAD, version
 
 FORMAT = 1
 ABOUT = "portal.json"
@@ -55,15 +56,20 @@ def backup(portal: Portal, path: Path) -> int:
 
 
 def restore(portal: Portal, path: Path) -> int:
-    """Fill a new portal from a backup: all of it or nothing; returns how many rows. StorageError."""
+    """Fill a new portal, whose tables may be unprepared, from a backup: all of it, tables and files, or nothing.
+
+    Returns how many rows. StorageError.
+    """
     try:
-        with zipfile.ZipFile(path) as archive, portal.database.writing() as connection:
-            _require_ours(archive, path)
-            _require_new(connection)
-            rows = sum(_read(connection, archive, table) for table in _tables())
-            attachments.unpacked(portal.files, connection, archive)
-            for entry, heading, body in published(connection):
-                portal.words.put(connection, entry, heading, body)
+        with _files_unless_failed(portal) as placed:
+            with zipfile.ZipFile(path) as archive, portal.database.writing() as connection:
+                _require_ours(archive, path)
+                portal.prepare(connection)
+                _require_new(connection)
+                rows = sum(_read(connection, archive, table) for table in _tables())
+                attachments.unpacked(portal.files, connection, archive, placed)
+                for entry, heading, body in published(connection):
+                    portal.words.put(connection, entry, heading, body)
             return rows
     except OSError as error:
         raise unreadable(error, path) from None
@@ -126,8 +132,34 @@ def _require_ours(archive: zipfile.ZipFile, path: Path) -> None:
         )
 
 
+@contextmanager
+def _files_unless_failed(portal: Portal) -> Iterator[set[str]]:
+    """Where the block fails, the files are gone again whose digests it has put down."""
+    placed = set[str]()
+    try:
+        yield placed
+    except BaseException:
+        if placed and not _may_be_there(portal):
+            for digest in placed:
+                portal.files.take_back(digest)
+        raise
+
+
+def _may_be_there(portal: Portal) -> bool:
+    """Whether the rows came to be after all: a connection may be lost on the way back from a commit."""
+    try:
+        with portal.database.reading() as connection:
+            return version(connection) is not None and _holds_something(connection)
+    except StorageError:
+        return True
+
+
+def _holds_something(connection: Connection) -> bool:
+    return connection.execute(select(DEPARTMENT.c.name)).first() is not None
+
+
 def _require_new(connection: Connection) -> None:
-    if connection.execute(select(DEPARTMENT.c.name)).first() is not None:
+    if _holds_something(connection):
         raise StorageError("this portal holds something already; restore into a new folder or an empty database")
 
 

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
 
-from sqlalchemy import make_url
+from sqlalchemy import Connection, make_url
 
 from lepton_fed.closing import Closing
 from lepton_fed.errors import StorageError
@@ -68,26 +68,38 @@ class Portal(Closing):
         clock: Callable[[], datetime] = _utc,
     ) -> Self:
         """The portal of a folder, which is made if it is new; `url`: a database instead of SQLite in the folder."""
-        rights = Rights.read(folder)
-        where = url or sqlite_url(_made(folder) / DATABASE)
-        make_private(where, "the portal")
-        database = schema.opened(where, patience=PATIENCE, durable=True)
+        portal = cls.unprepared(folder, url, passwords=passwords, clock=clock)
         try:
-            words = index_of(make_url(where).get_backend_name())
-            files = AttachmentFiles(folder / FILES)
-            portal = cls(database, rights, words, files, passwords=passwords, clock=clock)
-            portal.fill_index()
+            with portal.database.writing() as connection:
+                portal.prepare(connection)
         except BaseException:
-            database.close()
+            portal.close()
             raise
         return portal
 
-    def fill_index(self) -> None:
-        """Have an index of all that is published, if there is none, and a sketch and the keywords of each."""
-        with self.database.writing() as connection:
-            filled(self.words, connection, lambda: published(connection))
-            sketch.fill(connection)
-            keywords.fill(connection, lambda: published(connection))
+    @classmethod
+    def unprepared(
+        cls,
+        folder: Path,
+        url: str | None = None,
+        *,
+        passwords: Passwords | None = None,
+        clock: Callable[[], datetime] = _utc,
+    ) -> Self:
+        """The same, but for its tables: for whoever prepares them in one transaction with what is to be in them."""
+        rights = Rights.read(folder)
+        where = url or sqlite_url(_made(folder) / DATABASE)
+        make_private(where, "the portal")
+        database = Database(where, patience=PATIENCE, durable=True)
+        words = index_of(make_url(where).get_backend_name())
+        return cls(database, rights, words, AttachmentFiles(folder / FILES), passwords=passwords, clock=clock)
+
+    def prepare(self, connection: Connection) -> None:
+        """Have the newest tables, an index of all that is published, and a sketch and the keywords of each."""
+        schema.upgrade(connection)
+        filled(self.words, connection, lambda: published(connection))
+        sketch.fill(connection)
+        keywords.fill(connection, lambda: published(connection))
 
     @contextmanager
     def reading(self, person: Person) -> Iterator[Acting]:

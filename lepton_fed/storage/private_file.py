@@ -19,11 +19,9 @@ def make_private(url: str | URL, what: str) -> None:
 
     Other databases have users and rights of their own. StorageError if there is no such file to be had.
     """
-    with suppress(ArgumentError, ValueError):  # Told, without its secrets, where the database is opened.
-        url = make_url(url)
-    if isinstance(url, str) or url.get_backend_name() != "sqlite":
+    name = _file_name(url)
+    if name is None:
         return
-    name = url.database or ""
     if name in ("", ":memory:") or name.startswith("file:"):
         raise StorageError(f"{what} needs a file of its own name; write sqlite:///folder/file.sqlite")
     try:
@@ -32,13 +30,32 @@ def make_private(url: str | URL, what: str) -> None:
         raise unwritable(error, Path(name)) from error
 
 
+def files_of(url: str | URL) -> tuple[Path, ...]:
+    """SQLite's file and what it puts beside it; none of another database."""
+    name = _file_name(url)
+    return (Path(name), *_beside(Path(name))) if name else ()
+
+
+def _file_name(url: str | URL) -> str | None:
+    """As the URL has it, None where that is not SQLite's."""
+    with suppress(ArgumentError, ValueError):  # Told, without its secrets, where the database is opened.
+        url = make_url(url)
+    if isinstance(url, str) or url.get_backend_name() != "sqlite":
+        return None
+    return url.database or ""
+
+
+def _beside(path: Path) -> tuple[Path, Path]:
+    return path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")
+
+
 def _restrict(path: Path) -> None:
     """Mode 600 for a database that is there or is made here; SQLite gives its mode to what it puts beside it."""
     try:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
     except FileExistsError:
         # Not opened: closing it would end the locks of this process's other connections to it.
-        for there in (path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")):
+        for there in (path, *_beside(path)):
             with suppress(FileNotFoundError):
                 _require_file(there)
                 there.chmod(0o600)

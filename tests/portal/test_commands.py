@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import re
 import shlex
@@ -18,6 +19,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import create_engine, inspect, make_url
 from typer.main import get_command
 
 from lepton_fed.cli import app, main
@@ -29,6 +31,9 @@ from tests.portal.browser import Browser
 from tests.portal.pictures import picture
 from tests.portal.test_attachments import add, save
 from tests.portal.world import PASSWORD, World, reopened
+from tests.storage.conftest import url
+
+__all__ = ["url"]
 
 COMMANDS = get_command(app).commands["portal"].commands  # type: ignore[attr-defined]
 NOW = datetime(2030, 5, 1, 12, tzinfo=UTC)
@@ -127,6 +132,22 @@ def test_a_backup_that_is_not_there_makes_no_portal(cli: Said) -> None:
 
 
 def test_a_restore_that_failed_leaves_what_was_there_before(cli: Said, there: World, tmp_path: Path) -> None:
+    write_backups(there)
+    Path("ready/policies").mkdir(parents=True)
+    before = sorted(tmp_path.rglob("*"))
+    for folder in ("new", "far/new", "ready"):
+        for name in ("no.zip", "spoilt.zip"):
+            for elsewhere in ((), ("--database", "sqlite:///elsewhere.sqlite")):
+                assert cli("restore", folder, name, *elsewhere)[0] == 2
+                assert sorted(tmp_path.rglob("*")) == before, (folder, name, elsewhere)
+        assert cli("restore", "p", "b.zip")[0] == 2
+    assert sorted(tmp_path.rglob("*")) == before
+    assert cli("restore", "far/new", "b.zip")[0] == 0
+    assert {path.name for path in Path("far/new").iterdir()} == {"portal.sqlite", "attachments"}
+
+
+def write_backups(there: World) -> None:
+    """One that is whole, one whose last attachment is another file, and one that is none."""
     entry = there.write("题")
     save(there, entry, add(there, entry, picture()).id, add(there, entry, picture(colour="red")).id)
     backup(there.portal, Path("b.zip"))
@@ -136,19 +157,49 @@ def test_a_restore_that_failed_leaves_what_was_there_before(cli: Said, there: Wo
             spoilt.writestr(name, old.read(name))
         spoilt.writestr(last, b"spoilt")
     Path("no.zip").write_bytes(b"PK nothing")
-    Path("ready/policies").mkdir(parents=True)
+
+
+def test_a_restore_that_failed_leaves_an_empty_database_empty(
+    cli: Said, there: World, tmp_path: Path, url: str, migrated: None
+) -> None:
+    write_backups(there)
+    if url.startswith("sqlite"):
+        Path(make_url(url).database or "").touch()
     before = sorted(tmp_path.rglob("*"))
-    for folder in ("new", "far/new", "ready"):
-        for name in ("no.zip", "spoilt.zip"):
-            assert cli("restore", folder, name)[0] == 2
-            assert sorted(tmp_path.rglob("*")) == before, (folder, name)
-        assert cli("restore", "p", "b.zip")[0] == 2
-    assert sorted(tmp_path.rglob("*")) == before
-    assert cli("restore", "far/new", "b.zip")[0] == 0
-    assert {path.name for path in Path("far/new").iterdir()} == {"portal.sqlite", "attachments"}
+    for name in ("no.zip", "spoilt.zip"):
+        assert cli("restore", "new", name, "--database", url)[0] == 2
+        assert (sorted(tmp_path.rglob("*")), tables(url)) == (before, []), name
+    assert cli("restore", "new", "b.zip", "--database", url)[0] == 0
+    made = tables(url), sorted(tmp_path.rglob("*"))
+    assert made[0]
+    assert cli("restore", "new", "b.zip", "--database", url)[0] == 2
+    assert (tables(url), sorted(tmp_path.rglob("*"))) == made, "what holds a portal is left alone"
 
 
-def test_a_restore_that_failed_takes_no_file_of_a_portal_whose_database_is_elsewhere(
+def tables(url: str) -> list[str]:
+    engine = create_engine(url)
+    with engine.connect() as connection:
+        found = inspect(connection).get_table_names()
+    engine.dispose()
+    return found
+
+
+def test_a_restore_that_failed_when_all_was_there_leaves_nothing(
+    cli: Said, there: World, tmp_path: Path, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: object) -> None:
+        assert len(list(Path("new/attachments").glob("??/*"))) == 2
+        raise OSError(errno.ENOSPC, "no space left on device")
+
+    write_backups(there)
+    before = sorted(tmp_path.rglob("*"))
+    monkeypatch.setattr("lepton_fed.portal.backup.published", fail)
+    for database in (("--database", url), ()):
+        assert cli("restore", "new", "b.zip", *database)[0] == 2
+        assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_restore_that_failed_takes_no_file_that_somebody_else_put_there(
     cli: Said, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def meanwhile(*_: object) -> int:
@@ -159,11 +210,7 @@ def test_a_restore_that_failed_takes_no_file_of_a_portal_whose_database_is_elsew
     monkeypatch.setattr("lepton_fed.portal.backup.restore", meanwhile)
     Path("b.zip").write_bytes(b"")
     assert cli("restore", "new", "b.zip", "--database", "sqlite:///elsewhere.sqlite")[0] == 2
-    assert Path("new/attachments/somebody's").read_bytes() == b"a picture"
-    Path("new/attachments/somebody's").unlink()
-    Path("new/attachments").rmdir()
-    assert cli("restore", "new", "b.zip")[0] == 2
-    assert not Path("new/attachments").exists(), "nobody else knows a database that was only made"
+    assert [str(path) for path in Path("new").rglob("*")] == ["new/attachments", "new/attachments/somebody's"]
 
 
 def test_a_portal_without_an_account_says_so_and_how_to_make_the_first(

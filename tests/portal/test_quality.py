@@ -181,7 +181,8 @@ def test_sketches_that_are_missing_are_made_when_a_portal_is_opened(either: Worl
     with either.portal.database.writing() as connection:
         connection.execute(delete(sketch.SKETCH))
     assert found(either, "author", number) == []
-    either.portal.fill_index()
+    with either.portal.database.writing() as connection:
+        either.portal.prepare(connection)
     assert [kind for kind, _ in found(either, "author", number)] == ["duplicate"]
 
 

@@ -196,8 +196,8 @@ def test_suggestions_are_the_same_in_an_old_portal_whose_keywords_are_made_when_
     with there.portal.database.writing() as connection:
         before = set(map(tuple, connection.execute(keywords.KEYWORD.select())))
         connection.execute(keywords.KEYWORD.delete())
-    there.portal.fill_index()
-    with there.portal.database.reading() as connection:
+    with there.portal.database.writing() as connection:
+        there.portal.prepare(connection)
         assert set(map(tuple, connection.execute(keywords.KEYWORD.select()))) == before
     assert two in related(there, "shop", one)
 

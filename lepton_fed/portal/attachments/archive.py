@@ -27,8 +27,11 @@ def packed(files: AttachmentFiles, connection: Connection, archive: zipfile.ZipF
             ) from None
 
 
-def unpacked(files: AttachmentFiles, connection: Connection, archive: zipfile.ZipFile) -> None:
-    """Put the files of all rows where they belong; ValueError or KeyError where one is not what its row says."""
+def unpacked(files: AttachmentFiles, connection: Connection, archive: zipfile.ZipFile, placed: set[str]) -> None:
+    """Put the files of all rows where they belong; ValueError or KeyError where one is not what its row says.
+
+    The digests of those that were not there go into `placed`, each before its file.
+    """
     for digest, size, kind in _rows(connection):
         with files.part() as path, archive.open(f"{FOLDER}/{digest}") as inside, path.open("wb") as target:
             found, left = hashlib.sha256(), size
@@ -39,6 +42,8 @@ def unpacked(files: AttachmentFiles, connection: Connection, archive: zipfile.Zi
             os.fsync(target.fileno())
             if left or found.hexdigest() != digest:
                 raise ValueError(digest)
+            if not files.path(digest).exists():
+                placed.add(digest)
             files.place(Ready(KINDS[kind], size, digest, path))
 
 

@@ -111,6 +111,12 @@ class AttachmentFiles:
         """Remove the file of that digest."""
         self.path(digest).unlink(missing_ok=True)
 
+    def take_back(self, digest: str) -> None:
+        """Remove a file, if it was placed, that nobody was told of; with its folder, where it was alone there."""
+        with suppress(OSError):
+            self.remove(digest)
+            self.path(digest).parent.rmdir()
+
     def require_space(self, size: int) -> None:
         """Conflict where so many bytes more would fill the disk."""
         self._made()

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from lepton_fed.errors import ConfigError
-from lepton_fed.portal.commands.opening import none_half_made, opened
+from lepton_fed.portal.commands.opening import none_half_made, opened, unprepared
 from lepton_fed.portal.commands.options import ARGUMENTS, Database, Folder
 from lepton_fed.translation import counted
 
@@ -36,5 +36,5 @@ def restore(
 
     if not backup_file.exists():
         raise ConfigError(f"cannot read {backup_file}: it does not exist; check the path")
-    with none_half_made(portal_folder, database), closing(opened(portal_folder, database)) as portal:
+    with none_half_made(portal_folder, database), closing(unprepared(portal_folder, database)) as portal:
         typer.echo(f"{counted(read(portal, backup_file), 'row', 'rows')} restored from {backup_file}")

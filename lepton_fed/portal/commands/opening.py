@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -18,48 +17,50 @@ NEEDED = ("PIL", "argon2", "authlib", "httpx", "markdown_it", "multipart", "nh3"
 
 
 def opened(folder: Path, database: str | None, *, new: bool = True) -> Portal:
-    from importlib.util import find_spec
-
+    _require_installed()
     from lepton_fed.portal.portal import DATABASE, Portal
 
-    missing = [name for name in NEEDED if find_spec(name) is None]
-    if missing:
-        raise ConfigError(f"the portal needs {', '.join(missing)}; install the extra: pip install 'lepton-fed[portal]'")
     if not new and database is None and not (folder / DATABASE).is_file():
         raise ConfigError(f"there is no portal in {folder}; name its folder, or its database with --database")
     return Portal.opened(folder, database)
 
 
+def unprepared(folder: Path, database: str | None) -> Portal:
+    """A portal whose tables are not made yet."""
+    _require_installed()
+    from lepton_fed.portal.portal import Portal
+
+    return Portal.unprepared(folder, database)
+
+
 @contextmanager
 def none_half_made(folder: Path, database: str | None) -> Iterator[None]:
-    """Where the block fails, nothing is left in the folder of what opening a portal makes there; nor the folder.
+    """Where the block fails, nothing is left of what opening a portal makes, but for what others put into its folders.
 
-    Files of attachments go only with a database that was made for them: another one may be somebody else's portal,
-    who puts a file there meanwhile.
+    Its database, too, if that is a file of SQLite which was not there.
     """
     from lepton_fed.portal.attachments.files import FOLDER
     from lepton_fed.portal.portal import DATABASE
+    from lepton_fed.storage import sqlite_url
+    from lepton_fed.storage.private_file import files_of
 
-    own = [folder / name for name in (FOLDER, DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm")]
-    made = [path for path in (*own, folder, *folder.parents) if not path.exists()]
-    alone = database is None and folder / DATABASE in made
+    files = files_of(database or sqlite_url(folder / DATABASE))
+    made = [path for path in (*files, folder / FOLDER, folder, *folder.parents) if not path.exists()]
     try:
         yield
     except BaseException:
         for path in made:
             with suppress(OSError):
-                _remove(path, whole=alone and path in own)
+                path.unlink() if path in files else path.rmdir()
         raise
 
 
-def _remove(path: Path, *, whole: bool) -> None:
-    """A file, or a folder: an empty one, or with all that is in it."""
-    if not path.is_dir():
-        path.unlink()
-    elif whole:
-        shutil.rmtree(path)
-    else:
-        path.rmdir()
+def _require_installed() -> None:
+    from importlib.util import find_spec
+
+    missing = [name for name in NEEDED if find_spec(name) is None]
+    if missing:
+        raise ConfigError(f"the portal needs {', '.join(missing)}; install the extra: pip install 'lepton-fed[portal]'")
 
 
 def person_of(portal: Portal, name: str) -> Person:
