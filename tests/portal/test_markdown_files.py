@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -10,7 +11,9 @@ import pytest
 from sqlalchemy import Connection
 
 from lepton_fed.errors import DataError, StorageError
+from lepton_fed.portal.acting import Acting
 from lepton_fed.portal.attachments import attached, files, pictures
+from lepton_fed.portal.attachments.attached import Attachment
 from lepton_fed.portal.entries import access, code_reviews, markdown_files, reading
 from lepton_fed.portal.entries.markdown_files import exported, imported
 from lepton_fed.portal.entries.tables import Revision
@@ -18,6 +21,7 @@ from lepton_fed.portal.entries.writing import Choice
 from tests.portal.pictures import picture
 from tests.portal.test_attachments import add, on_disk, save
 from tests.portal.world import World
+from tests.storage.failures import failing_after
 
 
 def drafts(there: World, folder: Path, sensitive: Choice = "ask") -> list[Revision]:
@@ -57,6 +61,75 @@ def test_what_somebody_edited_in_a_folder_is_not_written_over(there: World, tmp_
             with pytest.raises(StorageError, match=said):
                 exported(acting, folder)
     assert path.read_text("utf-8") == "edited"
+
+
+@pytest.fixture
+def three(there: World) -> Attachment:
+    """Three published entries of two departments, with the attachment of the first."""
+    entry = there.write("题")
+    one = add(there, entry, picture(), "振动 图.jpg")
+    save(there, entry, one.id, body="![图](attachment:振动-图.jpg)")
+    there.send(entry, "author", "submit")
+    there.send(entry, "admin", "publish")
+    for by in ("author", "shop-author"):
+        there.publish("公开", "文", audience="everyone", by=by)
+    return one
+
+
+@pytest.mark.parametrize("made", [True, False], ids=["an empty folder", "no folder"])
+def test_an_export_leaves_nothing_wherever_the_disk_is_full(
+    there: World, three: Attachment, tmp_path: Path, made: bool
+) -> None:
+    folder = tmp_path / "far" / "out"
+    if made:
+        folder.mkdir(parents=True)
+    before = sorted(tmp_path.rglob("*"))
+    with there.acting("reader") as acting:
+        for calls in itertools.count():
+            with contextlib.suppress(StorageError), failing_after(calls):
+                assert exported(acting, folder) == 3
+                break
+            assert sorted(tmp_path.rglob("*")) == before, calls
+        with pytest.raises(StorageError, match=r"cannot write .*other: there is no space"), failing_after(calls - 1):
+            exported(acting, tmp_path / "other")
+    assert calls > 8
+    assert sorted(str(path.relative_to(folder)) for path in folder.rglob("*.*")) == [
+        "生产车间/3.md",
+        "研发部门/1.md",
+        "研发部门/1/振动-图.jpg",
+        "研发部门/2.md",
+    ]
+
+
+@pytest.mark.parametrize("failure", [StorageError("the database is gone"), KeyboardInterrupt()], ids=repr)
+def test_an_export_that_is_broken_off_leaves_nothing(
+    there: World, three: Attachment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failure: BaseException
+) -> None:
+    real, before = attached.held_by, sorted(tmp_path.rglob("*"))
+
+    def broken(acting: Acting, entry: int, revision: int) -> list[Attachment]:
+        if entry == 3:
+            raise failure
+        return real(acting, entry, revision)
+
+    monkeypatch.setattr(attached, "held_by", broken)
+    with pytest.raises(type(failure)), there.acting("reader") as acting:
+        exported(acting, tmp_path / "out")
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_an_attachment_that_cannot_be_read_is_one_sentence_and_nothing_is_exported(
+    there: World, three: Attachment, tmp_path: Path
+) -> None:
+    path = there.portal.files.path(three.digest)
+    path.unlink()
+    with there.acting("reader") as acting:
+        with pytest.raises(StorageError, match=r"振动-图\.jpg of entry 1 was removed meanwhile, .* export again"):
+            exported(acting, tmp_path / "out")
+        path.mkdir()
+        with pytest.raises(StorageError, match=rf"cannot read .*{three.digest}: it is a folder"):
+            exported(acting, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_file_without_a_head_is_called_by_its_heading_or_its_name(there: World, tmp_path: Path) -> None:

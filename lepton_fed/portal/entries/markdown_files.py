@@ -17,13 +17,14 @@ heading, or its name, for a title. Attachments are files beside it, named from w
 from __future__ import annotations
 
 import re
+import secrets
 import shutil
 import tomllib
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from sqlalchemy import select
 
@@ -33,6 +34,7 @@ from lepton_fed.portal.attachments import attached
 from lepton_fed.portal.attachments.attached import Attachment
 from lepton_fed.portal.attachments.files import AttachmentFiles, Ready
 from lepton_fed.portal.attachments.kinds import LARGEST as LARGEST_FILE
+from lepton_fed.portal.attachments.kinds import MIB
 from lepton_fed.portal.entries.content import Content
 from lepton_fed.portal.entries.tables import ENTRY, REVISION, entry_of, revision_of
 from lepton_fed.portal.entries.writing import (
@@ -45,7 +47,7 @@ from lepton_fed.portal.entries.writing import (
 )
 from lepton_fed.portal.errors import PortalError
 from lepton_fed.portal.people.rights import stands_on
-from lepton_fed.storage.atomic import unreadable, unwritable, write_atomically
+from lepton_fed.storage.atomic import unreadable, unwritable
 from lepton_fed.storage.file_names import file_name
 
 if TYPE_CHECKING:
@@ -85,9 +87,43 @@ class _Draft:
 def exported(acting: Acting, folder: Path) -> int:
     """Write every published entry that this person may read, a folder for each department; returns how many.
 
-    StorageError where there is something already: perhaps somebody has edited it.
+    All of them or none. StorageError where there is something already: perhaps somebody has edited it.
     """
-    _require_empty(folder)
+    with _filled_at_once(folder) as part:
+        return _export(acting, part)
+
+
+@contextmanager
+def _filled_at_once(folder: Path) -> Iterator[Path]:
+    """An empty folder, whose content is in `folder` when the block ends; where it fails, all is as it was."""
+    made = [path for path in (folder, *folder.parents) if not path.exists()]
+    part = folder / f".part-{secrets.token_hex(8)}"
+    written = {part}
+    try:
+        _require_empty(folder)
+        part.mkdir()
+        yield part
+        for path in sorted(part.iterdir()):
+            written.add(path.replace(folder / path.name))
+        part.rmdir()
+    except BaseException as error:
+        for path in written:
+            shutil.rmtree(path, ignore_errors=True)
+        for path in made:
+            with suppress(OSError):
+                path.rmdir()
+        if isinstance(error, OSError):
+            raise unwritable(error, folder) from None
+        raise
+
+
+def _require_empty(folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    if next(folder.iterdir(), None) is not None:
+        raise StorageError(f"{folder} is not empty and is left as it is; name a new folder")
+
+
+def _export(acting: Acting, folder: Path) -> int:
     readable = acting.readable
     wanted = (
         select(ENTRY, REVISION.c.number)
@@ -102,19 +138,9 @@ def exported(acting: Acting, folder: Path) -> int:
         held = [one for one in attached.held_by(acting, entry.id, row["number"]) if one.removed is None]
         _copy(acting, held, place / str(entry.id))
         text = _text(acting, entry.id, row["number"], entry.kind, held)
-        write_atomically(place / f"{entry.id}.md", text, durable=False)
+        (place / f"{entry.id}.md").write_bytes(text.encode())
         count += 1
     return count
-
-
-def _require_empty(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        empty = next(folder.iterdir(), None) is None
-    except OSError as error:
-        raise unwritable(error, folder) from None
-    if not empty:
-        raise StorageError(f"{folder} is not empty and is left as it is; name a new folder")
 
 
 def imported(portal: Portal, person: Person, folder: Path, department: str, sensitive: Choice) -> list[int]:
@@ -179,7 +205,20 @@ def _blamed(one: Read) -> Iterator[None]:
 def _copy(acting: Acting, held: list[Attachment], folder: Path) -> None:
     for one in held:
         folder.mkdir(exist_ok=True)
-        shutil.copyfile(acting.files.path(one.digest), folder / one.name)
+        with _attached(acting, one) as source, (folder / one.name).open("wb") as target:
+            shutil.copyfileobj(source, target, MIB)
+
+
+def _attached(acting: Acting, one: Attachment) -> BinaryIO:
+    path = acting.files.path(one.digest)
+    try:
+        return path.open("rb")
+    except FileNotFoundError:
+        raise StorageError(
+            f"the attachment {one.name} of entry {one.entry} was removed meanwhile, or its file is lost; export again"
+        ) from None
+    except OSError as error:
+        raise unreadable(error, path) from None
 
 
 def _text(acting: Acting, entry: int, number: int, kind: str, held: list[Attachment]) -> str:
