@@ -18,6 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
+from benchmarks.arguments import begin, integer
 from benchmarks.machine import machine
 from lepton_fed.accounts import Account, AgreedPlan, ReleasedSum
 from lepton_fed.audit import (
@@ -75,10 +76,10 @@ def entry(number: int, names: tuple[str, ...], openings: Openings) -> Entry:
 def main() -> None:
     """Print one line per step, and the machine."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--entries", type=int, default=10_000)
-    parser.add_argument("--sealed", type=int, default=20)
-    parser.add_argument("--departments", type=int, default=3)
-    parser.add_argument("--rounds", type=int, default=100)
+    parser.add_argument("--entries", type=integer(1), default=10_000)
+    parser.add_argument("--sealed", type=integer(1), default=20)
+    parser.add_argument("--departments", type=integer(2, 100), default=3)
+    parser.add_argument("--rounds", type=integer(1), default=100)
     parser.add_argument("--url")
     chosen = parser.parse_args()
     for name, value in machine().items():
@@ -174,4 +175,4 @@ def timed(what: str, step: Callable[[], Done]) -> Done:
 
 
 if __name__ == "__main__":
-    main()
+    begin(main)

@@ -27,6 +27,7 @@ from typing import Any
 import numpy as np
 import tomli_w
 
+from benchmarks.arguments import begin, integer
 from benchmarks.machine import machine
 
 NAMES = ("生产车间-一", "生产车间-二", "生产车间-三", "生产车间-四", "生产车间-五")
@@ -166,8 +167,8 @@ def main() -> None:
     """Measure and print."""
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--json", action="store_true")
-    arguments.add_argument("--rounds", type=int, default=10)
-    arguments.add_argument("--large-rounds", type=int, default=3, help="0: leave the 100 MB model out")
+    arguments.add_argument("--rounds", type=integer(0), default=10)
+    arguments.add_argument("--large-rounds", type=integer(0), default=3, help="0: leave the 100 MB model out")
     arguments.add_argument("--smoke", action="store_true", help="two rounds of the small model")
     chosen = arguments.parse_args()
     os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -184,4 +185,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    begin(main)

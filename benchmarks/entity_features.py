@@ -22,6 +22,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, one_hot
 
+from benchmarks.arguments import begin, integer
 from benchmarks.gains import half_widths
 from benchmarks.knowledge_embedding import Job, settings_of
 from benchmarks.machine import machine
@@ -103,9 +104,9 @@ def outcome(seed: int, train: int, rounds: int) -> dict[str, float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--seeds", type=int, default=10)
-    parser.add_argument("--train", type=int, default=100, help="rows to train on (default 100)")
-    parser.add_argument("--rounds", type=int, default=60, help="rounds of the embedding (default 60)")
+    parser.add_argument("--seeds", type=integer(1), default=10)
+    parser.add_argument("--train", type=integer(1, 1900), default=100, help="rows to train on (default 100)")
+    parser.add_argument("--rounds", type=integer(1), default=60, help="rounds of the embedding (default 60)")
     parser.add_argument("--smoke", action="store_true", help="one seed, two rounds")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     options = parser.parse_args()
@@ -141,4 +142,4 @@ def table(outcomes: Sequence[dict[str, float]], train: int, rounds: int) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    begin(main)

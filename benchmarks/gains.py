@@ -27,6 +27,7 @@ from time import perf_counter
 import torch
 
 from benchmarks.alone import Alone, tuned
+from benchmarks.arguments import begin, integer
 from benchmarks.machine import machine
 from lepton_fed import Federation, simulate
 from lepton_fed.assembly import read_own
@@ -261,7 +262,7 @@ def main() -> None:
     """Parses the options, measures, prints."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.gains", description=__doc__.splitlines()[0])
     parser.add_argument("example", nargs="?", choices=EXAMPLES, default="manufacturing")
-    parser.add_argument("--splits", type=int, help="how many (default 10)")
+    parser.add_argument("--splits", type=integer(1), help="how many (default 10)")
     parser.add_argument("--coupling", action="append", choices=[AS_SHIPPED, "average"], help="default: file")
     parser.add_argument("--processes", type=int, choices=[1, 2], default=1, help="splits at once (default 1)")
     parser.add_argument("--smoke", action="store_true", help="two splits, two rounds, hardly any tuning")
@@ -279,4 +280,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    begin(main)

@@ -24,6 +24,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
+from benchmarks.arguments import begin, integer
 from benchmarks.machine import machine
 from lepton_fed.knowledge import Access, Asker, Bounds, Fact, FactSource, KnowledgeGraph, Provenance
 from lepton_fed.knowledge.iris import iri
@@ -62,8 +63,10 @@ Done = TypeVar("Done")
 def main() -> None:
     """Print what was measured, and on what."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--facts", type=int, default=1_000_000, metavar="N")
-    parser.add_argument("--asked", type=int, default=100, metavar="N", help="times that each kind of question is asked")
+    parser.add_argument("--facts", type=integer(10), default=1_000_000, metavar="N")
+    parser.add_argument(
+        "--asked", type=integer(2), default=100, metavar="N", help="times that each kind of question is asked"
+    )
     parser.add_argument("--smoke", action="store_true", help="4000 facts, 3 of each question")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     chosen = parser.parse_args()
@@ -207,4 +210,4 @@ def timed(step: Callable[[], Done]) -> tuple[Done, float, float]:
 
 
 if __name__ == "__main__":
-    main()
+    begin(main)

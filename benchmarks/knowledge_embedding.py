@@ -36,6 +36,7 @@ from typing import Any
 
 import torch
 
+from benchmarks.arguments import begin, existing, integer
 from benchmarks.gains import half_widths
 from benchmarks.machine import machine
 from lepton_fed.examples.knowledge_graphs import GRAPHS, whole
@@ -291,11 +292,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("what", nargs="?", choices=(*GRAPHS, "speed"), default="umls", help="graph, or speed")
     parser.add_argument("--models", nargs="+", default=["transe", "rotate"], metavar="MODEL")
-    parser.add_argument("--departments", type=int, default=6, help="3 is an insecure reproduction (default 6)")
-    parser.add_argument("--seeds", type=int, default=5, help="how many (default 5)")
-    parser.add_argument("--first", type=int, default=0, help="the first of them (default 0)")
-    parser.add_argument("--rounds", type=int, default=240, help="one epoch each (default 240)")
-    parser.add_argument("--read", type=Path, nargs="+", metavar="FILE", help="print what was measured before")
+    parser.add_argument(
+        "--departments", type=integer(3, 100), default=6, help="3 is an insecure reproduction (default 6)"
+    )
+    parser.add_argument("--seeds", type=integer(1), default=5, help="how many (default 5)")
+    parser.add_argument("--first", type=integer(0), default=0, help="the first of them (default 0)")
+    parser.add_argument("--rounds", type=integer(1), default=240, help="one epoch each (default 240)")
+    parser.add_argument("--read", type=existing, nargs="+", metavar="FILE", help="print what was measured before")
     parser.add_argument("--choose", action="store_true", help="settings by validation triples of two seeds")
     parser.add_argument("--secure", action="store_true", help="make the secure sums in earnest")
     parser.add_argument("--smoke", action="store_true", help="two rounds of one seed")
@@ -345,4 +348,4 @@ def speeds(found: dict[str, float]) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    begin(main)

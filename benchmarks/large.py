@@ -34,6 +34,7 @@ from typing import Any
 import numpy as np
 import tomli_w
 
+from benchmarks.arguments import amount, begin, integer, some_of
 from benchmarks.machine import machine
 from lepton_fed.messages import Vector
 
@@ -348,9 +349,9 @@ def table(found: list[Measured]) -> str:
 def main() -> None:
     """Measure and print."""
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("--megabytes", type=float, default=100.0)
-    arguments.add_argument("--rounds", type=int, default=2)
-    arguments.add_argument("--modes", default="plain,secure")
+    arguments.add_argument("--megabytes", type=amount, default=100.0)
+    arguments.add_argument("--rounds", type=integer(1), default=2)
+    arguments.add_argument("--modes", type=some_of("plain", "secure"), default="plain,secure")
     arguments.add_argument("--json", action="store_true")
     arguments.add_argument("--department", type=Path, help=argparse.SUPPRESS)
     arguments.add_argument("--width", type=int, help=argparse.SUPPRESS)
@@ -359,7 +360,7 @@ def main() -> None:
     if chosen.department is not None:
         department(chosen.department, chosen.width, chosen.vector)
         return
-    found = [measure(mode, chosen.megabytes, chosen.rounds) for mode in chosen.modes.split(",")]
+    found = [measure(mode, chosen.megabytes, chosen.rounds) for mode in chosen.modes]
     if chosen.json:
         print(json.dumps({"machine": machine(), "runs": [asdict(one) for one in found]}, ensure_ascii=False, indent=1))
     else:
@@ -367,4 +368,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    begin(main)

@@ -27,6 +27,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 from unittest.mock import patch
 
+from benchmarks.arguments import begin, integer
 from benchmarks.machine import machine
 from lepton_fed.cohorts import HubPlan, hubs
 from lepton_fed.enforcement import Guard, Moment
@@ -76,8 +77,8 @@ class Timed:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--policies", type=int, default=1000, metavar="N")
-    parser.add_argument("--decisions", type=int, default=2000, metavar="N", help="timed, for each case")
+    parser.add_argument("--policies", type=integer(5), default=1000, metavar="N")
+    parser.add_argument("--decisions", type=integer(1), default=2000, metavar="N", help="timed, for each case")
     parser.add_argument("--smoke", action="store_true", help="50 policies, 40 decisions")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     options = parser.parse_args()
@@ -239,4 +240,4 @@ def _clock(policies: Policies, request: Request) -> float:
 
 
 if __name__ == "__main__":
-    main()
+    begin(main)

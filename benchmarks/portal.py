@@ -30,9 +30,12 @@ from statistics import median, quantiles
 
 import httpx
 
+from benchmarks.arguments import begin
 from benchmarks.machine import machine
+from lepton_fed.errors import StorageError
 from lepton_fed.portal.entries import writing
 from lepton_fed.portal.entries.content import Content
+from lepton_fed.portal.errors import NotThere
 from lepton_fed.portal.people import accounts, sessions
 from lepton_fed.portal.people.departments import add_department, departments
 from lepton_fed.portal.portal import Portal
@@ -120,7 +123,12 @@ def signed_in(portal: Portal, size: Size) -> list[str]:
     secrets = []
     with portal.database.writing() as connection:
         for k in range(size.people):
-            person = accounts.named(connection, f"author{k * size.departments // size.people}")
+            try:
+                person = accounts.named(connection, f"author{k * size.departments // size.people}")
+            except NotThere:
+                raise StorageError(
+                    f"this portal was not filled with {size.departments} departments; name a new folder or database"
+                ) from None
             secrets.append(sessions.begin(connection, person.id, portal.clock(), address="-", agent="benchmark"))
     return secrets
 
@@ -256,4 +264,4 @@ def p95(times: list[float]) -> float:
 
 
 if __name__ == "__main__":
-    main()
+    begin(main)

@@ -22,6 +22,7 @@ from dataclasses import asdict, dataclass
 from math import comb
 from pathlib import Path
 
+from benchmarks.arguments import begin, folder_with, integer
 from benchmarks.machine import machine
 
 Sizes = dict[str, str]
@@ -129,15 +130,21 @@ def _line(row: Row) -> str:
 def main() -> None:
     """Parses the options, measures, prints."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.round", description=__doc__.splitlines()[0])
-    parser.add_argument("--pairs", type=int, default=21, help="interleaved pairs per system (default 21)")
-    parser.add_argument("--rounds", type=int, default=20, help="rounds a run (default 20)")
-    parser.add_argument("--yardsticks", type=Path, help="a folder with flat.py and bare.py to use as they are")
+    parser.add_argument("--pairs", type=integer(1), default=21, help="interleaved pairs per system (default 21)")
+    parser.add_argument("--rounds", type=integer(1), default=20, help="rounds a run (default 20)")
+    parser.add_argument(
+        "--yardsticks",
+        type=folder_with("flat.py", "bare.py"),
+        help="a folder with flat.py and bare.py to use as they are",
+    )
     parser.add_argument("--only", help="only systems whose name contains this")
     parser.add_argument("--smoke", action="store_true", help="a few rounds of our own systems")
     parser.add_argument("--json", action="store_true", help="one JSON object instead of tables")
     options = parser.parse_args()
     floor, others = systems(options.yardsticks)
     pairs, rounds = (2, 2) if options.smoke else (options.pairs, options.rounds)
+    if options.only is not None and not any(options.only in o.name for o in others):
+        parser.error(f"no system is called {options.only!r}; there are {', '.join(o.name for o in others)}")
     chosen = [o for o in others if (options.only or "") in o.name][: 3 if options.smoke else None]
     workloads = {
         "10 departments of 500, all of them, batch 32": {},
@@ -161,4 +168,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    begin(main)

@@ -33,6 +33,7 @@ from typing import Any, cast
 import cryptography
 import numpy as np
 
+from benchmarks.arguments import begin, integer
 from benchmarks.secagg_round import parties_of, plan_of, whole_round
 from lepton_fed.secagg import Contribution, Party, Plan, Roster, advertise, secure_sum
 from lepton_fed.secagg.canonical import Wire, Words
@@ -49,10 +50,12 @@ THREADS = (1, 2, 4)
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--departments", type=int, default=10, metavar="N", help="departments that sum (default 10)")
-    parser.add_argument("--size", type=int, default=1_000_000, metavar="D", help="parameters of the model")
-    parser.add_argument("--repeat", type=int, default=3, help="runs of which the least counts")
-    parser.add_argument("--pairs", type=int, default=9, help="rounds of each kind, by turns")
+    parser.add_argument(
+        "--departments", type=integer(3, 100), default=10, metavar="N", help="departments that sum (default 10)"
+    )
+    parser.add_argument("--size", type=integer(1), default=1_000_000, metavar="D", help="parameters of the model")
+    parser.add_argument("--repeat", type=integer(1), default=3, help="runs of which the least counts")
+    parser.add_argument("--pairs", type=integer(1), default=9, help="rounds of each kind, by turns")
     parser.add_argument("--only", choices=PIECES, help="one piece instead of all")
     parser.add_argument("--smoke", action="store_true", help="4 departments, 20,000 parameters, two pairs")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
@@ -347,4 +350,4 @@ def lines(found: dict[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
 
 
 if __name__ == "__main__":
-    main()
+    begin(main)
