@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import lepton_fed
+from lepton_fed.audit.entries import KINDS
 from lepton_fed.policies.remedies import _COUNTS, _WORDS
 from lepton_fed.policies.request import WORDS
 from lepton_fed.translation import joined, sentence, speaks, term, translated
@@ -77,6 +78,10 @@ def test_every_word_of_a_request_has_a_chinese_one() -> None:
         "epsilon spent",
     }
     assert asked <= set(CHINESE[TERMS])
+
+
+def test_every_kind_of_entry_of_the_log_has_a_chinese_name() -> None:
+    assert {kind.TITLE for kind in KINDS} <= set(CHINESE[TERMS])
 
 
 def test_a_sentence_is_said_with_the_sentences_in_it_and_stays_the_text_that_it_was() -> None:

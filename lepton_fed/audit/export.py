@@ -29,6 +29,7 @@ from lepton_fed.errors import StorageError
 from lepton_fed.secagg.errors import Malformed
 from lepton_fed.secagg.roster import check_name
 from lepton_fed.storage.atomic import unreadable, write_atomically
+from lepton_fed.translation import sentence
 
 _CLASSES = {kind.KIND: kind for kind in KINDS}
 
@@ -68,7 +69,7 @@ def _header(line: bytes, path: Path) -> tuple[str, tuple[object, object]]:
 
 
 def _read(log: str, lines: list[bytes]) -> Written:
-    records, heads, faults = list[Record](), list[Sealed](), []
+    records, heads, faults = list[Record](), list[Sealed](), list[str]()
     if lines and not lines[-1]:
         lines = lines[:-1]
     for number, line in enumerate(lines, start=2):
@@ -79,16 +80,28 @@ def _read(log: str, lines: list[bytes]) -> Written:
                 case {"head": int(place)} as said:
                     heads.append(_head(log, place, said))
                 case _:
-                    faults.append(f"line {number} was edited or moved: no entry or head belongs there")
+                    faults.append(
+                        sentence("line {line} was edited or moved: no entry or head belongs there", line=number)
+                    )
         except (*_UNFIT, RecursionError):
-            faults.append(f"line {number} was edited: it cannot be read any more")
+            faults.append(sentence("line {line} was edited: it cannot be read any more", line=number))
     return Written(log, tuple(records), tuple(heads), tuple(faults))
 
 
 def _miscounted(found: Written, said: tuple[object, object]) -> Iterator[str]:
-    for what, there, wanted in (("entries", len(found.records), said[0]), ("heads", len(found.heads), said[1])):
-        if there != wanted:
-            yield f"the first line says {str(wanted)[:40]} {what} and {there} are here: lines were dropped or added"
+    entries, heads = (str(one)[:40] for one in said)
+    if said[0] != len(found.records):
+        yield sentence(
+            "the first line says {entries} entries and {there} are here: lines were dropped or added",
+            entries=entries,
+            there=len(found.records),
+        )
+    if said[1] != len(found.heads):
+        yield sentence(
+            "the first line says {heads} heads and {there} are here: lines were dropped or added",
+            heads=heads,
+            there=len(found.heads),
+        )
 
 
 def _misspelt(found: Written, lines: list[bytes]) -> Iterator[str]:
@@ -96,7 +109,7 @@ def _misspelt(found: Written, lines: list[bytes]) -> Iterator[str]:
     wanted = [*(line.encode() for line in _lines(found)), b""]
     for number, (here, there) in enumerate(zip_longest(lines, wanted), start=1):
         if here != there:
-            yield f"line {number} was edited: it is not spelt as lepton-fed writes what it says"
+            yield sentence("line {line} was edited: it is not spelt as lepton-fed writes what it says", line=number)
             return
 
 
@@ -126,7 +139,7 @@ def _record(index: int, said: dict[str, typing.Any]) -> Record:
     except Malformed as error:
         return Record(index, b"", nodes, str(error))
     except (*_UNFIT, OverflowError):
-        return Record(index, b"", nodes, "its fields are not those of its kind")
+        return Record(index, b"", nodes, sentence("its fields are not those of its kind"))
     return Record(index, body, nodes)
 
 

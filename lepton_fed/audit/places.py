@@ -32,6 +32,7 @@ from lepton_fed.record import DATABASE, folder_of
 from lepton_fed.storage import schema, sqlite_url
 from lepton_fed.storage.audit_log_tables import AuditLogRow
 from lepton_fed.storage.database import Database
+from lepton_fed.translation import sentence
 
 SQLITE = b"SQLite format 3\0"
 
@@ -69,7 +70,10 @@ def _untold(log: Written, noted: Mapping[str, tuple[bytes, ...]]) -> Iterator[Fi
         missing = [place for place, here in enumerate(known[:told], start=1) if not here]
         if missing:
             which = ", ".join(map(str, missing[:5])) + (" ..." if len(missing) > 5 else "")
-            yield Finding("dropped", f"{name} told the log what its docket has as {which}, and the log has it not")
+            why = sentence(
+                "{name} told the log what its docket has as {which}, and the log has it not", name=name, which=which
+            )
+            yield Finding("dropped", why)
 
 
 def logs_at(where: str | Path, keys: Path | None = None, log: str | None = None) -> list[Found]:

@@ -14,6 +14,7 @@ from lepton_fed.errors import StorageError
 from lepton_fed.secagg.errors import Malformed
 from lepton_fed.storage.audit_log_tables import AuditCounterSignatureRow, AuditEntryRow, AuditHeadRow, AuditLogRow
 from lepton_fed.storage.database import Database
+from lepton_fed.translation import sentence
 
 
 def written(database: Database, log: str) -> Written:
@@ -33,13 +34,18 @@ def written(database: Database, log: str) -> Written:
 def _end(size: int, frontier: tuple[bytes, ...], records: tuple[Record, ...]) -> tuple[str, ...]:
     """A sentence if the row that the next entry would be appended to does not fit the entries."""
     if size != len(records):
-        return (f"the log's row says {size} entries and {len(records)} are here: entries were dropped or added",)
+        why = sentence(
+            "the log's row says {size} entries and {here} are here: entries were dropped or added",
+            size=size,
+            here=len(records),
+        )
+        return (why,)
     try:
         fits = merkle.frontier(size, lambda level, place: records[(place + 1 << level) - 1].nodes[level]).hashes
     except (IndexError, Unproven):
         fits = ()
     if fits != frontier:
-        return ("the log's row was edited: its frontier is not that of the entries",)
+        return (sentence("the log's row was edited: its frontier is not that of the entries"),)
     return ()
 
 
@@ -64,24 +70,35 @@ def _heads(connection: Connection, log: str) -> tuple[tuple[Sealed, ...], tuple[
         try:
             signed = SignedHead.read(row.body)
         except Malformed as error:
-            faults.append(f"head {row.number} was edited: it cannot be read any more ({error})")
+            why = sentence(
+                "head {number} was edited: it cannot be read any more ({error})", number=row.number, error=str(error)
+            )
+            faults.append(why)
         else:
             heads.append(Sealed(row.number, signed, tuple(signatures.pop(row.number, []))))
-    faults += [f"head {number} was dropped: countersignatures on it are here" for number in sorted(signatures)]
+    faults += [
+        sentence("head {number} was dropped: countersignatures on it are here", number=number)
+        for number in sorted(signatures)
+    ]
     return tuple(heads), tuple(faults)
 
 
 def _signatures(connection: Connection, log: str) -> tuple[dict[int, list[CounterSignature]], list[str]]:
     table = AuditCounterSignatureRow
     found: dict[int, list[CounterSignature]] = {}
-    faults = []
+    faults: list[str] = []
     wanted = select(table.number, table.department, table.signature).where(table.log == log)
     # Sorted here: databases order Chinese text each in their own way.
     for row in sorted(connection.execute(wanted), key=lambda row: (row.number, row.department)):
         try:
             one = CounterSignature(row.department, row.signature)
         except Malformed as error:
-            faults.append(f"a countersignature on head {row.number} was edited: it cannot be read any more ({error})")
+            why = sentence(
+                "a countersignature on head {number} was edited: it cannot be read any more ({error})",
+                number=row.number,
+                error=str(error),
+            )
+            faults.append(why)
         else:
             found.setdefault(row.number, []).append(one)
     return found, faults

@@ -21,6 +21,7 @@ from lepton_fed.audit.heads import NO_HEAD, Keys, SignedHead
 from lepton_fed.audit.merkle import Frontier, leaf_hash, node_hash, trailing_ones
 from lepton_fed.audit.record import Record, Sealed, Written
 from lepton_fed.secagg.errors import Malformed
+from lepton_fed.translation import Sentence, sentence, term
 
 How = Literal[
     "edited",
@@ -76,14 +77,23 @@ class Verdict:
             raise Tampered(tuple(map(str, self.findings)))
 
     @property
-    def text(self) -> str:
+    def lines(self) -> tuple[str, ...]:
         """For a person: the findings, or up to where the log is vouched for."""
-        lines = [f"log {self.log}: {self.size} entries, {self.heads} heads"]
+        first = sentence("log {log}: {size} entries, {heads} heads", log=self.log, size=self.size, heads=self.heads)
         if self.findings:
-            return "\n".join([*lines, f"NOT what was signed, {len(self.findings)} found:", *map(str, self.findings)])
-        lines.append(f"verified: each of the {self.size} entries is as the coordinator signed it")
-        lines += [f"the first {n} entries are countersigned by {who}" for who, n in sorted(self.countersigned.items())]
-        return "\n".join(lines)
+            not_so = sentence("NOT what was signed, {count} found:", count=len(self.findings))
+            return first, not_so, *(one.sentence for one in self.findings)
+        so = sentence("verified: each of the {size} entries is as the coordinator signed it", size=self.size)
+        signed = (
+            sentence("the first {size} entries are countersigned by {who}", size=size, who=who)
+            for who, size in sorted(self.countersigned.items())
+        )
+        return first, so, *signed
+
+    @property
+    def text(self) -> str:
+        """The same as one text."""
+        return "\n".join(self.lines)
 
 
 def verify(
@@ -123,7 +133,7 @@ def verify_written(
 ) -> Verdict:
     """The same of a log that was read from a database or a file, what could not be read included."""
     found = verify(written.records, written.heads, keys, kept, openings)
-    faults = tuple(Finding("unreadable", sentence) for sentence in written.faults)
+    faults = tuple(Finding("unreadable", fault) for fault in written.faults)
     return Verdict(found.log, found.size, found.heads, found.sealed, found.countersigned, (*faults, *found.findings))
 
 
@@ -140,10 +150,15 @@ class _Order:
         before = -1
         for record in self.records:
             if record.index in known:
-                self._find("duplicated", f"entry {record.index} is there twice")
+                self._find("duplicated", sentence("entry {index} is there twice", index=record.index))
                 continue
             if record.index < before:
-                self._find("reordered", f"entry {record.index} stands after entry {before}: entries were reordered")
+                why = sentence(
+                    "entry {index} stands after entry {before}: entries were reordered",
+                    index=record.index,
+                    before=before,
+                )
+                self._find("reordered", why)
             known[record.index] = record
             before = record.index
         self._find_gaps(sorted(known))
@@ -152,11 +167,14 @@ class _Order:
 
     def _find_gaps(self, indexes: list[int]) -> None:
         if indexes and indexes[0] < 0:
-            self._find("changed", f"an entry has the index {indexes[0]}, and the first entry has 0")
+            self._find(
+                "changed", sentence("an entry has the index {index}, and the first entry has 0", index=indexes[0])
+            )
         expected = 0
         for index in indexes:
             if index > expected:
-                self._find("dropped", f"{_span(expected, index - 1)} dropped: entry {index} follows")
+                span = _span(expected, index - 1)
+                self._find("dropped", sentence("{span} dropped: entry {index} follows", span=span, index=index))
             expected = max(expected, index + 1)
 
     @property
@@ -164,8 +182,8 @@ class _Order:
         """Whether no entry within is missing, so that entries end where the line does."""
         return len(self.line) == len({record.index for record in self.records})
 
-    def _find(self, how: How, sentence: str) -> None:
-        self.findings.append(Finding(how, sentence))
+    def _find(self, how: How, why: Sentence) -> None:
+        self.findings.append(Finding(how, why))
 
 
 @dataclass
@@ -191,13 +209,15 @@ class _Tree:
         flaw = record.flaw or self._read(record)
         nodes = record.nodes
         if len(nodes) != levels + 1 or any(len(node) != 32 for node in nodes):
-            self._find("edited", f"entry {record.index}{_at(record)} was edited: hashes kept with it are missing")
+            self._find("edited", _edited(record, sentence("hashes kept with it are missing")))
             nodes = self._made(leaf_hash(record.body), levels)
         elif nodes[0] != leaf_hash(record.body):
-            why = f"it cannot be read any more ({flaw})" if flaw else "it does not give the hash kept with it"
-            self._find("edited", f"entry {record.index}{_at(record)} was edited: {why}")
+            self._find("edited", _edited(record, _unlike(flaw)))
         elif flaw:
-            self._find("unreadable", f"entry {record.index} is of a kind that this program does not read ({flaw})")
+            why = sentence(
+                "entry {index} is of a kind that this program does not read ({flaw})", index=record.index, flaw=flaw
+            )
+            self._find("unreadable", why)
         self._climb(record.index, nodes)
 
     def _read(self, record: Record) -> str:
@@ -216,12 +236,8 @@ class _Tree:
     def _climb(self, index: int, nodes: tuple[bytes, ...]) -> None:
         for level, node in enumerate(nodes[1:], start=1):
             if node_hash(self._frontier.pop(), nodes[level - 1]) != node:
-                first = index + 1 - (1 << level)
-                self._find(
-                    "changed",
-                    f"among entries {first} to {index} something was edited, dropped, added or reordered: they do not "
-                    "give the hash kept for them",
-                )
+                among = _among(index + 1 - (1 << level), index)
+                self._find("changed", sentence("{among}: they do not give the hash kept for them", among=among))
         self._frontier.append(nodes[-1])
         self._size = index + 1
         self._note()
@@ -230,8 +246,8 @@ class _Tree:
         if self._size in self.wanted:
             self.roots[self._size] = Frontier(self._size, tuple(self._frontier)).root
 
-    def _find(self, how: How, sentence: str) -> None:
-        self.findings.append(Finding(how, sentence))
+    def _find(self, how: How, why: Sentence) -> None:
+        self.findings.append(Finding(how, why))
 
 
 @dataclass
@@ -250,35 +266,43 @@ class _Chain:
 
     def add(self, place: int, sealed: Sealed) -> None:
         """The next head."""
-        head, name = sealed.signed.head, f"head {sealed.number} ({spoken(sealed.signed.head.time)})"
+        head = sealed.signed.head
+        name = sentence("head {number} ({time})", number=sealed.number, time=spoken(head.time))
         if head.log != self.keys.log:
-            self._find("forged", f"{name} is of the log {head.log!r}, not of {self.keys.log!r}")
+            why = sentence(
+                "{head} is of the log {log!r}, not of {other!r}", head=name, log=head.log, other=self.keys.log
+            )
+            self._find("forged", why)
         try:
             sealed.signed.check(self.keys.coordinator)
         except Malformed:
-            self._find("forged", f"{name} was edited or is another's: it does not bear the coordinator's signature")
+            why = sentence("{head} was edited or is another's: it does not bear the coordinator's signature", head=name)
+            self._find("forged", why)
         self._follow(place, sealed, name)
         self._compare(sealed, name)
         self._witnesses(sealed, name)
         self._last = sealed
         self.sealed = max(self.sealed, head.size)
 
-    def _follow(self, place: int, sealed: Sealed, name: str) -> None:
+    def _follow(self, place: int, sealed: Sealed, name: Sentence) -> None:
         head, last = sealed.signed.head, self._last
         previous = NO_HEAD if last is None else last.signed.head.hash
         if sealed.number != place or head.previous != previous:
-            before = "is not the first head" if last is None else f"does not follow head {last.number}"
-            self._find("changed", f"{name} {before}: heads were edited, dropped, added, duplicated or reordered")
+            self._find("changed", _displaced(name, last))
         elif last is not None and (head.size < last.signed.head.size or head.time < last.signed.head.time):
-            self._find("rolled back", f"{name} goes back behind head {last.number}: the log was rolled back")
+            why = sentence(
+                "{head} goes back behind head {before}: the log was rolled back", head=name, before=last.number
+            )
+            self._find("rolled back", why)
 
-    def _compare(self, sealed: Sealed, name: str) -> None:
+    def _compare(self, sealed: Sealed, name: Sentence) -> None:
         head = sealed.signed.head
         if head.size > len(self.order.line):
             if self.order.whole and not self._diverged:
                 self._diverged = True
-                here = len(self.order.line)
-                self._find("dropped", f"{_span(here, head.size - 1)} dropped: {name} was signed over {head.size}")
+                span = _span(len(self.order.line), head.size - 1)
+                why = sentence("{span} dropped: {head} was signed over {size}", span=span, head=name, size=head.size)
+                self._find("dropped", why)
         elif self.tree.roots[head.size] == head.root:
             self._agreed = max(self._agreed, head.size)
         elif not self._diverged:
@@ -286,73 +310,124 @@ class _Chain:
             self._diverged = True
             self._find("changed", self._divergence(sealed, name))
 
-    def _divergence(self, sealed: Sealed, name: str) -> str:
+    def _divergence(self, sealed: Sealed, name: Sentence) -> Sentence:
         head, last = sealed.signed.head, self._last
         if last is not None and last.signed.head.size == head.size:
-            return (
-                f"heads {last.number} and {sealed.number} were signed over {head.size} entries each with two roots: "
-                "the log was forked"
+            return sentence(
+                "heads {one} and {other} were signed over {size} entries each with two roots: the log was forked",
+                one=last.number,
+                other=sealed.number,
+                size=head.size,
             )
-        return (
-            f"among entries {self._agreed} to {head.size - 1} something was edited, dropped, added or reordered: "
-            f"{name} was signed over another root"
-        )
+        among = _among(self._agreed, head.size - 1)
+        return sentence("{among}: {head} was signed over another root", among=among, head=name)
 
-    def _witnesses(self, sealed: Sealed, name: str) -> None:
+    def _witnesses(self, sealed: Sealed, name: Sentence) -> None:
         head = sealed.signed.head
         for one in sealed.countersignatures:
             try:
                 one.check(head, self.keys.departments.get(one.department, ()))
             except Malformed:
-                self._find(
-                    "forged", f"{name} does not bear the countersignature of {one.department} that stands with it"
+                why = sentence(
+                    "{head} does not bear the countersignature of {department} that stands with it",
+                    head=name,
+                    department=one.department,
                 )
+                self._find("forged", why)
             else:
                 self.countersigned[one.department] = max(head.size, self.countersigned.get(one.department, 0))
 
     def tail(self) -> Iterator[Finding]:
         """Entries that nobody has signed for."""
         if len(self.order.line) > self.sealed:
-            first, last = self.sealed, len(self.order.line) - 1
-            yield Finding("unsealed", f"no head was signed over entries {first} to {last}: nobody vouches for them yet")
+            why = sentence(
+                "no head was signed over entries {first} to {last}: nobody vouches for them yet",
+                first=self.sealed,
+                last=len(self.order.line) - 1,
+            )
+            yield Finding("unsealed", why)
 
-    def _find(self, how: How, sentence: str) -> None:
-        self.findings.append(Finding(how, sentence))
+    def _find(self, how: How, why: Sentence) -> None:
+        self.findings.append(Finding(how, why))
 
 
 def _against_kept(kept: Mapping[str, SignedHead], keys: Keys, order: _Order, tree: _Tree) -> Iterator[Finding]:
     for department, signed in sorted(kept.items()):
-        head, name = signed.head, f"{department} keeps a head over {signed.head.size} entries"
+        head = signed.head
+        keeps = sentence("{department} keeps a head over {size} entries", department=department, size=head.size)
         try:
             signed.check(keys.coordinator)
         except Malformed:
-            yield Finding("forged", f"{name} that does not bear the coordinator's signature")
+            why = sentence("{keeps} that does not bear the coordinator's signature", keeps=keeps)
+            yield Finding("forged", why)
             continue
         if head.log != keys.log:
-            yield Finding("forged", f"{name} of the log {head.log!r}, not of {keys.log!r}")
+            why = sentence("{keeps} of the log {log!r}, not of {other!r}", keeps=keeps, log=head.log, other=keys.log)
+            yield Finding("forged", why)
         elif head.size > len(order.line):
-            yield Finding("rolled back", f"{name}, and {len(order.line)} are here: the log was rolled back")
+            here = len(order.line)
+            why = sentence("{keeps}, and {here} are here: the log was rolled back", keeps=keeps, here=here)
+            yield Finding("rolled back", why)
         elif tree.roots[head.size] != head.root:
-            yield Finding("forked", f"{name} with another root than these: the log was forked or edited")
+            why = sentence("{keeps} with another root than these: the log was forked or edited", keeps=keeps)
+            yield Finding("forked", why)
 
 
 def _texts(openings: Mapping[Commitment, Opening], known: set[Commitment]) -> Iterator[Finding]:
     for commitment, opening in openings.items():
         short = commitment.digest.hex()[:16]
         if opening.commitment != commitment:
-            yield Finding("edited", f"the text kept for the commitment {short}… was edited: it is another text")
+            why = sentence("the text kept for the commitment {short}… was edited: it is another text", short=short)
+            yield Finding("edited", why)
         elif commitment not in known:
-            yield Finding("changed", f"a text is kept for the commitment {short}…, which no entry has")
+            why = sentence("a text is kept for the commitment {short}…, which no entry has", short=short)
+            yield Finding("changed", why)
 
 
-def _at(record: Record) -> str:
-    """What the entry says that it is, for a sentence."""
+# ---------------------------------------------------------------- what sentences have in common
+
+
+def _edited(record: Record, why: Sentence) -> Sentence:
+    """With what the entry says that it is, where it can still be read."""
     try:
         entry = Entry.read(record.body)
     except Malformed:
-        return ""
-    return f" ({entry.TITLE}, {spoken(entry.time)})"
+        return sentence("entry {index} was edited: {why}", index=record.index, why=why)
+    return sentence(
+        "entry {index} ({title}, {time}) was edited: {why}",
+        index=record.index,
+        title=term(entry.TITLE),
+        time=spoken(entry.time),
+        why=why,
+    )
 
 
-def _span(first: int, last: int) -> str:
-    return f"entry {first} was" if first == last else f"entries {first} to {last} were"
+def _unlike(flaw: str) -> Sentence:
+    """Why an entry is not what its hash was made of."""
+    if flaw:
+        return sentence("it cannot be read any more ({flaw})", flaw=flaw)
+    return sentence("it does not give the hash kept with it")
+
+
+def _among(first: int, last: int) -> Sentence:
+    return sentence(
+        "among entries {first} to {last} something was edited, dropped, added or reordered", first=first, last=last
+    )
+
+
+def _span(first: int, last: int) -> Sentence:
+    if first == last:
+        return sentence("entry {index} was", index=first)
+    return sentence("entries {first} to {last} were", first=first, last=last)
+
+
+def _displaced(head: Sentence, before: Sealed | None) -> Sentence:
+    if before is None:
+        return sentence(
+            "{head} is not the first head: heads were edited, dropped, added, duplicated or reordered", head=head
+        )
+    return sentence(
+        "{head} does not follow head {before}: heads were edited, dropped, added, duplicated or reordered",
+        head=head,
+        before=before.number,
+    )

@@ -16,6 +16,7 @@ from lepton_fed.audit.export import _record_line
 from lepton_fed.audit.verification import verify_written
 from lepton_fed.errors import StorageError
 from lepton_fed.secagg.errors import Malformed
+from lepton_fed.translation import speaks
 from tests.audit.edits import edits
 from tests.audit.example import KEYS, LOG, Example, records
 from tests.thoroughness import at_most
@@ -29,7 +30,10 @@ def file(example: Example, tmp_path: Path) -> Path:
 
 
 def found(path: Path) -> list[str]:
-    return [finding.sentence for finding in verify_written(read_export(path), KEYS).findings]
+    """What is found, each of which can be said in Chinese."""
+    said = [finding.sentence for finding in verify_written(read_export(path), KEYS).findings]
+    assert [one for one in said if not speaks(one, "zh")] == []
+    return said
 
 
 def told(path: Path) -> list[str]:

@@ -35,6 +35,7 @@ from lepton_fed.audit.verification import verify_written
 from lepton_fed.secagg.canonical import encode
 from lepton_fed.storage import schema, sqlite_url
 from lepton_fed.storage.database import Database
+from lepton_fed.translation import speaks, translated
 from tests.audit.edits import edits, others
 from tests.audit.example import (
     COORDINATOR,
@@ -62,7 +63,10 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Written:
 
 
 def sentences(verdict: Verdict) -> list[str]:
-    return [finding.sentence for finding in verdict.findings]
+    """What was found, each of which can be said in Chinese."""
+    said = [finding.sentence for finding in verdict.findings]
+    assert [one for one in said if not speaks(one, "zh")] == []
+    return said
 
 
 def checked(log: Written, kept: dict[str, SignedHead] | None = None) -> Verdict:
@@ -85,6 +89,25 @@ def test_an_untouched_log_is_sound_and_says_who_vouches_for_it(whole: Written) -
         "the first 11 entries are countersigned by 生产车间\n"
         "the first 11 entries are countersigned by 研发部门"
     )
+
+
+def test_a_verdict_is_said_in_chinese_line_by_line(whole: Written) -> None:
+    sound = checked(whole, {"研发部门": whole.heads[-1].signed})
+    assert [translated(line, "zh") for line in sound.lines] == [
+        "日志 制造：11 条，3 个签名头",
+        "已核验：11 条都与协调者签名时一致",
+        "前 11 条由生产车间会签",
+        "前 11 条由研发部门会签",
+    ]
+    other = replace(whole.records[2], body=whole.records[0].body)
+    broken = checked(with_records(whole, *whole.records[:2], other, *whole.records[3:9]))
+    assert [translated(line, "zh") for line in broken.lines] == [
+        "日志 制造：9 条，3 个签名头",
+        "与签名时不一致，发现 2 处：",
+        "条目 2（成员名单，2026-01-02 11:59:51 UTC）被改动过：它的散列与一起保存的不同",
+        "条目 9 至 10 被删除：签名头 2（2026-01-02 12:02:00 UTC）是对 11 条签名的",
+    ]
+    assert broken.text.splitlines() == list(broken.lines)
 
 
 # ---------------------------------------------------------------- each field of each kind

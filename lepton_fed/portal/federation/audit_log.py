@@ -89,7 +89,7 @@ def verdict(watched: Watched) -> VerdictSeen:
     """Checks the whole log, which takes longer the longer it is; NotThere without one."""
     with told():
         found = _log(watched).verdict()
-    return VerdictSeen(found.sound, tuple(found.text.splitlines()))
+    return VerdictSeen(found.sound, found.lines)
 
 
 def export(watched: Watched) -> bytes:
@@ -117,7 +117,7 @@ def proof(watched: Watched, model: str) -> str:
             raise NotThere
         checked = found.verdict()
         if not checked.sound:
-            raise Unreadable(" ".join(checked.text.splitlines()))
+            raise Unreadable(" ".join(checked.lines))
         return "\n".join((checked.text, *(one.text for one in prove(found.written.records, digest)))) + "\n"
 
 
@@ -127,7 +127,7 @@ def provenances(watched: Watched, run: str, models: Iterable[str]) -> Iterator[P
         found = _log(watched)
         checked = found.verdict()
         if not checked.sound:
-            raise Unreadable(" ".join(checked.text.splitlines()))
+            raise Unreadable(" ".join(checked.lines))
         for model in map(_digest, models):
             if names(found.written.records, model):
                 yield from (one for one in prove(found.written.records, model) if one.run == run)
