@@ -17,6 +17,7 @@ from lepton_fed.data.department_file import load_department_file
 from lepton_fed.data.policy_files import PolicyFiles
 from lepton_fed.enforcement import Guard
 from lepton_fed.policies import CedarFile, Decision, Policies
+from lepton_fed.translation import sentence
 
 
 def hour_here() -> int:
@@ -98,7 +99,11 @@ def all_here(federation: Federation, more: Mapping[str, Sequence[CedarFile]] | N
 def troubles(guards: Iterable[Guard]) -> tuple[str, ...]:
     """What is wrong with own files, in sentences that say what it does."""
     return tuple(
-        f"{guard.owner}: {problem}; until it is mended, everything that {guard.owner} owns is denied"
+        sentence(
+            "{owner}: {problem}; until it is mended, everything that {owner} owns is denied",
+            owner=guard.owner,
+            problem=problem,
+        )
         for guard in guards
         if guard.owner in guard.policies.own
         for problem in guard.policies.own[guard.owner].problems

@@ -22,6 +22,7 @@ from lepton_fed.policies import Decision, explain
 from lepton_fed.policy import CHINESE, action, names
 from lepton_fed.settings import Settings
 from lepton_fed.sums import expected_crowds
+from lepton_fed.translation import sentence, term
 
 ADVISED = 20
 """Denials for which it is tried what would let them pass; each takes up to some tenths of a second."""
@@ -77,7 +78,7 @@ def foreseen(federation: Federation, guards: Mapping[str, Guard], also: Iterable
     steps = [*_training(settings, guards, hubs(settings)), *_others(settings, guards)]
     for one in also:
         found = guards[one.owner].evaluations(one.asker, None, settings.data.minimum_rows, 0)
-        steps += [Step("pipeline", one.step, decision) for decision in found]
+        steps += [Step("pipeline", sentence("{step}", step=one.step), decision) for decision in found]
     advised, left = [], ADVISED
     for step in steps:
         if not step.decision.permitted and not step.decision.broken and left:
@@ -94,7 +95,8 @@ def _training(settings: Settings, guards: Mapping[str, Guard], plans: Sequence[H
         moment = Moment(1, crowds[plan.name])
         for name in plan.writers:
             for decision in guards[name].foreseen(plan, moment):
-                yield Step("training", f"{name} trains for hub {plan.name}", decision)
+                what = sentence("{name} trains for hub {hub}", name=name, hub=plan.name)
+                yield Step("training", what, decision)
 
 
 def _others(settings: Settings, guards: Mapping[str, Guard]) -> Iterator[Step]:
@@ -133,7 +135,10 @@ def _asked(settings: Settings, guard: Guard, who: str, verb: str, what: str) -> 
     request = guard.request(who, verb, what, crowd=usual_crowd(settings, verb, what))
     if guard.policies.of_the_file.decide(request).permitted:
         chinese = {word: one for one, word in CHINESE.items()}[verb]
-        yield Step(_KINDS[verb], f"{who} may {chinese} {verb} {what} of {guard.owner}", guard.expected(request))
+        step = sentence(
+            "{who} may {verb} {what} of {owner}", who=who, verb=term(f"{chinese} {verb}"), what=what, owner=guard.owner
+        )
+        yield Step(_KINDS[verb], step, guard.expected(request))
 
 
 def usual_crowd(settings: Settings, verb: str, what: str) -> int:
@@ -163,8 +168,8 @@ def account(federation: Federation, guards: Mapping[str, Guard], steps: Sequence
         lines.append(f"  {kind}: {len(of_it)}, {f'{no} would be refused' if no else 'all permitted'}")
     code = next((guard.code for guard in guards.values()), "")
     lines.append(f"  code: {code}")
-    for sentence in troubles(guards.values()):
-        lines += ["", *item(sentence)]
+    for trouble in troubles(guards.values()):
+        lines += ["", *item(trouble)]
     if refused:
         lines += ["", "What would be refused", *_refusals(refused)]
     return "\n".join(lines) + "\n"

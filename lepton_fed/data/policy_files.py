@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lepton_fed.policies import CedarFile
+from lepton_fed.translation import sentence
 
 SUFFIX = ".cedar"
 LARGEST = 1 << 20
@@ -83,11 +84,11 @@ def _file(name: str, path: Path) -> CedarFile:
             raw = file.read(LARGEST + 1)
         text = raw.decode("utf-8-sig")
     except OSError as error:
-        return CedarFile(name, "", f"it cannot be read ({error.strerror})")
+        return CedarFile(name, "", sentence("it cannot be read ({error})", error=error.strerror))
     except UnicodeDecodeError:
-        return CedarFile(name, "", "it is no UTF-8 text")
+        return CedarFile(name, "", sentence("it is no UTF-8 text"))
     if len(raw) > LARGEST:
-        return CedarFile(name, "", f"it is larger than {LARGEST // 2**20} MiB")
+        return CedarFile(name, "", sentence("it is larger than {size} MiB", size=LARGEST // 2**20))
     if mode & stat.S_IWOTH:
-        return CedarFile(name, "", "everybody may write into it; run: chmod o-w on it")
+        return CedarFile(name, "", sentence("everybody may write into it; run: chmod o-w on it"))
     return CedarFile(name, text)

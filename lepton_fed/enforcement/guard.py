@@ -14,6 +14,7 @@ from lepton_fed.cohorts import HubPlan
 from lepton_fed.enforcement.moment import Moment
 from lepton_fed.enforcement.standing import ANY, FEW, Circumstances, Question, Readers, Standing, Verdict, strictest
 from lepton_fed.policies import ITSELF, Context, Decision, Policies, Request
+from lepton_fed.policies.book import unusable
 from lepton_fed.policies.request import Kind, said
 from lepton_fed.policy import action, names
 from lepton_fed.settings import Settings
@@ -133,10 +134,7 @@ class Guard:
         own = self.policies.own.get(self.owner)
         if own is not None and own.problems:
             # Whatever it owns, whoever asks; there may be nothing that a question could be asked about.
-            reasons = tuple(
-                sentence("{owner}'s policies cannot be used: {problem}", owner=self.owner, problem=problem)
-                for problem in own.problems
-            )
+            reasons = tuple(unusable(self.owner, problem) for problem in own.problems)
             return (Decision(False, reasons, (), self._request(self.owner, "train", "*", ANY), broken=True),)
         found = list(standing.unfounded)
         for question in standing.questions:
@@ -212,7 +210,11 @@ class Guard:
             for what in self._evaluable()
         ]
         if not found:
-            why = f"{said(asker)} may not evaluate a model at {said(self.owner)}: none of its rules is about evaluating"
+            why = sentence(
+                "{who} may not evaluate a model at {owner}: none of its rules is about evaluating",
+                who=said(asker),
+                owner=said(self.owner),
+            )
             return (Decision(False, (why,), (), self._request(asker, "evaluate", "*", ANY)),)
         forbidden = tuple(one for one in found if one.broken or (not one.permitted and one.rules))
         return forbidden or tuple(one for one in found if one.permitted) or tuple(found)
@@ -244,7 +246,11 @@ class Guard:
     def expected(self, request: Request) -> Decision:
         """The same, without telling anybody: for who asks ahead."""
         if request.owner != self.owner:
-            why = f"{said(self.owner)} decides about what is its own, and not about what is {said(request.owner)}'s"
+            why = sentence(
+                "{owner} decides about what is its own, and not about what is {other}'s",
+                owner=said(self.owner),
+                other=said(request.owner),
+            )
             return Decision(False, (why,), (), request, broken=True)
         return self.policies.decide(request)
 
@@ -333,7 +339,9 @@ class Guard:
                 fresh.append(decision)
         if len(fresh) > FEW:
             first = next((one for one in fresh if not one.permitted), fresh[0])
-            more = f"{len(fresh) - 1} more decisions about hub {said(hub)} were made with this one"
+            more = sentence(
+                "{more} more decisions about hub {hub} were made with this one", more=len(fresh) - 1, hub=said(hub)
+            )
             fresh = [replace(first, reasons=(*first.reasons, more))]
         for decision in fresh:
             self.heard(decision)

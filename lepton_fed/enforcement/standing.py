@@ -19,6 +19,7 @@ from lepton_fed.policies.rules import CHINESE_OF, Rule
 from lepton_fed.policy import CHINESE, names
 from lepton_fed.policy import decide as by_the_file
 from lepton_fed.settings import Flow, Settings
+from lepton_fed.translation import sentence
 
 FEW = 12
 """Up to so many readers of a hub each get a decision of their own, which can be put on record; of more, those alike
@@ -124,7 +125,11 @@ class Readers:
             decision = strictest([self.policies.of_the_file.decide(one) for one in asked])
             if not decision.permitted:
                 return decision
-        why = f"{said(who)} may not learn from {said(self.owner)}: no [[sharing]] lets anything flow there"
+        why = sentence(
+            "{who} may not learn from {owner}: no [[sharing]] lets anything flow there",
+            who=said(who),
+            owner=said(self.owner),
+        )
         return Decision(False, (why,), (), self.request(who, "train", "*", ANY))
 
     def _own_data(self, questions: Sequence[Question], given: Iterable[str]) -> tuple[str, ...]:

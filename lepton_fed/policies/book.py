@@ -101,9 +101,8 @@ class Policies:
         try:
             return self._decided(request)
         except Exception as error:  # no input of any kind may end in anything but a decision
-            return Decision(
-                False, (f"denied, since deciding failed: {type(error).__name__}",), (), request, broken=True
-            )
+            why = sentence("denied, since deciding failed: {error}", error=type(error).__name__)
+            return Decision(False, (why,), (), request, broken=True)
 
     def _decided(self, request: Request) -> Decision:
         mistakes = tuple(request.mistakes(self.departments))
@@ -111,7 +110,7 @@ class Policies:
             return _broken(request, *mistakes)
         own = self.own.get(request.owner, Own())
         if own.problems:
-            return _broken(request, *(f"{request.owner}'s policies cannot be used: {p}" for p in own.problems))
+            return _broken(request, *(unusable(request.owner, problem) for problem in own.problems))
         about = scope(request)
         rules = _kept(self._chosen, about, lambda: _by_name(self._reached(about, own.rules)))
         verdict = _kept(self._prepared, tuple(rules), lambda: _prepared(rules.values())).verdict(
@@ -310,6 +309,11 @@ def _worded(request: Request, verdict: Verdict, rules: Mapping[str, Rule]) -> De
         none = _worded_as(request, False, sentence("no rule of {owner} permits it", owner=request.owner))
         return Decision(False, (none,), (), request)
     return Decision(verdict.permitted, tuple(reasons), tuple(lines), request)
+
+
+def unusable(owner: str, problem: str) -> Sentence:
+    """Why nothing of what `owner` owns is permitted."""
+    return sentence("{owner}'s policies cannot be used: {problem}", owner=owner, problem=problem)
 
 
 def _by_rule(line: str, forbids: bool, because: str) -> Sentence:

@@ -17,6 +17,8 @@ from functools import lru_cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
+from lepton_fed.translation import joined, sentence
+
 if TYPE_CHECKING:
     import cedarpy
 
@@ -44,6 +46,10 @@ _MANY = 3
 
 class Unusable(ValueError):
     """Policy text that Cedar or the schema refuses; says why in one sentence."""
+
+    def __init__(self, sentence: str) -> None:
+        self.sentence = sentence
+        super().__init__(sentence)
 
 
 @dataclass(frozen=True)
@@ -98,9 +104,13 @@ def translated(text: str, schema: cedarpy.Schema | None = None) -> tuple[Policy,
     except Unusable:
         raise
     except (ValueError, RecursionError) as error:
-        raise Unusable(f"it cannot be taken apart, for deep nesting or letters that are none: {error}") from None
+        raise Unusable(
+            sentence("it cannot be taken apart, for deep nesting or letters that are none: {error}", error=str(error))
+        ) from None
     if dead:
-        raise Unusable(f"policy {dead[0]} could never apply: nothing of the schema meets its conditions")
+        raise Unusable(
+            sentence("policy {number} could never apply: nothing of the schema meets its conditions", number=dead[0])
+        )
     return policies
 
 
@@ -108,12 +118,16 @@ def _require_shallow(text: str) -> None:
     """Unusable unless Cedar's parser, which calls itself for every level, comes back from this text."""
     for policy in _LITERAL.sub('""', text).split(";"):
         if len(policy) > LONGEST:
-            raise Unusable(f"a policy has more than {LONGEST} characters; write it as several")
+            raise Unusable(sentence("a policy has more than {most} characters; write it as several", most=LONGEST))
         depth = 0
         for bracket in re.findall(r"[(\[{)\]}]", policy):
             depth += 1 if bracket in "([{" else -1
             if depth > DEEPEST:
-                raise Unusable(f"a policy has more than {DEEPEST} brackets within brackets; write it as several")
+                raise Unusable(
+                    sentence(
+                        "a policy has more than {most} brackets within brackets; write it as several", most=DEEPEST
+                    )
+                )
 
 
 def _parsed(text: str, schema: cedarpy.Schema) -> tuple[Policy, ...]:
@@ -125,20 +139,25 @@ def _parsed(text: str, schema: cedarpy.Schema) -> tuple[Policy, ...]:
         raise Unusable(_complaint([error.error for error in checked.errors], text))
     parsed = json.loads(cedarpy.policies_to_json_str(text))
     if parsed["templates"]:
-        raise Unusable("it holds a template (?principal, ?resource), which permits and forbids nothing by itself")
+        raise Unusable(
+            sentence("it holds a template (?principal, ?resource), which permits and forbids nothing by itself")
+        )
     # What Cedar reads as text it may refuse in the form that rules are kept in, which nests less deeply.
     cedarpy.PolicySet.from_json_str(json.dumps(parsed))
     numbered: Mapping[str, Policy] = parsed["staticPolicies"]
     return tuple(numbered[key] for key in sorted(numbered, key=lambda key: int(key.removeprefix("policy"))))
 
 
-def _complaint(found: Iterable[str], text: str) -> str:
+def _complaint(errors: Iterable[str], text: str) -> str:
     """What Cedar found, each thing once and not once for each action, counting policies from 1 as people do."""
-    alike = (_PLACE.sub(lambda place: f"policy {int(place[1]) + 1}: ", _ACTION.sub("", text)) for text in found)
-    complaints = sorted(set(alike)) or ["it does not fit the schema"]
-    more = f" (and {len(complaints) - _MANY} more)" if len(complaints) > _MANY else ""
-    group = '; a Chinese action is a group: write `action in Action::"读取"`' if _EQUALS_GROUP.search(text) else ""
-    return "; ".join(complaints[:_MANY]) + more + group
+    alike = (_PLACE.sub(lambda place: f"policy {int(place[1]) + 1}: ", _ACTION.sub("", one)) for one in errors)
+    complaints = sorted(set(alike)) or [sentence("it does not fit the schema")]
+    found: str = joined("; ", complaints[:_MANY])
+    if len(complaints) > _MANY:
+        found = sentence("{complaints} (and {more} more)", complaints=found, more=len(complaints) - _MANY)
+    if _EQUALS_GROUP.search(text):
+        return sentence('{complaints}; a Chinese action is a group: write `action in Action::"读取"`', complaints=found)
+    return found
 
 
 def _never(policy: Policy, schema: cedarpy.Schema) -> bool:

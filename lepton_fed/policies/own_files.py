@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from lepton_fed.policies.engine import Unusable, translated
 from lepton_fed.policies.request import KINDS, said
 from lepton_fed.policies.rules import Line, Rule, literals
+from lepton_fed.translation import sentence
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ def read(owner: str, files: Sequence[CedarFile], departments: Collection[str]) -
         try:
             rules += _rules(owner, file, departments)
         except Unusable as error:
-            problems.append(f"{said(file.name)}: {said(' '.join(str(error).split()))}")
+            problems.append(_problem(file.name, _on_one_line(error.sentence)))
     return Own(tuple(files), tuple(rules), tuple(problems))
 
 
@@ -49,9 +50,19 @@ def _names(files: Sequence[CedarFile]) -> Iterator[str]:
     seen = [file.name for file in files]
     for name in dict.fromkeys(seen):
         if not name.endswith(".cedar"):
-            yield f"{said(name)}: a file of policies is called something.cedar"
+            yield _problem(name, sentence("a file of policies is called something.cedar"))
         if seen.count(name) > 1:
-            yield f"{said(name)}: two files are called so; give each its own name"
+            yield _problem(name, sentence("two files are called so; give each its own name"))
+
+
+def _problem(name: str, why: str) -> str:
+    return sentence("{file}: {problem}", file=said(name), problem=why)
+
+
+def _on_one_line(why: str) -> str:
+    """The sentence itself where it is on one line already, as all of ours are."""
+    flat = said(" ".join(why.split()))
+    return why if flat == why else flat
 
 
 def _rules(owner: str, file: CedarFile, departments: Collection[str]) -> Iterator[Rule]:
@@ -59,13 +70,13 @@ def _rules(owner: str, file: CedarFile, departments: Collection[str]) -> Iterato
         raise Unusable(file.unreadable)
     policies = translated(file.text)
     if not policies:
-        raise Unusable("it holds no policy; write one, or take the file away")
+        raise Unusable(sentence("it holds no policy; write one, or take the file away"))
     seen: set[str] = set()
     for number, policy in enumerate(policies, 1):
         annotations = policy.get("annotations", {})
         called = said(annotations.get("id") or f"policy {number}")
         if called in seen:
-            raise Unusable(f"two policies are called {called}; give each its own @id")
+            raise Unusable(sentence("two policies are called {called}; give each its own @id", called=called))
         seen.add(called)
         _require_known(policy, owner, departments)
         line = Line(f"{called} of {said(file.name)}", "")
@@ -76,8 +87,17 @@ def _require_known(policy: object, owner: str, departments: Collection[str]) -> 
     """Unusable if the policy names what cannot be asked about, so that it would never apply."""
     for kind, name in literals(policy):
         if kind == "Department" and name not in departments:
-            raise Unusable(f"it names Department::{name!r}, which is no department of this federation")
+            raise Unusable(
+                sentence("it names Department::{name!r}, which is no department of this federation", name=name)
+            )
         if kind in KINDS and not name.startswith(f"{owner}/"):
-            raise Unusable(f"it names {kind}::{name!r}; what is yours is called {kind}::'{owner}/...'")
+            raise Unusable(
+                sentence(
+                    "it names {kind}::{name!r}; what is yours is called {kind}::'{owner}/...'",
+                    kind=kind,
+                    name=name,
+                    owner=owner,
+                )
+            )
         if kind == "Rule":
-            raise Unusable("it names a Rule; those are the federation file's own")
+            raise Unusable(sentence("it names a Rule; those are the federation file's own"))

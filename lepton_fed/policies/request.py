@@ -14,6 +14,7 @@ from dataclasses import dataclass, fields
 from typing import Literal
 
 from lepton_fed.policy import CHINESE
+from lepton_fed.translation import Sentence, joined, sentence, term
 
 WORDS = {**CHINESE, "接收": "receive"}
 """Actions in Chinese, with the English word that policies are decided by."""
@@ -29,7 +30,7 @@ KINDS: tuple[Kind, ...] = ("DataSet", "Part", "Statistic", "Relation", "EntityTy
 _MADE = ("Part", "Statistic")
 """Kinds of things that are made from a data set."""
 
-_NOT_MADE = {"DataSet": "a data set", "Relation": "a relation", "EntityType": "a type of entities"}
+_NOT_MADE = {"DataSet": term("a data set"), "Relation": term("a relation"), "EntityType": term("a type of entities")}
 
 MICRO = 1_000_000
 """Cedar has no floating point, so a budget is said in millionths of ε."""
@@ -79,20 +80,28 @@ class Context:
         """What is wrong with it, in sentences."""
         unsaid = [f.name for f in fields(self) if getattr(self, f.name) is None]
         if unsaid:
-            yield f"the request does not say: {', '.join(unsaid)}"
+            yield sentence("the request does not say: {fields}", fields=joined(", ", map(term, unsaid)))
             return
         for name in ("purpose", "code", "federation", "plan", "part"):
             if not isinstance(getattr(self, name), str):
-                yield f"{name} is no text: {getattr(self, name)!r}"
+                yield _no_text(name, getattr(self, name))
         for name in ("crowd", "hour", "round", "rounds"):
             if not _is_count(getattr(self, name)):
-                yield f"{name} is no whole number from 0 on: {getattr(self, name)!r}"
+                yield sentence(
+                    "{field} is no whole number from 0 on: {value!r}", field=term(name), value=getattr(self, name)
+                )
         if not _is_amount(self.epsilon_spent):
-            yield f"epsilon_spent is no amount from 0 on: {self.epsilon_spent!r}"
+            yield sentence(
+                "{field} is no amount from 0 on: {value!r}", field=term("epsilon_spent"), value=self.epsilon_spent
+            )
         if _is_count(self.hour) and self.hour > 23:  # type: ignore[operator]
-            yield f"hour is beyond 23: {self.hour}"
+            yield sentence("hour is beyond 23: {hour}", hour=self.hour)
         if _is_count(self.round) and _is_count(self.rounds) and self.round > self.rounds:  # type: ignore[operator]
-            yield f"round {self.round} is beyond the last one, {self.rounds}"
+            yield sentence("round {round} is beyond the last one, {last}", round=self.round, last=self.rounds)
+
+
+def _no_text(field: str, value: object) -> Sentence:
+    return sentence("{field} is no text: {value!r}", field=term(field), value=value)
 
 
 def _is_count(value: object) -> bool:
@@ -130,16 +139,19 @@ class Request:
         texts = {"role": self.role, "verb": self.verb, "what": self.what, "kind": self.kind, "of": self.of or ""}
         for field, name in (("who", self.who), ("owner", self.owner)):
             if not isinstance(name, str) or name not in departments:
-                yield f"{field} is {name!r}, which is no department of this federation"
+                yield sentence(
+                    "{field} is {name!r}, which is no department of this federation", field=term(field), name=name
+                )
         for field, text in texts.items():
             if not isinstance(text, str) or (field != "of" and not text):
-                yield f"{field} is no text: {text!r}"
+                yield _no_text(field, text)
         if isinstance(self.verb, str) and self.action not in VERBS:
-            yield f"there is no action {self.verb!r}; there are {', '.join(f'{a} {b}' for a, b in WORDS.items())}"
+            known = joined(", ", (f"{chinese} {english}" for chinese, english in WORDS.items()))
+            yield sentence("there is no action {verb!r}; there are {known}", verb=self.verb, known=known)
         if self.kind not in KINDS:
-            yield f"there is no kind {self.kind!r}; there are {', '.join(KINDS)}"
+            yield sentence("there is no kind {kind!r}; there are {known}", kind=self.kind, known=joined(", ", KINDS))
         elif self.kind not in _MADE and self.of is not None:
-            yield f"{_NOT_MADE[self.kind]} is made from no other: leave out `of`"
+            yield sentence("{kind} is made from no other: leave out `of`", kind=_NOT_MADE[self.kind])
         yield from self.context.mistakes()
 
     def __str__(self) -> str:

@@ -13,6 +13,8 @@ from lepton_fed.policies.engine import schema_text, translated
 from lepton_fed.policies.request import KINDS, VERBS, WORDS
 from lepton_fed.policy import CHINESE
 from lepton_fed.settings import Grant
+from lepton_fed.translation import speaks
+from lepton_fed.translation import translated as in_language
 from tests.policies.asking import ACCESS, FIGURES, LINE, NIGHT, SUPPLY, WORKSHOP, ask, policies, request, settings
 
 ROOT = Path(lepton_fed.__file__).parent
@@ -80,7 +82,32 @@ def test_the_digest_follows_every_rule_that_counts_for_the_owner_and_no_other() 
 def test_files_have_names_of_their_own(files: tuple[CedarFile, ...], problem: str) -> None:
     found = policies(own={WORKSHOP: files})
     assert found.problems == (f"生产车间: {problem}",)
+    assert speaks(found.own[WORKSHOP].problems[0], "zh")
     assert not ask(found)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("", "没有任何策略；请写一条，或移走该文件"),
+        ("forbid (principal, action, resource) when { context.x };", "policy 1: attribute `x` in context not found"),
+        ('permit (principal == Department::"生产车问", action, resource);',
+         "提到 Department::'生产车问'，而该联邦没有这个部门"),
+        ('permit (principal, action == Action::"读取", resource);',
+         '中文动作是一个组：请写 `action in Action::"读取"`'),
+        ("permit (principal, action, resource) when { context has croud };",
+         "策略 1 永远不会适用：模式中没有任何内容能满足其条件"),
+        ("permit (principal, action, resource in ?resource);",
+         "含有模板（?principal、?resource），模板本身既不允许也不禁止任何事"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_with_a_file_is_said_in_chinese_and_what_cedar_says_as_it_says_it(
+    text: str, problem: str
+) -> None:
+    (found,) = policies(own={WORKSHOP: (CedarFile("b.cedar", text),)}).own[WORKSHOP].problems
+    said = in_language(found, "zh")
+    assert said.startswith("文件 b.cedar：")
+    assert said.endswith(problem)
 
 
 def test_files_of_nobody_are_an_error_and_not_left_aside() -> None:

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from lepton_fed.policies import CedarFile, Policies
+from lepton_fed.policies import CedarFile, Decision, Policies
+from lepton_fed.translation import Sentence, speaks, translated
 from tests.policies.asking import (
     CODE,
     FINANCE,
@@ -156,6 +157,30 @@ def test_is_denied_since(policies: Policies, changes: dict[str, Any], why: str) 
     assert f": {why}" in decision.reasons[0]
     assert bool(decision.rules) == ("forbids" in why)
     assert decision.broken == ("forbids" not in why and "no rule" not in why)
+    assert speaks(_why(decision), "zh")
+
+
+def _why(decision: Decision) -> str:
+    (reason,) = decision.reasons
+    assert isinstance(reason, Sentence)
+    why = reason.values["why"]
+    assert isinstance(why, str)
+    return why
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"hour": None, "epsilon_spent": None}, "请求没有说明：已用 ε、时刻"),
+        ({"who": "研发部"}, "请求方是 '研发部'，而该联邦没有这个部门"),
+        ({"crowd": "五"}, "人群不是从 0 开始的整数：'五'"),
+        ({"of": LINE}, "数据集不是由其他内容得来的：请去掉 `of`"),
+        ({"round": 21}, "第 21 轮超出了最后一轮（第 20 轮）"),
+    ],
+    ids=str,
+)
+def test_is_denied_in_chinese_since(policies: Policies, changes: dict[str, Any], why: str) -> None:
+    assert translated(policies.decide(request(**changes)).reasons[0], "zh").endswith(f"：{why}")
 
 
 def test_there_are_sixty_and_more() -> None:

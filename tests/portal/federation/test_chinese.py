@@ -10,6 +10,7 @@ from sqlalchemy import text
 from lepton_fed.portal.federation.watched import Watched
 from lepton_fed.storage import schema, sqlite_url
 from tests.audit.example import unguarded
+from tests.federations import LINES, TARGET
 from tests.portal.browser import Browser
 from tests.portal.world import World
 
@@ -17,16 +18,15 @@ ENGLISH = re.compile(r"\b[a-z]{2,} [a-z]{2,} [a-z]{2,}\b")
 """Three words in a row."""
 
 
-def page(world: World, path: str, language: str = "zh") -> str:
-    answer = Browser.before(world.portal, language).sign_in("approver").get(f"/federation{path}")
+def page(world: World, path: str, language: str = "zh", person: str = "approver") -> str:
+    answer = Browser.before(world.portal, language).sign_in(person).get(f"/federation{path}")
     assert answer.status_code == 200, answer.text
     return answer.text
 
 
 def said(shown: str) -> str:
-    """A page without its signs, and without what is on every page."""
-    main = shown.partition("<main")[2].partition("</main>")[0]
-    return html.unescape(re.sub(r"<svg.*?</svg>|<[^>]*>", "\n", main, flags=re.DOTALL))
+    """A page, or a part of one, without its signs."""
+    return html.unescape(re.sub(r"<svg.*?</svg>|<script.*?</script>|<[^>]*>", "\n", shown, flags=re.DOTALL))
 
 
 def edit_log(watched: Watched, *statements: str) -> None:
@@ -60,3 +60,43 @@ def test_what_is_wrong_with_a_log_is_said_in_the_readers_language(watching: Worl
     english = page(watching, "/audit/verdict", "en")
     assert "entry 3 was dropped: entry 4 follows" in english
     assert re.search(r"entry 1 \([^)]*\) was edited: it does not give the hash kept with it", english)
+
+
+def give(watched: Watched, text: str) -> None:
+    """A file of policies for the first line."""
+    own = watched.federation().department_file(LINES[0])
+    own.write_text(f'policies = ["own.cedar"]\n{own.read_text(encoding="utf-8")}', encoding="utf-8")
+    (own.parent / "own.cedar").write_text(text, encoding="utf-8")
+
+
+def test_a_plan_that_is_refused_says_so_in_the_readers_language(watching: World, watched: Watched) -> None:
+    give(watched, '@id("never") forbid (principal, action == Action::"train", resource);')
+    shown = page(watching, "/plan", person="line")
+    refusals = shown.partition('<ul class="list">')[2].partition("</ul>")[0]
+    hub = "、".join((*LINES, TARGET))
+    assert f"{LINES[0]}为枢纽 {hub} 训练" in refusals
+    assert f"{TARGET}不可以训练{LINES[0]}的updates：规则 never of own.cedar 禁止" in refusals
+    assert "如没有规则 never of own.cedar 即可通过" in refusals
+    assert '<span lang="en">' not in refusals
+    assert not ENGLISH.search(said(refusals).replace("never of own.cedar", ""))
+    assert f"{LINES[0]} trains for hub {hub}" in page(watching, "/plan", "en", person="line")
+
+
+def test_policies_that_cannot_be_used_are_told_in_the_readers_language(watching: World, watched: Watched) -> None:
+    give(watched, "")
+    why = "文件 own.cedar：没有任何策略；请写一条，或移走该文件"
+    plan = page(watching, "/plan", person="line")
+    assert f"{LINES[0]}：{why}；在改正之前，{LINES[0]}的一切都不允许使用" in plan
+    assert f"{LINES[0]}的策略无法使用：{why}" in plan
+    assert why in page(watching, f"/policies?owner={LINES[0]}", person="line")
+    asked = page(watching, f"/explain?who={TARGET}&verb=train&what=updates", person="line")
+    assert f"{LINES[0]}的策略无法使用：{why}" in asked
+    assert '<span lang="en">' not in asked
+    assert "until it is mended, everything that" in page(watching, "/plan", "en", person="line")
+
+
+def test_the_overview_and_the_answer_to_a_question_have_no_english_sentence(watching: World) -> None:
+    for path in ("", f"/explain?who={TARGET}&verb=read&what=updates", f"/explain?who={TARGET}&verb=train&what=updates"):
+        shown = page(watching, path)
+        assert '<span lang="en">' not in shown
+        assert not ENGLISH.search(said(shown)), path
