@@ -22,7 +22,7 @@ from lepton_fed.policies import Decision, explain
 from lepton_fed.policy import CHINESE, action, names
 from lepton_fed.settings import Settings
 from lepton_fed.sums import expected_crowds
-from lepton_fed.translation import sentence, term
+from lepton_fed.translation import sentence, term, verbatim
 
 ADVISED = 20
 """Denials for which it is tried what would let them pass; each takes up to some tenths of a second."""
@@ -78,7 +78,7 @@ def foreseen(federation: Federation, guards: Mapping[str, Guard], also: Iterable
     steps = [*_training(settings, guards, hubs(settings)), *_others(settings, guards)]
     for one in also:
         found = guards[one.owner].evaluations(one.asker, None, settings.data.minimum_rows, 0)
-        steps += [Step("pipeline", sentence("{step}", step=one.step), decision) for decision in found]
+        steps += [Step("pipeline", verbatim(one.step), decision) for decision in found]
     advised, left = [], ADVISED
     for step in steps:
         if not step.decision.permitted and not step.decision.broken and left:

@@ -11,7 +11,7 @@ from lepton_fed.assembly import guards_from
 from lepton_fed.cli import main
 from lepton_fed.config import Federation
 from lepton_fed.preflight import Planned, foreseen
-from lepton_fed.translation import translated
+from lepton_fed.translation import speaks, translated
 from tests.federations import LINES, TARGET, quick, write
 
 NIGHT = '@id("night") forbid (principal, action == Action::"train", resource) unless { context.hour >= 20 };'
@@ -68,7 +68,8 @@ def test_a_pipelines_evaluations_are_part_of_the_plan_also_where_no_rule_permits
     also = (Planned("验证模型", TARGET, LINES[0]), Planned("验证模型", LINES[1], LINES[0]))
     passes, refused = foreseen(federation, guards_from(federation), also)[-2:]
     assert (passes.kind, passes.what, passes.decision.permitted) == ("pipeline", "验证模型", True)
-    assert translated(passes.what, "zh") == "步骤 验证模型"
+    assert speaks(passes.what, "zh")
+    assert translated(passes.what, "zh") == "验证模型"
     assert refused.decision.reasons == (
         f"{LINES[1]} may not 评估 updates of {LINES[0]}: no rule of {LINES[0]} permits it",
     )

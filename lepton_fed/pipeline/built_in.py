@@ -19,6 +19,7 @@ from typing import Any
 
 from lepton_fed.config import Federation
 from lepton_fed.errors import StoppedError
+from lepton_fed.pipeline import reasons
 from lepton_fed.pipeline.descriptions import ACTIONS
 from lepton_fed.pipeline.evaluation import Measure, measured
 from lepton_fed.pipeline.step import Call, GiveUp, Kind, Result, Step
@@ -133,7 +134,7 @@ class Train:
 
     def __call__(self, call: Call) -> Result:
         found = self.own.simulated(self.own.run_folder(call), self.rounds, call)
-        return {**found, "why": f"{found['rounds']} rounds; {_said(self.own, found['metrics'])}"}
+        return {**found, "why": reasons.trained(found["rounds"], _said(self.own, found["metrics"]))}
 
 
 @dataclass(frozen=True)
@@ -146,10 +147,9 @@ class Validate:
     def __call__(self, call: Call) -> Result:
         trainer, model = trained(call)
         metrics, rows = self.own.measured(Path(model["run_folder"]), call.department, trainer)
-        said = ", ".join(f"{name} {value:.4g}" for name, value in metrics.items())
-        why = f"{said} on {rows:,} rows or more"
+        why = reasons.validated(metrics, f"{rows:,}")
         if self.gate is not None and self.gate.missed({call.department: metrics[self.gate.metric]}):
-            raise GiveUp(f"the gate does not pass: {why}, and {self.gate.bound} is asked")
+            raise GiveUp(reasons.not_passed(why, self.gate.bound))
         return {
             "metrics": {call.department: metrics},
             "measured": {"run_folder": model["run_folder"], "rounds": model["rounds"]},
@@ -171,17 +171,18 @@ class Iterate:
         if call.turn == 1 and self.gate is not None and feedback.keys() >= set(self.own.gate_at(self.gate)):
             values = {name: feedback[name][self.gate.metric] for name in self.own.gate_at(self.gate)}
             if not self.gate.missed(values):
-                return {**model, "passed": True, "why": f"the gate passes already: {_values(self.gate, values)}"}
+                return {**model, "passed": True, "why": reasons.already(_values(self.gate, values))}
         found = self.own.simulated(Path(model["run_folder"]), model["rounds"] + call.turn * self.rounds, call)
         if self.gate is None:
-            return {**found, "passed": True, "why": f"{found['rounds']} rounds; {_said(self.own, found['metrics'])}"}
+            why = reasons.trained(found["rounds"], _said(self.own, found["metrics"]))
+            return {**found, "passed": True, "why": why}
         asker, gate = call.department, self.gate
         values = {
             at: self.own.measured(Path(found["run_folder"]), at, asker)[0][gate.metric] for at in self.own.gate_at(gate)
         }
         missed = gate.missed(values)
-        short = f", {gate.bound} is asked" if missed else ""
-        why = f"{found['rounds']} rounds; {_values(gate, values)}{short}"
+        rounds, said = found["rounds"], _values(gate, values)
+        why = reasons.short(rounds, said, gate.bound) if missed else reasons.trained(rounds, said)
         return {**found, "passed": not missed, "why": why}
 
 
@@ -207,7 +208,7 @@ class Publish:
             write_atomically(to / run.card(name).name, run.card(name).read_bytes())
             write_atomically(to / run.model(name).name, content)
             digests[name] = hashlib.sha256(content).hexdigest()
-        return {"published": str(to), "models": digests, "why": f"{', '.join(chosen)} in {to}"}
+        return {"published": str(to), "models": digests, "why": reasons.published(str(to), ", ".join(chosen))}
 
 
 def trained(call: Call) -> tuple[str, dict[str, Any]]:

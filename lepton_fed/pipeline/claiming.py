@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import func, or_, select
 
 from lepton_fed.errors import LeptonError
+from lepton_fed.pipeline import reasons
 from lepton_fed.pipeline.journal import EVENT, STEP, Journal, RunKey
 from lepton_fed.pipeline.permission import Answer
 from lepton_fed.pipeline.plan import Plan
@@ -77,9 +78,9 @@ def take_over(journal: Journal) -> None:
     for name in journal.connection.execute(wanted.order_by(STEP.c.position)).scalars().all():
         lost = select(func.count()).where(journal.run.of(EVENT), EVENT.c.step == name, EVENT.c.move == Move.LOST.value)
         if journal.connection.execute(lost).scalar_one() >= MOST_LOST:
-            journal.move(name, Move.BROKEN, reason=f"{MOST_LOST} workers were lost at it")
+            journal.move(name, Move.BROKEN, reason=reasons.lost_often(MOST_LOST))
         else:
-            journal.move(name, Move.LOST, reason="its worker gave no sign of life")
+            journal.move(name, Move.LOST, reason=reasons.LOST)
 
 
 def next_step(journal: Journal, plan: Plan, rooms: Mapping[str, Room]) -> Step | None:
@@ -121,7 +122,7 @@ def take(journal: Journal, step: Step, worker: str, permit: Permit, lease: float
         return Taken(step, state, answers, reason=objection)
     row = journal.row(step.name)
     if step.kind == "manual":
-        state = journal.move(step.name, Move.RECORDED, reason="a person's work", by=worker, started=journal.now)
+        state = journal.move(step.name, Move.RECORDED, reason=reasons.BY_HAND, by=worker, started=journal.now)
         return Taken(step, state, answers)
     begun = row["begun"] + 1
     until = journal.now + timedelta(seconds=lease)

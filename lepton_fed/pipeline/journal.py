@@ -19,6 +19,7 @@ from sqlalchemy import Connection, RowMapping, Table, insert, select, update
 from lepton_fed.audit import Decided, Entry, Openings, StepMoved, append, moment
 from lepton_fed.pipeline.permission import Answer
 from lepton_fed.pipeline.plan import Plan
+from lepton_fed.pipeline.reasons import asked, barred
 from lepton_fed.pipeline.states import GAVE_UP, GOES_ON, OVER, Move, State, moved
 from lepton_fed.pipeline.step import Result
 from lepton_fed.storage.pipeline_tables import PipelineEventRow, PipelineRunRow, PipelineStepRow
@@ -74,6 +75,7 @@ class Journal:
         row = self.row(step)
         before = State(row["state"])
         after = moved(before, move)
+        reason = str(reason)  # A database takes a sentence for its text alone.
         values: dict[str, object] = {"state": after.value, "reason": reason, **changes}
         if after is not State.RUNNING:
             values |= {"worker": "", "lease": None}
@@ -121,7 +123,7 @@ class Journal:
                 if role is None:
                     self.move(name, Move.FREED)
                 else:
-                    self.move(name, Move.ASKED, reason=f"for {role}")
+                    self.move(name, Move.ASKED, reason=asked(role))
 
     def close(self, log: str) -> None:
         """Append what happened to the audit log, and end the run if nothing is left of it."""
@@ -142,7 +144,7 @@ class Journal:
         for name in followers:
             # One by one: two ways may lead to one step, and the first has barred it already.
             if State(self.row(name)["state"]) is State.WAITING:
-                self.move(name, Move.BARRED, reason=f"{step} is {state}")
+                self.move(name, Move.BARRED, reason=barred(step, state))
 
     def _states(self, steps: set[str]) -> dict[str, State]:
         wanted = select(STEP.c.step, STEP.c.state).where(self.run.of(STEP), STEP.c.step.in_(sorted(steps)))

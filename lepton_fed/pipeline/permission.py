@@ -68,7 +68,9 @@ def objection(asked: Questions, answers: Sequence[Answer]) -> str | None:
     by_question = {answer.asked: answer for answer in answers}
     for group in asked:
         if not any(by_question[one].permitted for one in group):
-            return "; ".join(by_question[one].reason for one in group) or "none of its data flow to whoever trained"
+            if not group:
+                return sentence("none of its data flow to whoever trained")
+            return joined("; ", (by_question[one].reason for one in group))
     return None
 
 

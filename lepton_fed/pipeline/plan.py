@@ -23,6 +23,7 @@ from lepton_fed.collaboration import precedence
 from lepton_fed.config.spelling import did_you_mean
 from lepton_fed.errors import ConfigError
 from lepton_fed.pipeline.step import Step
+from lepton_fed.translation import sentence
 
 if TYPE_CHECKING:
     from lepton_fed.collaboration import CriticalPath, Graph
@@ -147,7 +148,7 @@ def _said(steps: Sequence[Step]) -> Iterator[Link]:
                 hint = did_you_mean(name, [one.name for one in steps] + [one.description for one in steps])
                 raise ConfigError(f"{step.name} comes after {name!r}, which is no other step of the pipeline{hint}")
             for one in found:
-                yield Link(step.name, one.name, "it says so")
+                yield Link(step.name, one.name, sentence("it says so"))
 
 
 def _made(steps: Sequence[Step], graph: Graph) -> Iterator[Link]:
@@ -163,14 +164,14 @@ def _made(steps: Sequence[Step], graph: Graph) -> Iterator[Link]:
                 hint = did_you_mean(what, [*makers, *shared]) or "; name what a step makes or a department shares"
                 raise ConfigError(f"{step.name} needs {what!r}, which nobody makes or shares{hint}")
             for one in found:
-                yield Link(step.name, one.name, f"it needs {what}, which that makes")
+                yield Link(step.name, one.name, sentence("it needs {what}, which that makes", what=what))
 
 
 def _inserted(steps: Sequence[Step]) -> Iterator[Link]:
     """A step of ours that says nothing follows the one before it; one with a function of its own goes by the graph."""
     for before, step in pairwise(steps):
         if step.unbound and step.kind != "work":
-            yield Link(step.name, before.name, "which was added before it")
+            yield Link(step.name, before.name, sentence("which was added before it"))
 
 
 def _of_the_graph(steps: Sequence[Step], graph: Graph, links: dict[tuple[str, str], Link]) -> Iterator[Link]:
@@ -186,7 +187,10 @@ def _of_the_graph(steps: Sequence[Step], graph: Graph, links: dict[tuple[str, st
             if what is None or nx.has_path(joined, one.name, step.name):
                 continue
             joined.add_edge(step.name, one.name)
-            yield Link(step.name, one.name, f"{step.department} depends on {one.department} for {what}")
+            why = sentence(
+                "{department} depends on {on} for {what}", department=step.department, on=one.department, what=what
+            )
+            yield Link(step.name, one.name, why)
 
 
 def _cycle(joined: nx.MultiDiGraph[str]) -> list[tuple[str, str]]:

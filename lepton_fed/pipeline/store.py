@@ -25,6 +25,7 @@ from lepton_fed.pipeline.claiming import Claim, LeaseLost, Permit, Taken, held, 
 from lepton_fed.pipeline.clock import Clock
 from lepton_fed.pipeline.journal import RUN, STEP, Journal, RunKey
 from lepton_fed.pipeline.plan import Plan
+from lepton_fed.pipeline.reasons import answered
 from lepton_fed.pipeline.room import Room
 from lepton_fed.pipeline.states import OVER, Move, State
 from lepton_fed.pipeline.status import Event, Status
@@ -174,8 +175,8 @@ class PipelineStore(Closing):
                 state = State(journal.row(step.name)["state"])
                 if state is not State.ASKING:
                     raise ConfigError(f"{step.name} does not wait for approval: it is {state}")
-                said = f"{role} {'approved' if approve else 'declined'}" + (f": {why}" if why else "")
-                journal.move(step.name, Move.APPROVED if approve else Move.DECLINED, reason=said, by=by)
+                move = Move.APPROVED if approve else Move.DECLINED
+                journal.move(step.name, move, reason=answered(role, approve, why), by=by)
             return run
 
     def cancel(self, by: str, why: str = "") -> RunKey:

@@ -18,6 +18,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from lepton_fed.errors import LeptonError, PolicyError, StorageError
+from lepton_fed.pipeline import reasons
 from lepton_fed.pipeline.claiming import Claim, LeaseLost, Permit, Taken
 from lepton_fed.pipeline.clock import Clock
 from lepton_fed.pipeline.journal import RunKey, written
@@ -155,7 +156,7 @@ class Worker:
             if limit is not None and now > task.claim.since + timedelta(seconds=limit):
                 task.stopping.set()
                 del self._tasks[task.claim.step.name]
-                self._end(task.claim, failure(task.claim, f"it took longer than {limit:g} s"))
+                self._end(task.claim, failure(task.claim, reasons.late(limit)))
 
     def _let_go(self) -> None:
         """Broken off: the steps are free for whoever goes on."""
@@ -164,7 +165,7 @@ class Worker:
             task.stopping.set()
         # Without the database the leases end by themselves, and the reason for that is on its way to the caller.
         with contextlib.suppress(StorageError):
-            self.store.let_go([task.claim for task in tasks], self.plan, "its worker was stopped")
+            self.store.let_go([task.claim for task in tasks], self.plan, reasons.STOPPED)
 
     # ------------------------------------------------------------ waiting
 
@@ -204,7 +205,7 @@ def outcome_of(claim: Claim, stopping: threading.Event) -> Outcome:
     )
     try:
         if step.when is not None and claim.turn == 1 and not step.when(claim.results):
-            return Outcome(Move.OMITTED, reason="its condition does not hold")
+            return Outcome(Move.OMITTED, reason=reasons.OMITTED)
         assert step.work is not None
         return _worked(claim, step.work(call))
     except PolicyError as error:
@@ -228,21 +229,20 @@ def _worked(claim: Claim, returned: object) -> Outcome:
     if step.until is None or step.until(result):
         return Outcome(Move.FINISHED, result, recorded=recorded)
     if claim.turn < step.budget:
-        return Outcome(Move.AGAIN, result, f"pass {claim.turn} of at most {step.budget}", recorded=recorded)
-    return Outcome(Move.BROKEN, result, f"its budget of {step.budget} is spent: {_why(result)}", recorded=recorded)
+        return Outcome(Move.AGAIN, result, reasons.another_pass(claim.turn, step.budget), recorded=recorded)
+    return Outcome(Move.BROKEN, result, reasons.spent(step.budget, _why(result)), recorded=recorded)
 
 
 def _why(result: Result) -> str:
     """What a result says of itself, else that the loop's condition does not hold."""
     said = result.get("why") if isinstance(result, dict) else None
-    return said if isinstance(said, str) and said else "what it goes on until does not hold"
+    return said if isinstance(said, str) and said else reasons.NOT_YET
 
 
 def failure(claim: Claim, reason: str) -> Outcome:
     """Another try after a pause, or the end of the step."""
     retries = claim.step.retries
     if claim.attempt > retries.times:
-        tried = "" if retries.times == 0 else f" (tried {claim.attempt} times)"
-        return Outcome(Move.BROKEN, reason=f"{reason}{tried}")
+        return Outcome(Move.BROKEN, reason=reasons.tried(reason, claim.attempt) if retries.times else reason)
     key = f"{claim.run}/{claim.step.name}/{claim.turn}/{claim.attempt}"
     return Outcome(Move.POSTPONED, reason=reason, pause=retries.pause(claim.attempt, key))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from lepton_fed.settings.basis import EVERYONE, Strict, require, require_words
+from lepton_fed.translation import sentence
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +32,9 @@ class Gate(Strict):
     @property
     def bound(self) -> str:
         """What is asked, in words."""
-        return f"at least {self.at_least:g}" if self.at_least is not None else f"at most {self.at_most:g}"
+        if self.at_least is not None:
+            return sentence("at least {value:g}", value=self.at_least)
+        return sentence("at most {value:g}", value=self.at_most)
 
     def missed(self, values: dict[str, float]) -> tuple[str, ...]:
         """Departments, of those measured (by name), whose value does not pass; NaN passes nothing."""

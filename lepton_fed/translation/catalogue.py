@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from importlib.resources import files
 
-from lepton_fed.translation.sentence import Row, Sentence, Term, formatted
+from lepton_fed.translation.sentence import Row, Sentence, Term, Verbatim, formatted
 
 TERMS = "terms"
 """The table of single words."""
@@ -18,7 +18,7 @@ _BETWEEN = {"zh": {"; ": "；", ", ": "、", " and ": "和", " ": ""}}
 
 def translated(text: str, language: str) -> str:
     """`text` in `language`, as far as there are words for it; what has none, whole or in part, stays in English."""
-    if not isinstance(text, Sentence) or language not in _BETWEEN:
+    if not isinstance(text, Sentence) or isinstance(text, Verbatim) or language not in _BETWEEN:
         return str(text)
     if isinstance(text, Row):
         return _BETWEEN[language].get(text.template, text.template).join(translated(p, language) for p in text.parts)
@@ -37,7 +37,7 @@ def speaks(text: str, language: str) -> bool:
     """Whether there are words in `language` for the whole of it, or for each sentence of a row."""
     if isinstance(text, Row):
         return all(speaks(part, language) for part in text.parts)
-    return isinstance(text, Sentence) and (isinstance(text, Term) or text.template in _sentences(language))
+    return isinstance(text, Sentence) and (isinstance(text, Term | Verbatim) or text.template in _sentences(language))
 
 
 @lru_cache(maxsize=4)

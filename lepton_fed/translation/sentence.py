@@ -30,6 +30,10 @@ class Term(Sentence):
     """A single word of the federation's own language, such as `train`."""
 
 
+class Verbatim(Sentence):
+    """A name, or what a person wrote: the same in every language."""
+
+
 def sentence(template: str, /, **values: object) -> Sentence:
     """`template` with `values` filled in, some of which may be sentences. `{n:round|rounds}` is a count with its word.
 
@@ -52,6 +56,13 @@ def term(word: str) -> Term:
     """A word that another language may have its own for; there it is looked up among the terms."""
     made = Term(word)
     made.template, made.values = word, {}
+    return made
+
+
+def verbatim(text: str) -> Verbatim:
+    """A text that nobody would put in another language."""
+    made = Verbatim(text)
+    made.template, made.values = text, {}
     return made
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import cached_property
 
+from lepton_fed.collaboration import Graph
 from lepton_fed.explaining import guards_at
-from lepton_fed.pipeline import AutoPipeline, State
+from lepton_fed.pipeline import AutoPipeline, State, retelling
 from lepton_fed.pipeline.account import worth_saying
-from lepton_fed.pipeline.permission import NO_POLICY, Answer, decider, questions
+from lepton_fed.pipeline.permission import NO_POLICY, Answer, Decide, decider, objection, questions
 from lepton_fed.pipeline.plan import Plan
 from lepton_fed.pipeline.report import bars
 from lepton_fed.pipeline.status import Event, Status, StepStatus
@@ -22,6 +24,7 @@ from lepton_fed.portal.federation.rights import Onlooker
 from lepton_fed.portal.federation.trouble import told
 from lepton_fed.portal.federation.watched import Watched
 from lepton_fed.secrecy import audit
+from lepton_fed.translation import Sentence, sentence, verbatim
 
 TEACHING = ("train", "iterate")
 """Kinds of steps in which updates of departments are summed."""
@@ -92,7 +95,7 @@ def pipeline(watched: Watched, onlooker: Onlooker) -> PipelineSeen | None:
 
 def _seen(auto: AutoPipeline, status: Status, onlooker: Onlooker) -> PipelineSeen:
     plan, events = auto.plan(), auto.events()
-    steps = {one.name: one for one in plan.steps}
+    retold = Retold(plan, auto.graph, {one.name: one for one in status.steps})
     return PipelineSeen(
         name=status.pipeline,
         number=status.number,
@@ -100,15 +103,16 @@ def _seen(auto: AutoPipeline, status: Status, onlooker: Onlooker) -> PipelineSee
         requester=status.requester,
         started=status.started,
         finished=status.finished,
-        steps=tuple(_step(one, steps.get(one.name)) for one in status.steps),
+        steps=tuple(_step(one, retold) for one in status.steps),
         gates=tuple(_gates(auto, plan, status, events, onlooker)),
-        events=events,
+        events=tuple(replace(one, reason=retold.move(one)) for one in events),
         timeline=_timeline(status, events),
     )
 
 
-def _step(one: StepStatus, step: Step | None) -> StepSeen:
+def _step(one: StepStatus, retold: Retold) -> StepSeen:
     took = None if one.started is None or one.ended is None else (one.ended - one.started).total_seconds()
+    step = retold.planned.get(one.name)
     return StepSeen(
         name=one.name,
         department=one.department,
@@ -116,8 +120,52 @@ def _step(one: StepStatus, step: Step | None) -> StepSeen:
         state=one.state.value,
         role=(step.approve if step is not None else None) or "",
         seconds=took,
-        said=one.reason or worth_saying(one.result),
+        said=retold.step(one),
     )
+
+
+@dataclass(frozen=True)
+class Retold:
+    """Reasons and results of a run, which are stored as English texts, as the sentences that they were."""
+
+    plan: Plan
+    graph: Graph
+    reached: Mapping[str, StepStatus]
+
+    @cached_property
+    def planned(self) -> Mapping[str, Step]:
+        return {one.name: one for one in self.plan.steps}
+
+    @cached_property
+    def decide(self) -> Decide:
+        return decider(self.graph)
+
+    def step(self, one: StepStatus) -> str:
+        """Its reason, else its result."""
+        if one.reason:
+            return self._reason(one.reason, one.name, one.state, one.failures)
+        step = self.planned.get(one.name)
+        return worth_saying(one.result) if step is None else retelling.came_to(one.result, step)
+
+    def move(self, event: Event) -> str:
+        """Its reason."""
+        return self._reason(event.reason, event.step, event.after, event.attempt)
+
+    def _reason(self, text: str, name: str, state: State, tries: int) -> str:
+        step = self.planned.get(name)
+        if state is State.CANCELLED:
+            return verbatim(text)  # Of whoever cancelled the run.
+        if step is None:
+            return text
+        before = (link.after for link in self.plan.before[name])
+        found = retelling.reason(text, step, before, self.reached[name].result, tries)
+        return self._refusal(text, step) if state is State.REFUSED and not isinstance(found, Sentence) else found
+
+    def _refusal(self, text: str, step: Step) -> str:
+        """What the owners of data said then, if they say the same now."""
+        asked, now = questions(step, self.plan, self.graph), datetime.now(UTC)
+        said = objection(asked, [self.decide(one, now) for group in asked for one in group])
+        return said if said == text else text
 
 
 def _gates(
@@ -137,7 +185,10 @@ def _gates(
             department=step.department,
             role=step.approve or "",
             since=max((e.at for e in events if e.step == step.name), default=status.started),
-            after=tuple(f"{link.after.replace('/', ' ', 1)}: {link.why}" for link in plan.before.get(step.name, ())),
+            after=tuple(
+                sentence("{step}: {why}", step=link.after.replace("/", " ", 1), why=link.why)
+                for link in plan.before.get(step.name, ())
+            ),
             answers=tuple(
                 _told(decide(question, now), readable) for group in asked for question in dict.fromkeys(group)
             ),

@@ -156,7 +156,9 @@ def _said(context: Context, text: str) -> Markup:
 
     language = context["language"]
     words = escape(translated(text, language))
-    return words if language == DEFAULT or speaks(text, language) else Markup('<span lang="en">{}</span>').format(words)
+    if not text or language == DEFAULT or speaks(text, language):
+        return words
+    return Markup('<span lang="en">{}</span>').format(words)
 
 
 def _drawing(svg: str) -> Markup:

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import html
 import re
+from pathlib import Path
 
+import pytest
 from sqlalchemy import text
 
+from lepton_fed import AutoPipeline, Federation
 from lepton_fed.portal.federation.watched import Watched
 from lepton_fed.storage import schema, sqlite_url
 from tests.audit.example import unguarded
-from tests.federations import LINES, TARGET
+from tests.federations import LINES, TARGET, quick, write
+from tests.pipeline.test_built_in import THREE
 from tests.portal.browser import Browser
+from tests.portal.federation.conftest import GATE, ROLE, STEPS
 from tests.portal.world import World
 
 ENGLISH = re.compile(r"\b[a-z]{2,} [a-z]{2,} [a-z]{2,}\b")
@@ -100,3 +105,50 @@ def test_the_overview_and_the_answer_to_a_question_have_no_english_sentence(watc
         shown = page(watching, path)
         assert '<span lang="en">' not in shown
         assert not ENGLISH.search(said(shown)), path
+
+
+def tables(shown: str) -> str:
+    """Of a page, what stands in tables."""
+    return " ".join(re.findall("<table>.*?</table>", shown, flags=re.DOTALL))
+
+
+def test_what_was_stored_of_a_pipeline_is_said_in_the_readers_language(watching: World, watched: Watched) -> None:
+    shown = page(watching, "/pipeline")
+    assert f"步骤 {TARGET} 完成模型开发：它自己这样声明" in shown
+    assert re.search("<td>2 轮；auc [^<]*</td>", shown)
+    assert f"<td>等待{ROLE}</td>" in shown
+    browser = Browser.before(watching.portal).sign_in("approver")
+    assert browser.fill("/federation/pipeline", step=GATE, run=1, decision="approve", why="已核对").status_code == 200
+    AutoPipeline.of(Federation.load(watched.place), folder=watched.runs, say=lambda _: None).run(by="ZhangSan")
+    shown = tables(page(watching, "/pipeline"))
+    assert f"<td>{ROLE}已批准：已核对</td>" in shown
+    assert "<td>由人完成</td>" in shown
+    assert "lang=" not in shown
+    assert not ENGLISH.search(said(shown))
+    english = page(watching, "/pipeline", "en")
+    assert f"<td>{ROLE} approved: 已核对</td>" in english
+    assert re.search("<td>2 rounds; auc [^<]*</td>", english)
+    assert "<td>a person&#39;s work</td>" in english
+
+
+def test_a_refused_step_says_why_in_the_readers_language(
+    watching: World, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lepton_fed.outcome.write_report", lambda folder, content: None)
+    publish = {"department": [TARGET], "step": "发布"}
+    file = write(place / "拒", quick({"pipeline": [THREE[0], publish, STEPS[-1]]}, 1))
+    auto = AutoPipeline.of(Federation.load(file), folder=place / "拒运行", say=lambda _: None)
+    auto.run(by="ZhangSan")
+    Browser.before(watching.portal).app.state.watched = Watched(file, runs=place / "拒运行")  # type: ignore[attr-defined]
+    shown = tables(page(watching, "/pipeline"))
+    why = f"{TARGET}不可以发布{LINES[0]}的updates：{LINES[0]}没有规则允许"
+    assert shown.count(f"<td>{why}</td>") == 2
+    assert f"<td>步骤 {TARGET}/发布 被拒绝</td>" in shown
+    assert "lang=" not in shown
+
+
+def test_whoever_cancels_a_run_is_quoted(watching: World, watched: Watched) -> None:
+    auto = AutoPipeline.of(Federation.load(watched.place), folder=watched.runs, say=lambda _: None)
+    auto.cancel(by="approver", why="train again in spring")
+    for language in ("zh", "en"):
+        assert page(watching, "/pipeline", language).count("<td>train again in spring</td>") == 2

@@ -1,0 +1,86 @@
+"""A reason or a result as a database has it, said again as the sentence that it was, to be put in another language.
+
+    reason("质量经理 approved: 已核对", step, before=())     ──►  answered("质量经理", True, "已核对")
+
+From the step it is known which sentences there can be, all but a gap in some of them; the one that is the text is the
+one that was said. Any other text stays as it is, and so does what people and their own work said in their own words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+
+from lepton_fed.pipeline import reasons
+from lepton_fed.pipeline.account import worth_saying
+from lepton_fed.pipeline.built_in import Iterate, Validate
+from lepton_fed.pipeline.claiming import MOST_LOST
+from lepton_fed.pipeline.states import GAVE_UP
+from lepton_fed.pipeline.step import Result, Step
+from lepton_fed.translation import verbatim
+
+Making = Callable[[str], str]
+"""A sentence, by what stands in its gap if it has one."""
+
+GAP = "\0"
+"""No text that a database takes has it."""
+
+
+def reason(text: str, step: Step, before: Iterable[str], result: Result = None, tries: int = 0) -> str:
+    """Why a step moved, or is where it is. `before`: what it comes after; `tries`: how often it was tried."""
+    return _again(text, _reasons(step, tuple(before), result, tries))
+
+
+def came_to(result: Result, step: Step) -> str:
+    """What a result says of itself."""
+    return _result(worth_saying(result), result, step)
+
+
+def _again(text: str, makings: Iterable[Making]) -> str:
+    for make in makings:
+        head, _, tail = make(GAP).partition(GAP)
+        made = make(text[len(head) : len(text) - len(tail)])
+        if made == text:
+            return made
+    return text
+
+
+def _always(one: str) -> Making:
+    return lambda _: one
+
+
+def _reasons(step: Step, before: tuple[str, ...], result: Result, tries: int) -> Iterator[Making]:
+    known = [reasons.LOST, reasons.STOPPED, reasons.BY_HAND, reasons.OMITTED, reasons.lost_often(MOST_LOST)]
+    known += [reasons.barred(name, state) for name in before for state in GAVE_UP]
+    known += [reasons.another_pass(turn, step.budget) for turn in range(1, step.budget)]
+    if step.timeout is not None:
+        known += [reasons.late(step.timeout), reasons.tried(reasons.late(step.timeout), tries)]
+    if step.approve is not None:
+        known.append(reasons.asked(step.approve))
+        yield partial(reasons.answered, step.approve, True)
+        yield partial(reasons.answered, step.approve, False)
+    yield from map(_always, known)
+    yield lambda why: reasons.spent(step.budget, _result(why, result, step))
+
+
+def _result(text: str, result: Result, step: Step) -> str:
+    if step.kind in ("work", "manual"):
+        return reasons.NOT_YET if text == reasons.NOT_YET else verbatim(text)
+    return _again(text, _results(result if isinstance(result, dict) else {}, step))
+
+
+def _results(result: Result, step: Step) -> Iterator[Making]:
+    rounds = result.get("rounds")
+    if isinstance(step.work, Iterate) and step.work.gate is not None:
+        bound = step.work.gate.bound
+        yield lambda measured: reasons.short(rounds, measured, bound)
+        yield reasons.already
+    if step.kind in ("train", "iterate"):
+        yield partial(reasons.trained, rounds)
+    if isinstance(step.work, Validate):
+        found = result.get("metrics", {}).get(step.department, {})
+        # A database has them by the alphabet.
+        order = (name for name in step.work.own.federation.settings.report.metrics if name in found)
+        yield partial(reasons.validated, {name: found[name] for name in order})
+    if step.kind == "publish":
+        yield partial(reasons.published, str(result.get("published")))
