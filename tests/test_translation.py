@@ -99,6 +99,20 @@ def test_a_sentence_is_said_with_the_sentences_in_it_and_stays_the_text_that_it_
     assert again == whole
 
 
+def test_a_sentence_is_spoken_only_as_far_as_those_in_it_are() -> None:
+    unknown = sentence("nobody has translated this")
+    change = sentence("{field} {then} instead of {now}", field=term("crowd"), then="3", now="2")
+    assert speaks(sentence("It would pass with {what}", what=joined(" and ", (change, change))), "zh")
+    assert not speaks(sentence("It would pass with {what}", what=joined(" and ", (change, unknown))), "zh")
+    assert not speaks(sentence("It would pass with {what}", what=unknown), "zh")
+
+
+def test_names_and_numbers_in_a_sentence_are_what_they_are_in_each_language() -> None:
+    found = sentence("It may {verb} it: rule {rules}", verb=term("train"), rules=joined(", ", ("access[0]", "夜")))
+    assert speaks(found, "zh")
+    assert translated(found, "zh") == "可以训练：规则 access[0]、夜"
+
+
 @given(st.text(), st.text())
 def test_what_there_are_no_words_for_stays_in_english(text: str, filled: str) -> None:
     unknown = sentence("nobody has translated {this}", this=filled)

@@ -12,7 +12,7 @@ from lepton_fed.translation.sentence import Row, Sentence, Term, Verbatim, forma
 TERMS = "terms"
 """The table of single words."""
 
-_BETWEEN = {"zh": {"; ": "；", ", ": "、", " and ": "和", " ": ""}}
+_BETWEEN = {"zh": {"; ": "；", "; or ": "；或者", ", ": "、", " and ": "和", " ": ""}}
 """What stands between sentences or names in a row."""
 
 
@@ -34,10 +34,19 @@ def translated(text: str, language: str) -> str:
 
 
 def speaks(text: str, language: str) -> bool:
-    """Whether there are words in `language` for the whole of it, or for each sentence of a row."""
+    """Whether there are words in `language` for the whole of it: for each sentence of a row, and for those in it."""
     if isinstance(text, Row):
         return all(speaks(part, language) for part in text.parts)
-    return isinstance(text, Sentence) and (isinstance(text, Term | Verbatim) or text.template in _sentences(language))
+    if not isinstance(text, Sentence) or isinstance(text, Term | Verbatim):
+        return isinstance(text, Term | Verbatim)
+    return text.template in _sentences(language) and all(_filled(value, language) for value in text.values.values())
+
+
+def _filled(value: object, language: str) -> bool:
+    """Whether a value can stand in a sentence of `language`: a number or a name, alone or in a row, stays as it is."""
+    if isinstance(value, Row):
+        return all(_filled(part, language) for part in value.parts)
+    return not isinstance(value, Sentence) or speaks(value, language)
 
 
 @lru_cache(maxsize=4)
