@@ -21,6 +21,7 @@ from functools import lru_cache
 from itertools import combinations
 
 from lepton_fed.secagg import linear
+from lepton_fed.translation import sentence
 
 EFFORT = 20_000
 """Steps of the exact search before a plan counts as not proved safe; a few seconds at most."""
@@ -277,13 +278,18 @@ def _sufficient(rows: tuple[Released, ...], blocks: tuple[Released, ...], least:
     """The first cheap rule that proves the support rule, in words, or None."""
     smallest = min(len(block.members) for block in blocks)
     if smallest >= least:
-        return f"every atom has at least {smallest} departments, {least} are needed"
+        return sentence(
+            "every atom has at least {smallest} departments, {least} are needed", smallest=smallest, least=least
+        )
     if _new_members(rows, least):
-        return f"each cohort brings at least {least} departments that no other before it has"
+        return sentence("each cohort brings at least {least} departments that no other before it has", least=least)
     sizes = [len(row.members) for row in rows]
     overlap = max((len(a.members & b.members) for a, b in combinations(rows, 2)), default=0)
     if _equal_weights(rows) and (len(rows) - 1) * overlap <= min(sizes) - least:
-        return f"cohorts of at least {min(sizes)} departments overlap in at most {overlap}"
+        return sentence(
+            "cohorts of at least {smallest} departments overlap in at most {overlap}",
+            smallest=min(sizes), overlap=overlap,
+        )  # fmt: skip
     return None
 
 

@@ -23,6 +23,7 @@ import numpy.typing as npt
 from lepton_fed.secagg.canonical import Wire, Words
 from lepton_fed.secagg.errors import Malformed
 from lepton_fed.secagg.masks import CHUNK, CHUNK_BYTES, Keystream
+from lepton_fed.translation import sentence
 
 Vector = npt.NDArray[np.float32]
 """`(d,) float32`."""
@@ -55,7 +56,9 @@ class FixedPoint(Wire):
     def __post_init__(self) -> None:
         super().__post_init__()
         if not (0 < self.clip < 2.0**64 and 0 < self.scale < 2.0**64):
-            raise Malformed(f"clip and scale must be positive, found {self.clip} and {self.scale}")
+            raise Malformed(
+                sentence("clip and scale must be positive, found {clip} and {scale}", clip=self.clip, scale=self.scale)
+            )
         if not 0 < self.weight_low <= self.weight_high:
             raise Malformed("the band of secret weights must satisfy 0 < low <= high")
         if not (0 < self.scalar_bound <= 2.0**64 and 0 <= self.scalar_bits <= 64):

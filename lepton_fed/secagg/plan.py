@@ -23,6 +23,7 @@ from lepton_fed.secagg.errors import Malformed
 from lepton_fed.secagg.fixedpoint import LIMB_BITS, LIMIT, FixedPoint
 from lepton_fed.secagg.roster import LARGEST, Roster, check_name, check_names
 from lepton_fed.secagg.skellam import NOTHING, Cost, Noise, Sampler, cost
+from lepton_fed.translation import Sentence, sentence, term
 
 SUITE = "X25519-HKDF-SHA256/AES-256-CTR/uint32"
 GRAPH = "complete"
@@ -270,7 +271,7 @@ def realised(plan: Plan, survivors: frozenset[str], past: tuple[Released, ...] =
         if not finding.safe:
             return finding
         if group.noise is not None and any(len(one.weights) < group.noise.honest + plan.colluders for one in own):
-            return Finding(False, f"too few survivors carry the noise of {group.name!r}")
+            return Finding(False, sentence("too few survivors carry the noise of {group!r}", group=term(group.name)))
     return Finding(True, "every sum over the survivors passes")
 
 
@@ -281,7 +282,14 @@ def releases(plan: Plan, survivors: frozenset[str]) -> tuple[Released, ...]:
 
 
 def prove_no_overflow(plan: Plan) -> None:
-    """Raise `Malformed` unless no sum of honest contributions can leave the signed 32-bit range.
+    """Raise `Malformed` unless no sum of honest contributions can leave the signed 32-bit range."""
+    found = overflow(plan)
+    if found is not None:
+        raise Malformed(found)
+
+
+def overflow(plan: Plan) -> Sentence | None:
+    """Which sum of honest contributions can leave the signed 32-bit range, and what to change; None if none can.
 
     Noise is drawn from a bounded table, so its largest value enters the bound and nothing is left to chance.
     """
@@ -290,10 +298,20 @@ def prove_no_overflow(plan: Plan) -> None:
         limbs = scalar_bound(channel.group) >> (LIMB_BITS * (channel.group.fixed.limbs - 1))
         worst = max(worst, len(channel.members) * (limbs + 1), len(channel.members) << LIMB_BITS)
         if worst > LIMIT:
-            raise Malformed(
-                f"{channel.name!r} can overflow: sums reach {worst}, at most {LIMIT} fits; "
-                f"lower the scale or the clip by a factor of {worst / LIMIT:.2f}"
-            )
+            return sentence(
+                "{channel!r} can overflow: sums reach {worst}, at most {most} fits; lower the scale or the clip by a "
+                "factor of {factor:.2f}",
+                channel=_called(plan, channel), worst=worst, most=LIMIT, factor=worst / LIMIT,
+            )  # fmt: skip
+    return None
+
+
+def _called(plan: Plan, channel: Channel) -> Sentence:
+    """A channel's name, as it can be said."""
+    group = term(channel.group.name)
+    if dict(verdicts(plan))[channel.group.name].mode == "atom":
+        return sentence("{group}/atom of {head}", group=group, head=channel.members[0])
+    return sentence("{group}/{sum}", group=group, sum=channel.name.removeprefix(f"{channel.group.name}/"))
 
 
 def vector_bound(channel: Channel, department: str) -> int:

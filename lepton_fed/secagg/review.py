@@ -15,20 +15,20 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from lepton_fed.secagg.audit import Released
-from lepton_fed.secagg.errors import Malformed
 from lepton_fed.secagg.plan import (
     GRAPH,
     SUITE,
     Plan,
     default_crowd,
     fewest_survivors,
-    prove_no_overflow,
+    overflow,
     realised,
     threshold,
     verdicts,
 )
 from lepton_fed.secagg.roster import Roster
 from lepton_fed.secagg.skellam import noise_multiplier
+from lepton_fed.translation import joined, sentence, term
 
 
 @dataclass(frozen=True)
@@ -117,20 +117,28 @@ def check_thresholds(plan: Plan, reviewer: Reviewer) -> str | None:
 def check_crowd(plan: Plan, reviewer: Reviewer) -> str | None:
     wanted = reviewer.terms.crowd or default_crowd(len(plan.members))
     if plan.crowd < wanted:
-        return f"this department hides among at least {wanted}, the plan offers {plan.crowd}"
-    if plan.crowd_soft < reviewer.terms.crowd_soft:
-        return f"this department asks for k_soft of {reviewer.terms.crowd_soft}, the plan offers {plan.crowd_soft}"
+        return sentence(
+            "this department hides among at least {wanted}, the plan offers {offered}",
+            wanted=wanted,
+            offered=plan.crowd,
+        )
+    soft = reviewer.terms.crowd_soft
+    if plan.crowd_soft < soft:
+        return sentence(
+            "this department asks for k_soft of {soft}, the plan offers {offered}", soft=soft, offered=plan.crowd_soft
+        )
     return None
 
 
 def check_recipients(plan: Plan, reviewer: Reviewer) -> str | None:
     terms = reviewer.terms
     if terms.coordinator_sees == "nothing" and not plan.sealed:
-        return "this department lets the coordinator see no sum, and the plan is not sealed"
+        return sentence("this department lets the coordinator see no sum, and the plan is not sealed")
     if terms.recipients is not None:
         too_many = set(plan.recipients or plan.members) - terms.recipients
         if too_many:
-            return f"{', '.join(sorted(too_many))} may not learn sums that contain this department"
+            names = joined(", ", sorted(too_many))
+            return sentence("{names} may not learn sums that contain this department", names=names)
     return None
 
 
@@ -138,15 +146,20 @@ def check_noise(plan: Plan, reviewer: Reviewer) -> str | None:
     for group in plan.groups:
         noise = group.noise
         if noise is not None and noise.honest > plan.survivors - plan.colluders:
-            return f"the noise of {group.name!r} counts on {noise.honest} honest survivors, more than are certain"
+            return sentence(
+                "the noise of {group!r} counts on {honest} honest survivors, more than are certain",
+                group=term(group.name), honest=noise.honest,
+            )  # fmt: skip
         offered = 0.0 if noise is None else noise_multiplier(noise.norm, group.fixed.scale, noise.variance)
         if noise is not None and group.scalars:
             steps = 2.0**group.fixed.scalar_bits
             offered = min(offered, noise_multiplier(noise.scalar_norm, steps, noise.scalar_variance))
-        if offered < reviewer.terms.noise_multiplier:
-            return (
-                f"this department asks for a noise multiplier of {reviewer.terms.noise_multiplier:g}, found {offered:g}"
-            )
+        wanted = reviewer.terms.noise_multiplier
+        if offered < wanted:
+            return sentence(
+                "this department asks for a noise multiplier of {wanted:g}, found {offered:g}",
+                wanted=wanted, offered=offered,
+            )  # fmt: skip
     return None
 
 
@@ -159,11 +172,7 @@ def check_audit(plan: Plan, reviewer: Reviewer) -> str | None:
 
 
 def check_overflow(plan: Plan, reviewer: Reviewer) -> str | None:
-    try:
-        prove_no_overflow(plan)
-    except Malformed as error:
-        return str(error)
-    return None
+    return overflow(plan)
 
 
 def check_across_rounds(plan: Plan, reviewer: Reviewer) -> str | None:

@@ -13,6 +13,7 @@ from functools import cached_property
 from lepton_fed.secagg.canonical import Wire, digest
 from lepton_fed.secagg.errors import Malformed
 from lepton_fed.secagg.keys import Identity, verify
+from lepton_fed.translation import sentence
 
 LARGEST = 100
 """Departments that version 1 accepts: its mask graph is complete."""
@@ -102,7 +103,11 @@ def check_name(name: str) -> None:
     """Names are printable, not blank, at most 100 characters, without surrounding space."""
     # The ideographic space counts as unprintable to Python and is at home in Chinese names.
     if not (0 < len(name) <= 100 and name.replace("\u3000", " ").isprintable() and name == name.strip()):
-        raise Malformed(f"a name must be 1 to 100 printable characters without outer spaces, found {name[:100]!r}")
+        raise Malformed(
+            sentence(
+                "a name must be 1 to 100 printable characters without outer spaces, found {name!r}", name=name[:100]
+            )
+        )
 
 
 def check_names(names: tuple[str, ...]) -> None:

@@ -14,8 +14,9 @@ from lepton_fed.secagg.errors import LeptonError, Malformed, Misbehaved, Refused
 from lepton_fed.secagg.keys import Identity
 from lepton_fed.secagg.ledger import Entries, Forbidden, MemoryLedger
 from lepton_fed.secagg.masks import Stream
-from lepton_fed.secagg.messages import Call, Delivery, SignedKeys, Survivors
+from lepton_fed.secagg.messages import Call, Delivery, Refusal, SignedKeys, Survivors
 from lepton_fed.secagg.server import secure_sum
+from lepton_fed.translation import sentence
 from tests.secagg.federation import Federation, group
 
 
@@ -190,6 +191,15 @@ def test_a_second_process_of_one_department_cannot_write_over_the_first() -> Non
 
 def test_errors_name_who_can_do_something() -> None:
     assert Refused("d01", "too small a crowd").department == "d01"
+
+
+def test_a_refusal_travels_as_the_text_that_its_reason_is() -> None:
+    reason = sentence("the smallest sum can lose {spare:department|departments}", spare=1)
+    refusal = Refusal("d01", reason)
+    assert refusal == Refusal("d01", "the smallest sum can lose 1 department")
+    assert Refusal.from_bytes(refusal.to_bytes()) == refusal
+    with pytest.raises(Malformed, match=r"Refusal\.reason has a value of the wrong type"):
+        Refusal("d01", 1)  # type: ignore[arg-type]
     assert Misbehaved("d02", "a false share").peer == "d02"
     assert issubclass(Malformed, LeptonError)
 

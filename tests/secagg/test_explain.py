@@ -12,9 +12,14 @@ from lepton_fed.secagg.fixedpoint import FixedPoint
 from lepton_fed.secagg.plan import Cohort, Group, Plan
 from lepton_fed.secagg.skellam import Noise, variance_for
 from tests.secagg.federation import LENGTH, Federation, group
+from tests.speaking import in_chinese
 
 
 def said(plan: Plan) -> str:
+    """All of it in a row; each sentence is said in Chinese too."""
+    names = {*plan.members, *(g.name for g in plan.groups), *(c.name for g in plan.groups for c in g.cohorts)}
+    for one in explain(plan):
+        in_chinese(one, names)
     return " ".join(explain(plan))
 
 
@@ -78,7 +83,9 @@ def test_factors_of_a_combination_are_said() -> None:
     names = ("a", "b", "c", "d", "e", "f")
     halves = Released.of("half", names[1:], [Fraction(1, 2)] * 5)
     finding = verdict((Released.of("whole", names), halves), Rule.of(2, 0)).finding
-    assert "'whole' - 2 x 'half', which involves only a" in exposed(finding, Rule.of(2, 0))
+    text = exposed(finding, Rule.of(2, 0))
+    assert "'whole' - 2 x 'half', which involves only a" in text
+    assert "可以算出汇总“whole”减去汇总“half”的 2 倍，结果只涉及a" in in_chinese(text, ("whole", "half"))
 
 
 def test_dominance_is_said_with_what_is_accepted() -> None:
@@ -90,7 +97,9 @@ def test_dominance_is_said_with_what_is_accepted() -> None:
 
 
 def test_what_could_not_be_proved_is_said_as_that() -> None:
-    assert "could not be proved" in exposed(Finding(False, "too hard"), Rule.of(2, 1))
+    text = exposed(Finding(False, "too hard"), Rule.of(2, 1))
+    assert "could not be proved" in text
+    assert in_chinese(text) == "无法证明汇总的每种组合都涉及 3 个部门"
 
 
 def test_two_departments_are_protected_from_the_coordinator_only() -> None:

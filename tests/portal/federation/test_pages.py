@@ -6,22 +6,47 @@ import re
 from pathlib import Path
 
 import pytest
+from markupsafe import escape
 
 from lepton_fed import AutoPipeline, Federation
 from lepton_fed.pipeline import State
 from lepton_fed.portal.federation import runs
 from lepton_fed.portal.federation.graph import graph
 from lepton_fed.portal.federation.watched import Watched
-from tests.federations import LINES, TARGET
+from lepton_fed.portal.wording import wording
+from lepton_fed.secrecy import audit
+from lepton_fed.translation import translated
+from tests.federations import LINES, SECURE, TARGET, Tree, quick, write
+from tests.pipeline.test_built_in import PERMITTED, THREE
 from tests.portal.browser import Browser
 from tests.portal.federation.conftest import GATE, ROLE
 from tests.portal.world import World
+
+EXAMPLE = Path(__file__).parents[3] / "configs" / "manufacturing.toml"
+
+SUMS = {
+    "plain": {},
+    "secure": SECURE,
+    "sealed": {**SECURE, "aggregation": {"coordinator_sees": "nothing"}},
+    "refused": {"weights": {"counts": [8, 24]}, "aggregation": {}},
+    "exposed": {**SECURE, "weights": {"counts": [1, 1000]}},
+}
+"""What a file says of sums."""
 
 PAGES = ("", "/graph", "/runs", "/pipeline", "/plan", "/policies", "/explain", "/ledgers", "/audit")
 
 
 def before(world: World, name: str, language: str = "en") -> Browser:
     return Browser.before(world.portal, language).sign_in(name)
+
+
+def revealed(text: str, language: str) -> str:
+    """What a page says of what sums reveal."""
+    found = re.search(
+        re.escape(wording(language)("fed.reveals")) + r"</h[23]>(.*?)(?:<form|</section>)", text, re.DOTALL
+    )
+    assert found is not None
+    return found[1]
 
 
 def answered(browser: Browser, decision: str, why: str = "", run: int = 1) -> tuple[int, str]:
@@ -38,6 +63,37 @@ def test_every_subject_has_a_page_in_both_languages(watching: World, watched: Wa
             assert answer.status_code == 200, (path, answer.text)
             assert " style=" not in answer.text, "the portal's policy for content forbids it"
     assert all(name in browser.get("/federation").text for name in (*LINES, TARGET))
+
+
+@pytest.mark.parametrize("changes", SUMS.values(), ids=SUMS)
+def test_what_sums_reveal_is_said_in_the_language_of_the_plan_page(
+    watching: World, tmp_path: Path, changes: Tree
+) -> None:
+    file = write(tmp_path / "大", quick(changes, 2))
+    Browser.before(watching.portal).app.state.watched = Watched(file, runs=tmp_path / "none")  # type: ignore[attr-defined]
+    found = audit(Federation.load(file).settings)
+    said = [*found.sentences, *([] if found.refused is None else [found.refused])]
+    for language in ("zh", "en"):
+        shown = revealed(before(watching, "approver", language).get("/federation/plan").text, language)
+        assert '<span lang="en">' not in shown
+        assert all(str(escape(translated(one, language))) in shown for one in said)
+
+
+def test_the_plan_page_of_the_example_says_in_chinese_what_its_sums_reveal(watching: World) -> None:
+    Browser.before(watching.portal).app.state.watched = Watched(EXAMPLE)  # type: ignore[attr-defined]
+    shown = revealed(before(watching, "admin", "zh").get("/federation/plan").text, "zh")
+    assert "个部门参与" in shown
+    assert "<span" not in shown
+
+
+def test_a_gate_says_in_chinese_what_the_sums_of_its_step_would_reveal(watching: World, tmp_path: Path) -> None:
+    steps = [{**THREE[0], "approve": ROLE}]
+    file = write(tmp_path / "大", quick({**SECURE, "pipeline": steps, "access": PERMITTED}, 2))
+    AutoPipeline.of(Federation.load(file), folder=tmp_path / "runs", say=lambda _: None).run(by="somebody")
+    Browser.before(watching.portal).app.state.watched = Watched(file, runs=tmp_path / "runs")  # type: ignore[attr-defined]
+    shown = revealed(before(watching, "approver", "zh").get("/federation/pipeline").text, "zh")
+    assert "4 个部门参与" in shown
+    assert "<span" not in shown
 
 
 def test_a_script_is_given_what_the_drawings_show(watching: World, watched: Watched) -> None:
