@@ -25,6 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lepton_fed.secagg.errors import Malformed
+from lepton_fed.translation import Sentence
 
 PROTOCOL = "lepton-secagg/1"
 """Bound into every hash, signature, derived key and message; changes whenever any of their bytes do."""
@@ -142,6 +143,8 @@ def _write(value: object, parts: Parts) -> None:
         _write_wire(value, parts)
     elif isinstance(value, np.ndarray):
         _write_array(value, parts)
+    elif isinstance(value, Sentence):
+        _WRITERS[str](value, parts)
     else:
         raise Malformed(f"a value of type {type(value).__name__} has no canonical bytes")
 
@@ -326,7 +329,10 @@ def _checks(cls: type[Wire]) -> dict[str, Fits]:
 
 
 def _fits(hint: object) -> Fits:
-    """A test of exactly the annotated type: no bool for int, no list for tuple, no int for float."""
+    """A test of exactly the annotated type: no bool for int, no list for tuple, no int for float.
+
+    A sentence passes for the text that it is, and travels as that.
+    """
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin in (types.UnionType, typing.Union):
         choices = [_fits(choice) for choice in arguments]
@@ -343,4 +349,6 @@ def _fits(hint: object) -> Fits:
         )
     if origin is np.ndarray:
         return lambda value: isinstance(value, np.ndarray) and value.dtype == np.uint32 and value.ndim == 1
+    if hint is str:
+        return lambda value: type(value) is str or isinstance(value, Sentence)
     return lambda value: type(value) is hint

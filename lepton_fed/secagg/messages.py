@@ -27,7 +27,6 @@ from lepton_fed.secagg.field import SHARE_BYTES
 from lepton_fed.secagg.keys import Identity, verify
 from lepton_fed.secagg.plan import Plan
 from lepton_fed.secagg.roster import Roster, check_name, check_names
-from lepton_fed.translation import Sentence
 
 SEALED_PAIR_BYTES = 2 * SHARE_BYTES + 28
 """Two shares under AES-GCM: what one department sends another through the coordinator."""
@@ -285,12 +284,6 @@ class Refusal(Wire):
     KIND = "refusal"
     department: str
     reason: str
-
-    def __post_init__(self) -> None:
-        # It travels as the text that it is, without what it was put together from.
-        if isinstance(self.reason, Sentence):
-            object.__setattr__(self, "reason", str(self.reason))
-        super().__post_init__()
 
 
 @dataclass(frozen=True)

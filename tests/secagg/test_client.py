@@ -191,6 +191,8 @@ def test_a_second_process_of_one_department_cannot_write_over_the_first() -> Non
 
 def test_errors_name_who_can_do_something() -> None:
     assert Refused("d01", "too small a crowd").department == "d01"
+    assert Misbehaved("d02", "a false share").peer == "d02"
+    assert issubclass(Malformed, LeptonError)
 
 
 def test_a_refusal_travels_as_the_text_that_its_reason_is() -> None:
@@ -200,8 +202,6 @@ def test_a_refusal_travels_as_the_text_that_its_reason_is() -> None:
     assert Refusal.from_bytes(refusal.to_bytes()) == refusal
     with pytest.raises(Malformed, match=r"Refusal\.reason has a value of the wrong type"):
         Refusal("d01", 1)  # type: ignore[arg-type]
-    assert Misbehaved("d02", "a false share").peer == "d02"
-    assert issubclass(Malformed, LeptonError)
 
 
 def test_large_vectors_with_threads_are_the_same_as_without() -> None:
