@@ -19,6 +19,7 @@ from typing import Any, ClassVar, Literal, cast
 
 from lepton_fed.collaboration.hours import Hours
 from lepton_fed.settings import DepartmentSettings, Dependency
+from lepton_fed.translation import Sentence, sentence
 
 Artefact = Literal[
     "table", "statistic", "update", "model", "prediction", "document", "表", "统计", "更新", "模型", "预测", "文档"
@@ -131,7 +132,12 @@ class Dependence:
         Dependency(from_=self.dependent, to=self.on, needs=self.what)
 
     def __str__(self) -> str:
-        return f"{self.dependent} depends on {self.on} for {self.what}"
+        return str(self.sentence)
+
+    @property
+    def sentence(self) -> Sentence:
+        """Who depends on whom."""
+        return sentence("{dependent} depends on {on} for {what}", dependent=self.dependent, on=self.on, what=self.what)
 
 
 def checked(kind: type[Any], about: str, given: Mapping[str, Any]) -> Any:

@@ -169,11 +169,13 @@ class Graph:
 
         return balance(self, day)
 
-    def report(self, durations: Mapping[str, float] | None = None, day: date | None = None) -> str:
-        """All answers as text for a terminal."""
+    def report(
+        self, durations: Mapping[str, float] | None = None, day: date | None = None, language: str = "en"
+    ) -> str:
+        """All answers as text for a terminal; `language`: en, zh."""
         from lepton_fed.collaboration.account import account
 
-        return account(self, durations, day)
+        return account(self, durations, day, language)
 
     def mermaid(self) -> str:
         """The graph as Mermaid text."""

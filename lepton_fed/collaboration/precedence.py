@@ -18,6 +18,7 @@ import networkx as nx
 from lepton_fed.collaboration.attributes import Dependence
 from lepton_fed.config.spelling import did_you_mean
 from lepton_fed.errors import ConfigError
+from lepton_fed.translation import Sentence, joined, sentence
 
 if TYPE_CHECKING:
     Needs = nx.MultiDiGraph[str]
@@ -35,7 +36,12 @@ class Cycle:
     edges: tuple[Dependence, ...]
 
     def __str__(self) -> str:
-        return ", ".join(str(edge) for edge in self.edges)
+        return str(self.sentence)
+
+    @property
+    def sentence(self) -> Sentence:
+        """Who waits for whom, all the way round."""
+        return joined(", ", (edge.sentence for edge in self.edges))
 
 
 @dataclass(frozen=True)
@@ -94,11 +100,20 @@ def require_acyclic(needs: Needs) -> None:
         return
     found = cycles(needs)
     common, times = Counter(edge for cycle in found for edge in cycle.edges).most_common(1)[0]
-    hint = "take one of these edges out"
+    hint = sentence("take one of these edges out")
     if len(found) > 1:
-        count = f"{MOST_CYCLES} or more" if len(found) == MOST_CYCLES else str(len(found))
-        hint = f"this is one of {count} cycles, and {times} of them hold {common}, so take that edge out first"
-    raise ConfigError(f"the graph has a cycle, so there is no order of work: {found[0]}; {hint}")
+        count = sentence("{most} or more", most=MOST_CYCLES) if len(found) == MOST_CYCLES else str(len(found))
+        hint = sentence(
+            "this is one of {count} cycles, and {times} of them hold {edge}, so take that edge out first",
+            count=count,
+            times=times,
+            edge=common.sentence,
+        )
+    raise ConfigError(
+        sentence(
+            "the graph has a cycle, so there is no order of work: {cycle}; {hint}", cycle=found[0].sentence, hint=hint
+        )
+    )
 
 
 def cycles(needs: Needs, most: int = MOST_CYCLES) -> tuple[Cycle, ...]:

@@ -20,6 +20,7 @@ from lepton_fed.config.spelling import did_you_mean
 from lepton_fed.errors import ConfigError
 from lepton_fed.policy import CHINESE, Decision, action, decide, names
 from lepton_fed.settings import EVERYONE, Flow, Grant, Settings
+from lepton_fed.translation import Sentence, sentence
 
 if TYPE_CHECKING:
     from lepton_fed.collaboration.graph import Graph
@@ -49,7 +50,12 @@ class Passage:
     """Whether both were named; no: somebody said '*'."""
 
     def __str__(self) -> str:
-        return f"{self.what} flows from {self.giver} to {self.taker}"
+        return str(self.sentence)
+
+    @property
+    def sentence(self) -> Sentence:
+        """What flows where."""
+        return sentence("{what} flows from {giver} to {taker}", what=self.what, giver=self.giver, taker=self.taker)
 
 
 class DataSharing:

@@ -16,6 +16,7 @@ from lepton_fed.config.spelling import one_line
 from lepton_fed.secrecy import Audit, audit
 from lepton_fed.settings import Column, DepartmentSettings, ModelSettings, Settings
 from lepton_fed.statistics import Survey
+from lepton_fed.translation import counted
 from lepton_fed.weighting import alphas, beta
 
 Parameters = Sequence[tuple[str, bool]]
@@ -135,7 +136,10 @@ def _loss(settings: Settings) -> str:
 
 def _local(settings: Settings) -> str:
     training = settings.training
-    amount = _count(training.steps, "step") if training.steps else _count(training.epochs or 1, "epoch")
+    if training.steps:
+        amount = counted(training.steps, "step", "steps")
+    else:
+        amount = counted(training.epochs or 1, "epoch", "epochs")
     drift = ", corrected for client drift (SCAFFOLD)" if training.correction == "scaffold" else ""
     optimiser = f"{training.optimiser.name}, learning rate {training.optimiser.learning_rate:g}"
     return f"in one round a department does {amount} in batches of {training.batch} with {optimiser}{drift}"
@@ -146,7 +150,7 @@ def _rounds(settings: Settings) -> str:
     drawn = rounds.participants
     who = "all departments in each" if drawn is None else f"{drawn} departments drawn for each"
     when = "every round" if rounds.evaluate_every == 1 else f"every {rounds.evaluate_every} rounds"
-    return f"{_count(rounds.count, 'round')}, {who}; models are evaluated {when}"
+    return f"{counted(rounds.count, 'round', 'rounds')}, {who}; models are evaluated {when}"
 
 
 # ---------------------------------------------------------------- departments
@@ -310,7 +314,7 @@ def _contract(settings: Settings) -> Iterator[str]:
         yield from item(f"features: an array of {shape} per example{span}, times {data.array.scale:g}")
     if data.scale == "standard":
         yield from item("each feature is scaled by the department's own training mean and standard deviation")
-    yield from item(f"at least {_count(data.minimum_rows, 'row')} at each department that is a source")
+    yield from item(f"at least {counted(data.minimum_rows, 'row', 'rows')} at each department that is a source")
     yield from item(_split(settings))
 
 
@@ -353,10 +357,6 @@ def _report(settings: Settings) -> Iterator[str]:
     }.__getitem__
     if report.baselines:
         yield from item("set beside " + " and ".join(beside(baseline) for baseline in report.baselines))
-
-
-def _count(number: int, unit: str) -> str:
-    return f"{number} {unit}" if number == 1 else f"{number} {unit}s"
 
 
 # ---------------------------------------------------------------- pipeline

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from lepton_fed.pipeline.states import Move, State
 from lepton_fed.policy import CHINESE
+from lepton_fed.translation import counted
 
 if TYPE_CHECKING:
     from lepton_fed.collaboration import Graph
@@ -45,7 +46,7 @@ class Account:
         over = sum(one.ended is not None for one in status.steps)
         self.count = over
         goes = "" if fresh else f" goes on after {over} of them"
-        size = f"{_count(steps, 'step')} in {_count(departments, 'department')}"
+        size = f"{counted(steps, 'step', 'steps')} in {counted(departments, 'department', 'departments')}"
         self.say(f"{status.pipeline}, run {status.number}: {size}{goes}")
 
     def taken(self, taken: Taken) -> None:
@@ -129,8 +130,8 @@ def ending(status: Status, plan: Plan) -> str:
     """The last line of a run: how it ended, or what it waits for."""
     kinds = ((State.DONE, "done"), (State.MANUAL, "by hand"), (State.SKIPPED, "skipped"), (State.REFUSED, "refused"),
              (State.FAILED, "failed"), (State.BLOCKED, "blocked"), (State.CANCELLED, "cancelled"))  # fmt: skip
-    counted = [f"{len(found)} {word}" for state, word in kinds if (found := status.in_state(state))]
-    lines = [f"{status.state}: {', '.join(counted) or 'nothing yet'}"]
+    ended = [f"{len(found)} {word}" for state, word in kinds if (found := status.in_state(state))]
+    lines = [f"{status.state}: {', '.join(ended) or 'nothing yet'}"]
     lines += [f"{one.name} is {one.state}: {one.reason}" for one in status.in_state(State.FAILED, State.REFUSED)]
     if status.state == "running":
         lines.append(waiting(status, plan))
@@ -180,7 +181,3 @@ def worth_saying(result: Result) -> str:
         why = result.get("why")
         return why if isinstance(why, str) else ""
     return str(result) if isinstance(result, str | int | float) and not isinstance(result, bool) else ""
-
-
-def _count(number: int, thing: str) -> str:
-    return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
+from itertools import chain
 
 from hypothesis import given
 from rich.cells import cell_len
@@ -38,6 +40,33 @@ What flows, what is permitted and what is needed agree.
 """
 
 
+CHINESE = """\
+3 个部门的协作：2 条依赖，2 条流动
+
+谁依赖谁
+  - 研发部门需要生产车间的生产线数据
+  - 研发部门需要供应链部门的物料管理
+
+工作顺序
+  - 第 1 步：生产车间、供应链部门
+  - 第 2 步：研发部门
+
+关键路径
+  - 生产车间 → 研发部门: 5
+  供应链部门   最早 0 开始   可等待 1
+
+一个部门缺席时会停止什么
+  - 生产车间缺席：研发部门停止
+  - 供应链部门缺席：研发部门停止
+
+流动的内容
+  生产车间 → 研发部门     生产线数据   读取
+  供应链部门 → 研发部门   物料管理     读取
+
+流动的、允许的和需要的内容一致。
+"""
+
+
 def sections(text: str) -> dict[str, list[str]]:
     """Headings and the lines below each."""
     blocks = [block.splitlines() for block in text.split("\n\n")[1:]]
@@ -48,13 +77,23 @@ def test_the_plant_in_full() -> None:
     assert plant()[0].report({RESEARCH: 3, WORKSHOP: 2, SUPPLY: 1}) == PLANT
 
 
-def test_what_does_not_agree_is_told_under_its_heading() -> None:
+def test_the_plant_in_chinese() -> None:
+    assert plant()[0].report({RESEARCH: 3, WORKSHOP: 2, SUPPLY: 1}, language="zh") == CHINESE
+
+
+def amiss() -> Graph:
+    """A graph in which flows, permissions and needs do not agree."""
     graph, sharing = plant()
     graph.add_node("质检部门", cores=8, memory=16, people=1, hours="08:00-16:00", skills=["探伤"], needs=["图纸"])
     graph.add_edge("质检部门", WORKSHOP, "产量", expires="2026-01-31", artefacts=["表"], weight_cap=0.5, purpose="抽检")
     graph.add_edge("质检部门", RESEARCH, "故障模型")
     sharing.add_edge(WORKSHOP, SUPPLY, "生产线数据")
     sharing.add_access_control("物料管理", WORKSHOP, "发布")
+    return graph
+
+
+def test_what_does_not_agree_is_told_under_its_heading() -> None:
+    graph = amiss()
     told = sections(graph.report(day=date(2026, 1, 31)))
     assert [cell.strip() for cell in told["Departments"][-1].split("   ")[1:] if cell] == [
         "16 GiB, 8 cores, 08:00-16:00, 1 person",
@@ -78,6 +117,17 @@ def test_what_does_not_agree_is_told_under_its_heading() -> None:
     later = sections(graph.report(day=date(2026, 2, 1)))
     assert later["Expired"] == ["- 质检部门 needs 产量 from 生产车间, until 2026-01-31"]
     assert "Dependencies that others imply" not in later
+
+
+def test_what_does_not_agree_is_told_in_chinese() -> None:
+    told = sections(amiss().report(day=date(2026, 1, 31), language="zh"))
+    assert told["部门"][-1].endswith("16 GiB、8 个核心、08:00-16:00、1 人   技能：探伤；需要：图纸")
+    edge = "质检部门需要生产车间的产量（条件：抽检；表；权重不高于 0.5；至 2026-01-31 止）"
+    assert f"- {edge}" in told["谁依赖谁"]
+    assert "- 质检部门需要任何部门的图纸，但它没有流动" in told["没有流动的需求"]
+    cyclic = graph_of(("甲", "乙"), ("乙", "甲"), ("乙", "丙"), ("丙", "甲"))
+    for text in (*chain(*told.values()), cyclic.report(language="zh")):
+        assert not re.search("[a-z]{2,} [a-z]{2,}", text), text
 
 
 def test_cycles_stand_in_place_of_the_order() -> None:

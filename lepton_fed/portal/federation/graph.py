@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from lepton_fed.config import Federation
 from lepton_fed.portal.federation.drawings import drawn
 from lepton_fed.portal.federation.trouble import told
 from lepton_fed.portal.federation.watched import Watched
+from lepton_fed.portal.wording import DEFAULT
 
 MOST = 500
 """Flows that are listed; a federation of many departments has tens of thousands."""
@@ -61,24 +62,34 @@ class GraphSeen:
         return {"nodes": [{"id": name, "name": name} for name in names], "edges": edges}
 
 
-def graph(watched: Watched) -> GraphSeen:
-    """As the federation file is now; Unreadable."""
+def graph(watched: Watched, language: str = DEFAULT) -> GraphSeen:
+    """As the federation file is now, with the report in that language; Unreadable."""
     with told():
-        return _seen(watched.federation().to_toml())
+        toml = watched.federation().to_toml()
+        return replace(_drawn(toml), report=_report(toml, language))
 
 
 @lru_cache(maxsize=4)
-def _seen(toml: str) -> GraphSeen:
-    """Drawing takes some tenths of a second, and the file seldom changes."""
-    found = Graph.of(Federation.parse(toml, Path("federation.toml")))
+def _report(toml: str, language: str) -> str:
+    return _graph(toml).report(language=language)
+
+
+@lru_cache(maxsize=4)
+def _drawn(toml: str) -> GraphSeen:
+    """All but the report. Drawing takes some tenths of a second, and the file seldom changes."""
+    found = _graph(toml)
     flows = tuple(_flows(found))
     return GraphSeen(
         svg=drawn(found.svg),
         needs=tuple(Need(edge.dependent, edge.on, edge.what) for edge in found.edges),
         flows=flows[:MOST],
         of_flows=len(flows),
-        report=found.report(),
+        report="",
     )
+
+
+def _graph(toml: str) -> Graph:
+    return Graph.of(Federation.parse(toml, Path("federation.toml")))
 
 
 def _flows(found: Graph) -> Iterator[Flow]:

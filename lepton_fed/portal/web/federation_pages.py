@@ -41,7 +41,8 @@ def overview(request: Request, looking: Looking) -> Response:
 @router.get("/graph")
 def graph_page(request: Request, looking: Looking) -> Response:
     """Who depends on whom; for a script that asks again, the drawing and its tables alone."""
-    return page(request, _part(request, "federation_graph"), graph=graph.graph(looking.watched))
+    seen = graph.graph(looking.watched, said(request).language)
+    return page(request, _part(request, "federation_graph"), graph=seen)
 
 
 @router.get("/runs")

@@ -107,6 +107,13 @@ def test_the_overview_and_the_answer_to_a_question_have_no_english_sentence(watc
         assert not ENGLISH.search(said(shown)), path
 
 
+def test_the_graphs_report_is_said_in_the_readers_language(watching: World) -> None:
+    shown = page(watching, "/graph")
+    assert f"{TARGET}需要{LINES[0]}的生产线数据" in shown
+    assert not ENGLISH.search(said(shown))
+    assert f"{TARGET} needs 生产线数据 from {LINES[0]}" in page(watching, "/graph", "en")
+
+
 def tables(shown: str) -> str:
     """Of a page, what stands in tables."""
     return " ".join(re.findall("<table>.*?</table>", shown, flags=re.DOTALL))
