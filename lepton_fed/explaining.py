@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from lepton_fed.assembly import guards_from
 from lepton_fed.config import Federation
-from lepton_fed.config.spelling import did_you_mean
+from lepton_fed.config.spelling import nearest
 from lepton_fed.enforcement import Guard
 from lepton_fed.errors import ConfigError
 from lepton_fed.policies import ITSELF, Decision, Request, explain
@@ -20,6 +20,7 @@ from lepton_fed.policies.request import WORDS, Kind
 from lepton_fed.policy import names
 from lepton_fed.preflight import usual_crowd
 from lepton_fed.settings import EVERYONE
+from lepton_fed.translation import Sentence, sentence
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,9 +98,18 @@ def _owners(federation: Federation, who: str, what: str, chosen: Iterable[str]) 
     found = tuple(name for name in settings.names if any(names(some, name) for some in (*given, *listed)))
     if not found:
         known = dict.fromkeys([flow.what for flow in settings.sharing] + [grant.what for grant in settings.access])
-        hint = did_you_mean(what, known) or "; name the owner with --owner"
-        raise ConfigError(f"{federation.path}: nobody gives anything called {what!r}{hint}")
+        raise ConfigError(_nobody(str(federation.path), what, nearest(what, known)))
     return found
+
+
+def _nobody(file: str, what: str, near: str | None) -> Sentence:
+    if near is None:
+        return sentence(
+            "{file}: nobody gives anything called {what!r}; name the owner with --owner", file=file, what=what
+        )
+    return sentence(
+        "{file}: nobody gives anything called {what!r}; did you mean '{near}'?", file=file, what=what, near=near
+    )
 
 
 def _request(guard: Guard, question: Question) -> Request:

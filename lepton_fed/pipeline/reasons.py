@@ -41,7 +41,7 @@ def lost_often(count: int) -> Sentence:
     return sentence("{count} workers were lost at it", count=count)
 
 
-def another_pass(turn: int, budget: int) -> Sentence:
+def another_pass(turn: int | str, budget: int) -> Sentence:
     """A loop goes on."""
     return sentence("pass {turn} of at most {budget}", turn=turn, budget=budget)
 

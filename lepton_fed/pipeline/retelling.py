@@ -8,14 +8,14 @@ one that was said. Any other text stays as it is, and so does what people and th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from functools import partial
 
 from lepton_fed.pipeline import reasons
 from lepton_fed.pipeline.account import worth_saying
 from lepton_fed.pipeline.built_in import Iterate, Validate
 from lepton_fed.pipeline.claiming import MOST_LOST
-from lepton_fed.pipeline.states import GAVE_UP
+from lepton_fed.pipeline.states import GAVE_UP, State
 from lepton_fed.pipeline.step import Result, Step
 from lepton_fed.translation import verbatim
 
@@ -26,9 +26,9 @@ GAP = "\0"
 """No text that a database takes has it."""
 
 
-def reason(text: str, step: Step, before: Iterable[str], result: Result = None, tries: int = 0) -> str:
+def reason(text: str, step: Step, before: Container[str], result: Result = None, tries: int = 0) -> str:
     """Why a step moved, or is where it is. `before`: what it comes after; `tries`: how often it was tried."""
-    return _again(text, _reasons(step, tuple(before), result, tries))
+    return _again(text, _reasons(step, before, result, tries)) if text else text
 
 
 def came_to(result: Result, step: Step) -> str:
@@ -49,10 +49,12 @@ def _always(one: str) -> Making:
     return lambda _: one
 
 
-def _reasons(step: Step, before: tuple[str, ...], result: Result, tries: int) -> Iterator[Making]:
+def _barred(name: str, state: State, before: Container[str]) -> str:
+    return reasons.barred(name, state) if name == GAP or name in before else name
+
+
+def _reasons(step: Step, before: Container[str], result: Result, tries: int) -> Iterator[Making]:
     known = [reasons.LOST, reasons.STOPPED, reasons.BY_HAND, reasons.OMITTED, reasons.lost_often(MOST_LOST)]
-    known += [reasons.barred(name, state) for name in before for state in GAVE_UP]
-    known += [reasons.another_pass(turn, step.budget) for turn in range(1, step.budget)]
     if step.timeout is not None:
         known += [reasons.late(step.timeout), reasons.tried(reasons.late(step.timeout), tries)]
     if step.approve is not None:
@@ -60,6 +62,8 @@ def _reasons(step: Step, before: tuple[str, ...], result: Result, tries: int) ->
         yield partial(reasons.answered, step.approve, True)
         yield partial(reasons.answered, step.approve, False)
     yield from map(_always, known)
+    yield from (partial(_barred, state=state, before=before) for state in GAVE_UP)
+    yield lambda turn: reasons.another_pass(turn, step.budget)
     yield lambda why: reasons.spent(step.budget, _result(why, result, step))
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from lepton_fed.errors import LeptonError
 from lepton_fed.portal.wording import wording
+from lepton_fed.translation import translated
 
 if TYPE_CHECKING:
     from lepton_fed.portal.entries.sensitive import Finding
@@ -31,8 +32,9 @@ class PortalError(LeptonError):
         super().__init__(self.said("en"))
 
     def said(self, language: str) -> str:
-        """The sentence in a language."""
-        return wording(language)(f"error.{self.key}", **self.values)
+        """The sentence in a language, with those of the federation in it as far as they have words there."""
+        values = {k: translated(v, language) if isinstance(v, str) else v for k, v in self.values.items()}
+        return wording(language)(f"error.{self.key}", **values)
 
 
 class Unacceptable(PortalError):

@@ -137,6 +137,10 @@ class Retold:
         return {one.name: one for one in self.plan.steps}
 
     @cached_property
+    def before(self) -> Mapping[str, frozenset[str]]:
+        return {name: frozenset(link.after for link in links) for name, links in self.plan.before.items()}
+
+    @cached_property
     def decide(self) -> Decide:
         return decider(self.graph)
 
@@ -157,8 +161,7 @@ class Retold:
             return verbatim(text)  # Of whoever cancelled the run.
         if step is None:
             return text
-        before = (link.after for link in self.plan.before[name])
-        found = retelling.reason(text, step, before, self.reached[name].result, tries)
+        found = retelling.reason(text, step, self.before[name], self.reached[name].result, tries)
         return self._refusal(text, step) if state is State.REFUSED and not isinstance(found, Sentence) else found
 
     def _refusal(self, text: str, step: Step) -> str:

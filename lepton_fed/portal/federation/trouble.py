@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from lepton_fed.errors import LeptonError
 from lepton_fed.portal.errors import PortalError
+from lepton_fed.translation import Sentence
 
 
 class Unreadable(PortalError):
@@ -27,4 +28,10 @@ def told() -> Iterator[None]:
     except PortalError:
         raise
     except LeptonError as error:
-        raise Unreadable(str(error)) from None
+        raise Unreadable(sentence_of(error)) from None
+
+
+def sentence_of(error: LeptonError) -> str:
+    """What it says, as it was put together where it was raised: then it can be said in another language."""
+    said = error.args[0] if error.args else ""
+    return said if isinstance(said, Sentence) else str(error)

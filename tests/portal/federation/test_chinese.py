@@ -107,6 +107,13 @@ def test_the_overview_and_the_answer_to_a_question_have_no_english_sentence(watc
         assert not ENGLISH.search(said(shown)), path
 
 
+def test_a_question_about_nothing_is_answered_in_the_readers_language(watching: World) -> None:
+    browser = Browser.before(watching.portal, "zh").sign_in("approver")
+    for what, answer in (("update", "是否指“updates”？"), ("别的", "请指明其所有者")):
+        shown = html.unescape(browser.get(f"/federation/explain?who={TARGET}&verb=read&what={what}").text)
+        assert f"没有谁提供 '{what}'；{answer}" in shown
+
+
 def test_the_graphs_report_is_said_in_the_readers_language(watching: World) -> None:
     shown = page(watching, "/graph")
     assert f"{TARGET}需要{LINES[0]}的生产线数据" in shown
