@@ -476,7 +476,7 @@ def test_noise_that_a_small_sum_does_not_carry_is_refused_in_chinese() -> None:
     chosen = of(10, sharing=halves, aggregation=replace(noisy(), colluders=1))
     text = refusal(chosen, terms=dict.fromkeys(NAMES, Terms()))
     assert "and 2 more would take no part: too few survivors carry the noise of 'updates'; change [terms]" in text
-    assert "及另外 2 个部门不会参与：提交的部门太少，承担不了更新汇总的噪声；" in translated(text, "zh")
+    assert "及另外 2 个不会参与：提交的部门太少，承担不了更新汇总的噪声；" in translated(text, "zh")
 
 
 # ---------------------------------------------------------------- any sharing graph

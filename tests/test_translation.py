@@ -24,10 +24,14 @@ HOME = Path(lepton_fed.__file__).parent
 CHINESE = tables("zh")
 
 
+SAYS = ("lepton_fed.translation", "lepton_fed.translation.sentence")
+"""Where `sentence` is imported from."""
+
+
 def said_in(path: Path) -> set[str]:
     """The templates that a module says."""
     nodes = list(ast.walk(ast.parse(path.read_text("utf-8"))))
-    taken = [node for node in nodes if isinstance(node, ast.ImportFrom) and node.module == "lepton_fed.translation"]
+    taken = [node for node in nodes if isinstance(node, ast.ImportFrom) and node.module in SAYS]
     if not any(alias.name == "sentence" for node in taken for alias in node.names):
         return set()
     called = (node for node in nodes if isinstance(node, ast.Call) and isinstance(node.func, ast.Name))
@@ -40,7 +44,7 @@ def said_by_module() -> dict[str, set[str]]:
     found: dict[str, set[str]] = defaultdict(set)
     for path in HOME.rglob("*.py"):
         name = ".".join(path.relative_to(HOME.parent).with_suffix("").parts)
-        if not name.startswith("lepton_fed.translation") and (said := said_in(path)):
+        if said := said_in(path):
             found[name] = said
     return found
 

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 from lepton_fed.collaboration.attributes import Dependence, Node
 from lepton_fed.collaboration.balance import Balance, Idle, Unmet
 from lepton_fed.collaboration.sharing import Passage
-from lepton_fed.config.layout import columns, item, paragraph, some
+from lepton_fed.config.layout import columns, item, paragraph
 from lepton_fed.errors import ConfigError
 from lepton_fed.policy import CHINESE
 from lepton_fed.policy import action as english
-from lepton_fed.translation import Sentence, joined, sentence, term, translated
+from lepton_fed.translation import Sentence, joined, sentence, some, term, translated
 
 if TYPE_CHECKING:
     from lepton_fed.collaboration.graph import Graph

@@ -9,14 +9,14 @@ from lepton_fed.cohorts import HubPlan, hubs
 from lepton_fed.config.compatibility import coupling_name
 from lepton_fed.config.federation import Federation
 from lepton_fed.config.flows import unused
-from lepton_fed.config.layout import columns, item, paragraph, some
+from lepton_fed.config.layout import columns, item, paragraph
 from lepton_fed.config.own_files import state
 from lepton_fed.config.pipeline_steps import departments_of, work_of
 from lepton_fed.config.spelling import one_line
 from lepton_fed.secrecy import Audit, audit
 from lepton_fed.settings import Column, DepartmentSettings, ModelSettings, Settings
 from lepton_fed.statistics import Survey
-from lepton_fed.translation import counted
+from lepton_fed.translation import counted, some
 from lepton_fed.weighting import alphas, beta
 
 Parameters = Sequence[tuple[str, bool]]

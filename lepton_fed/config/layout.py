@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from lepton_fed.config.spelling import one_line
-from lepton_fed.translation import Sentence, joined, sentence
 
 WIDTH = 100
 """Places a line may take; a word that is longer stands alone on its line."""
@@ -39,9 +38,3 @@ def columns(rows: Sequence[Sequence[str]], indent: str = INDENT) -> Iterator[str
     for row in clean:
         padded = (cell + " " * (width - cell_len(cell)) for cell, width in zip(row, widths, strict=True))
         yield (indent + "   ".join(padded)).rstrip()
-
-
-def some(names: Sequence[str], most: int = 8) -> Sentence:
-    """Names in a row; of a long row its beginning and how many more there are."""
-    shown = joined(", ", names[:most])
-    return shown if len(names) <= most else sentence("{names} and {more} more", names=shown, more=len(names) - most)

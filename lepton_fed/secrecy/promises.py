@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 from lepton_fed.secagg.explain import explain
 from lepton_fed.secagg.plan import Group, Plan
-from lepton_fed.secrecy.phrases import few, when
+from lepton_fed.secrecy.phrases import when
 from lepton_fed.secrecy.rounds import smallest_hub
 from lepton_fed.settings import Settings
 from lepton_fed.sums import UPDATES, Scheme
-from lepton_fed.translation import Sentence, sentence
+from lepton_fed.translation import Sentence, sentence, some
 
 
 def promises(scheme: Scheme, plan: Plan) -> Iterator[Sentence]:
@@ -76,12 +76,12 @@ def _sealed(scheme: Scheme) -> Iterator[Sentence]:
     if without:
         yield sentence(
             "the joint loss leaves out {names}, who have no rows: only the sealed sums would tell theirs",
-            names=few(without),
+            names=some(without),
         )
     yield sentence(
         "the coordinator sees no sum, only the report's totals: sums are sealed for {names}, who step the common "
         "model themselves; one of them that colludes could open the seal, so nothing above relies on it",
-        names=few(n for n in scheme.settings.names if n in scheme.recipients),
+        names=some(n for n in scheme.settings.names if n in scheme.recipients),
     )
 
 

@@ -11,9 +11,9 @@ from lepton_fed.secagg.plan import Group, Plan, default_crowd, verdicts
 from lepton_fed.secagg.review import Reviewer, Terms, objection
 from lepton_fed.secagg.roster import Roster
 from lepton_fed.secrecy.misfits import widest
-from lepton_fed.secrecy.phrases import few, or_plain, when
+from lepton_fed.secrecy.phrases import or_plain, when
 from lepton_fed.sums import UPDATES, Scheme, public_weight
-from lepton_fed.translation import Sentence, joined, sentence, term
+from lepton_fed.translation import Sentence, joined, sentence, some, term
 
 
 def refusal(scheme: Scheme, plan: Plan) -> Sentence | None:
@@ -54,7 +54,7 @@ def _merge(scheme: Scheme, part: tuple[str, ...]) -> Sentence:
     names = scheme.settings.names
     readers = [n for n in names if any(n in p.may_read for p in chosen)]
     writers = [n for n in names if any(n in p.may_write for p in chosen)]
-    return sentence("let {readers} all learn from {writers}", readers=few(readers), writers=few(writers))
+    return sentence("let {readers} all learn from {writers}", readers=some(readers), writers=some(writers))
 
 
 def _levelled(scheme: Scheme) -> Sentence:
@@ -79,7 +79,7 @@ def unwilling(scheme: Scheme, plan: Plan, roster: Roster, terms: Mapping[str, Te
             if reason is not None:
                 found.setdefault(joined("; ", (reason, _agreed(plan, terms[name]))), []).append(name)
     for why, who in found.items():
-        return or_plain(sentence("{who} would take no part: {why}", who=few(who), why=why))
+        return or_plain(sentence("{who} would take no part: {why}", who=some(who), why=why))
     return None
 
 

@@ -9,6 +9,7 @@ A text that is no such sentence, or that was changed on its way (cut, sent, stor
 """
 
 from lepton_fed.translation.catalogue import speaks, translated
+from lepton_fed.translation.rows import some
 from lepton_fed.translation.sentence import Sentence, counted, formatted, joined, sentence, term, verbatim
 
-__all__ = ["Sentence", "counted", "formatted", "joined", "sentence", "speaks", "term", "translated", "verbatim"]
+__all__ = ["Sentence", "counted", "formatted", "joined", "sentence", "some", "speaks", "term", "translated", "verbatim"]

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from lepton_fed.config.layout import WIDTH, columns, item, paragraph, some
+from lepton_fed.config.layout import WIDTH, columns, item, paragraph
+from lepton_fed.translation import some
 
 
 def test_columns_begin_at_the_same_place_in_every_script() -> None:
