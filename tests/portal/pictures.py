@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import struct
 import wave
+from collections.abc import Iterator
 
 from PIL import Image
 
@@ -41,6 +42,48 @@ def sound(seconds: float = 0.5) -> bytes:
         writing.setframerate(8000)
         writing.writeframes(bytes(range(256)) * int(seconds * 8000 * 2 // 256))
     return file.getvalue()
+
+
+def checksums() -> Iterator[int]:
+    """Of each byte, as Ogg has it: CRC-32 from the highest bit on."""
+    for byte in range(256):
+        checksum = byte << 24
+        for _ in range(8):
+            checksum = checksum << 1 ^ (0x104C11DB7 if checksum >> 31 else 0)
+        yield checksum
+
+
+CHECKSUMS = tuple(checksums())
+
+
+def page(laces: bytes, content: bytes, *, stream: int = 7, number: int = 0, flags: int = 0) -> bytes:
+    """Of an Ogg file, with its checksum."""
+    head = struct.pack("<4sBBqII", b"OggS", 0, flags, 0, stream, number)
+    checksum = 0
+    for byte in head + bytes(4) + bytes([len(laces)]) + laces + content:
+        checksum = (checksum << 8 & 0xFFFFFFFF) ^ CHECKSUMS[checksum >> 24 ^ byte]
+    return head + struct.pack("<I", checksum) + bytes([len(laces)]) + laces + content
+
+
+def ogg(*packets: bytes, laces: int = 255, stream: int = 7) -> bytes:
+    """An Ogg file: its first packet on a page of its own, the others with so many laces a page."""
+    first, *others = packets
+    pages = [page(bytes([len(first)]), first, stream=stream, flags=2)]
+    rows = [len(packet) // 255 * [255] + [len(packet) % 255] for packet in others]
+    every, content = [lace for row in rows for lace in row], b"".join(others)
+    continued = 0
+    for at in range(0, len(every), laces):
+        some = bytes(every[at : at + laces])
+        pages.append(page(some, content[: sum(some)], stream=stream, number=len(pages), flags=continued))
+        content, continued = content[sum(some) :], int(some[-1] == 255)
+    return b"".join(pages)
+
+
+def comments(*said: bytes, by: bytes = b"the program", opus: bool = False) -> bytes:
+    """The second packet of an Ogg stream."""
+    parts = [struct.pack("<I", len(one)) + one for one in (by, *said)]
+    listed = parts[0] + struct.pack("<I", len(said)) + b"".join(parts[1:])
+    return b"OpusTags" + listed if opus else b"\x03vorbis" + listed + b"\x01"
 
 
 def box(name: str, *content: bytes) -> bytes:

@@ -21,7 +21,7 @@ from lepton_fed.portal.attachments.kinds import KINDS, kind_of, plain_name
 from lepton_fed.portal.entries import access, quality, writing
 from lepton_fed.portal.entries.content import Content
 from lepton_fed.portal.errors import Conflict, Forbidden, NotThere, PortalError, TooMany, Unacceptable
-from tests.portal.pictures import PROGRAM, box, film, flac, picture, sound, track
+from tests.portal.pictures import PROGRAM, box, comments, film, flac, ogg, picture, sound, track
 from tests.portal.world import World, world
 
 
@@ -68,7 +68,7 @@ KNOWN = {
     "audio/mp4": film("soun"),
     "video/webm": b"\x1a\x45\xdf\xa3\x9fB\x86\x81\x01B\xf7\x81\x01B\xf2\x81\x04B\xf3\x81\x08B\x82\x84webm",
     "audio/wav": sound(),
-    "audio/ogg": b"OggS" + bytes(24) + b"OpusHead",
+    "audio/ogg": ogg(b"OpusHead", comments(opus=True)),
     "audio/flac": flac(),
     "audio/mpeg": b"\xff\xfb\x90\x64" + bytes(40),
     "application/pdf": b"%PDF-1.7\n",

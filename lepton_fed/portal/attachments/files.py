@@ -21,8 +21,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from lepton_fed.portal.attachments import pictures, recordings, sounds
-from lepton_fed.portal.attachments.kinds import FLAC, HEAD, M4A, MIB, MP4, WAV, Kind, kind_of
+from lepton_fed.portal.attachments import mp3, ogg, pictures, recordings, sounds
+from lepton_fed.portal.attachments.kinds import FLAC, HEAD, M4A, MIB, MP3, MP4, OGG, WAV, Kind, kind_of
 from lepton_fed.portal.errors import Conflict, Unacceptable
 from lepton_fed.storage.atomic import is_leftover, sync_folder, unwritable
 
@@ -32,6 +32,14 @@ SPARE = 1024 * MIB
 
 LEFT_OVER = 3600.0
 """Seconds: a file without a row that is older than that nobody is about to acknowledge."""
+
+_CLEANED = {
+    WAV.media_type: sounds.blanked_wav,
+    FLAC.media_type: sounds.blanked_flac,
+    MP3.media_type: mp3.without_tags,
+    OGG.media_type: ogg.blanked,
+}
+"""What takes out of a sound what it says of itself, in place."""
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
@@ -157,8 +165,6 @@ def _cleaned(received: Path, clean: Path, kind: Kind) -> Kind:
         return kind
     with received.open("rb") as source, clean.open("wb") as target:
         shutil.copyfileobj(source, target, MIB)
-    if kind == WAV:
-        sounds.blanked_wav(clean)
-    elif kind == FLAC:
-        sounds.blanked_flac(clean)
+    if kind.media_type in _CLEANED:
+        _CLEANED[kind.media_type](clean)
     return recordings.cleaned(clean) if kind in (MP4, M4A) else kind

@@ -46,13 +46,16 @@ def _brand(*brands: bytes) -> Callable[[bytes], bool]:
     return lambda head: head[4:8] == b"ftyp" and head[8:12] in brands
 
 
-def _is_mp3(head: bytes) -> bool:
-    """Tags, or a frame of MPEG audio, layer III, with a bit rate and a sampling rate that there are."""
-    if head.startswith(b"ID3"):
-        return True
+def is_mp3_frame(head: bytes) -> bool:
+    """Whether a frame begins so: MPEG audio, layer III, with a bit rate and a sampling rate that there are."""
     return (
         len(head) > 2 and head[0] == 0xFF and head[1] & 0xE6 == 0xE2 and head[2] >> 4 != 15 and head[2] & 0x0C != 0x0C
     )
+
+
+def _is_mp3(head: bytes) -> bool:
+    """Tags, or a frame."""
+    return head.startswith(b"ID3") or is_mp3_frame(head)
 
 
 _MP4_VIDEO = (
@@ -81,6 +84,8 @@ PICTURES = {
 MP4 = Kind("video/mp4", "video", (".mp4", ".m4v"), 100 * MIB)
 WAV = Kind("audio/wav", "audio", (".wav",), 50 * MIB)
 FLAC = Kind("audio/flac", "audio", (".flac",), 50 * MIB)
+OGG = Kind("audio/ogg", "audio", (".ogg", ".oga", ".opus"), 50 * MIB)
+MP3 = Kind("audio/mpeg", "audio", (".mp3",), 50 * MIB)
 M4A = Kind("audio/mp4", "audio", (".m4a", ".mp4"), 50 * MIB)
 
 _SIGNS = (
@@ -96,12 +101,12 @@ _SIGNS = (
     ),
     _Sign(WAV, _riff(b"WAVE")),
     _Sign(
-        Kind("audio/ogg", "audio", (".ogg", ".oga", ".opus"), 50 * MIB),
+        OGG,
         lambda head: head.startswith(b"OggS") and (b"OpusHead" in head[:64] or b"\x01vorbis" in head[:64]),
     ),
     _Sign(FLAC, _begins(b"fLaC")),
     _Sign(Kind("application/pdf", "file", (".pdf",), 20 * MIB), _begins(b"%PDF-")),
-    _Sign(Kind("audio/mpeg", "audio", (".mp3",), 50 * MIB), _is_mp3),
+    _Sign(MP3, _is_mp3),
 )
 
 KINDS = {sign.kind.media_type: sign.kind for sign in _SIGNS}
