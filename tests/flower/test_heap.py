@@ -25,6 +25,7 @@ def unfrozen() -> Iterator[None]:
     yield
     gc.enable()
     gc.unfreeze()
+    gc.freeze()  # As for all tests: tests/conftest.py.
 
 
 @pytest.mark.usefixtures("unfrozen")

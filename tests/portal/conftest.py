@@ -11,6 +11,7 @@ import pytest
 
 pytest.importorskip("argon2", reason="the extra `portal` is not installed")
 
+from lepton_fed.portal.people import rights
 from tests.portal.browser import Browser, forget_portals, one_event_loop
 from tests.portal.world import World, reopened, world
 from tests.storage.conftest import postgresql_url
@@ -28,6 +29,16 @@ def event_loop() -> Iterator[None]:
 def portals_of_one_test() -> Iterator[None]:
     yield
     forget_portals()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def policies_are_read_once() -> Iterator[None]:
+    """The portal's own policies are the same in each portal; those in its folder are read as ever."""
+    own = rights._prepared({})
+    read = rights._prepared
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(rights, "_prepared", lambda others: read(others) if others else own)
+        yield
 
 
 @pytest.fixture(scope="session")
