@@ -38,22 +38,22 @@ def widest(settings: Settings, plans: tuple[HubPlan, ...]) -> float:
 
 def _uncrowded(settings: Settings, plans: tuple[HubPlan, ...]) -> Iterator[Sentence]:
     """Too few departments for the thresholds."""
-    scheme, c, all_ = Scheme(settings, plans, 1), colluders(settings), len(enrolled(settings))
-    if c > all_ - 2:
+    scheme, c, everybody = Scheme(settings, plans, 1), colluders(settings), len(enrolled(settings))
+    if c > everybody - 2:
         yield or_plain(
             sentence(
                 "aggregation.colluders is {c}, and of {many} departments at most {most} may collude, or nobody would "
                 "be left to protect",
                 c=c,
-                many=all_,
-                most=all_ - 2,
+                many=everybody,
+                most=everybody - 2,
             )
         )
         return
     many = min(len(turnout.members) for turnout in turnouts(scheme))
     if fewest(scheme, many) <= many:
         return
-    if all_ == 2:
+    if everybody == 2:
         yield or_plain(
             sentence(
                 "two departments can be protected from the coordinator only, since each finds the other's numbers by "
