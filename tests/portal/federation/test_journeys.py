@@ -44,7 +44,7 @@ def test_a_gate_is_approved_by_keyboard_and_the_page_tells_that_the_pipeline_is_
     assert page.evaluate("document.activeElement.textContent") == t("fed.approve")
     with approver.leaving():
         page.keyboard.press("Enter")
-    page.get_by_text(f"{ROLE} approved: 已核对").first.wait_for()
+    page.get_by_text(f"{ROLE}已批准：已核对").first.wait_for()
     auto = AutoPipeline.of(Federation.load(watched.place), folder=watched.runs, say=lambda _: None)
     assert auto.run(by="ZhangSan").state == "finished"
     # Nobody has loaded the page again: it asks by itself, until there is nothing more to come.
