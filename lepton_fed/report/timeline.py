@@ -53,7 +53,7 @@ def timeline(bars: Sequence[Bar]) -> str:
         axes.set_xlim(0, last)
         axes.set_yticks([])
         axes.spines["left"].set_visible(False)
-        axes.set_xlabel("seconds after the beginning")
+        axes.set_xlabel("seconds after the beginning 开始后的秒数")
         lane_of: dict[tuple[str, str], float] = {}
         for k, (lane, label) in enumerate(rows):
             y = k + lanes.index(lane) + 1
