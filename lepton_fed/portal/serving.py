@@ -22,6 +22,7 @@ from lepton_fed.deploy.keys import read_ec_key
 from lepton_fed.errors import ConfigError
 from lepton_fed.portal.attachments import attached
 from lepton_fed.portal.federation.watched import Watched
+from lepton_fed.portal.half_requests import impatient
 from lepton_fed.portal.identity.connection import ProviderConnection
 from lepton_fed.portal.portal import Portal
 from lepton_fed.storage.atomic import sync_folder
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
 TLS = "tls"
 DAYS = 397
 """Longer than that browsers do not take a server's certificate for."""
+
+HEAD_WITHIN = 20.0
+"""Seconds for a request to say what it is for."""
 
 LEAVING = 5
 """Seconds for requests under way when the server is ended."""
@@ -87,6 +91,7 @@ def serve(
     `knowledge`: the graph that departments ask; `proxy`: the address that is believed about whom it forwards for.
     """
     import uvicorn
+    from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
     from lepton_fed.portal.web.app import application
     from lepton_fed.portal.web.preparing import prepare
@@ -99,6 +104,7 @@ def serve(
     with closing(listening(host, port)) as listener:
         config = uvicorn.Config(
             app,
+            http=impatient(AutoHTTPProtocol, HEAD_WITHIN),
             ssl_certfile=certificate.certificate,
             ssl_keyfile=certificate.key,
             log_level="warning",
