@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ast
+import functools
 import importlib
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -147,7 +149,39 @@ def tree(path: Path) -> ast.Module:
     return ast.parse((ROOT / path).read_text(encoding="utf-8"))
 
 
-def imported(nodes: Iterator[ast.AST]) -> Iterator[str]:
+class Source(NamedTuple):
+    """What is asked of each file, which is parsed once for all that ask."""
+
+    imports: frozenset[str]
+    imports_at_once: frozenset[str]
+    """Those that are carried out when the file is imported."""
+    calls: frozenset[str]
+    """What is called by a name or by a module's: `eval`, `torch.load`."""
+    first: str | None
+
+
+@functools.cache
+def source(path: Path) -> Source:
+    module = tree(path)
+    nodes = list(ast.walk(module))
+    return Source(
+        frozenset(imported(nodes)),
+        frozenset(imported(module.body)),
+        frozenset(called(nodes)),
+        ast.get_docstring(module),
+    )
+
+
+def called(nodes: Iterable[ast.AST]) -> Iterator[str]:
+    for node in nodes:
+        match node:
+            case ast.Call(func=ast.Name(id=name)):
+                yield name
+            case ast.Call(func=ast.Attribute(value=ast.Name(id=module), attr=name)):
+                yield f"{module}.{name}"
+
+
+def imported(nodes: Iterable[ast.AST]) -> Iterator[str]:
     for node in nodes:
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -158,7 +192,7 @@ def imported(nodes: Iterator[ast.AST]) -> Iterator[str]:
                 yield node.module
 
 
-def own(names: Iterator[str]) -> set[str]:
+def own(names: Iterable[str]) -> set[str]:
     return {n.split(".")[1] for n in names if n.startswith("lepton_fed.")}
 
 
@@ -166,13 +200,13 @@ def own(names: Iterator[str]) -> set[str]:
 def test_imports_point_downwards(path: Path) -> None:
     here = part(path)
     assert here in LAYER, f"{here} has no layer: give it the lowest one that its imports allow"
-    for other in own(imported(ast.walk(tree(path)))):
+    for other in own(source(path).imports):
         assert LAYER[other] <= LAYER[here], f"{path} (layer {LAYER[here]}) imports {other} (layer {LAYER[other]})"
 
 
 @pytest.mark.parametrize("path", [p for p in PARTS if LAYER.get(part(p), 9) <= 4], ids=str)
 def test_the_core_imports_neither_files_nor_networks_nor_heavy_libraries(path: Path) -> None:
-    foreign = {n.split(".")[0] for n in imported(iter(tree(path).body))}
+    foreign = {n.split(".")[0] for n in source(path).imports_at_once}
     if part(path) in ("secagg", "parties"):
         foreign -= {"os"}  # os.urandom: secrets come from the operating system
     assert not foreign & {
@@ -190,13 +224,9 @@ def test_the_core_imports_neither_files_nor_networks_nor_heavy_libraries(path: P
 
 @pytest.mark.parametrize("path", PARTS, ids=str)
 def test_nothing_runs_code_from_data(path: Path) -> None:
-    text = tree(path)
-    assert "pickle" not in {n.split(".")[0] for n in imported(ast.walk(text))}
-    calls = [n for n in ast.walk(text) if isinstance(n, ast.Call)]
-    names = {n.func.id for n in calls if isinstance(n.func, ast.Name)}
-    assert not names & {"eval", "exec", "__import__"}
-    loads = [n for n in calls if ast.unparse(n.func) == "torch.load"]
-    assert not loads, "safetensors and arrays, never torch.load"
+    assert "pickle" not in {n.split(".")[0] for n in source(path).imports}
+    assert not source(path).calls & {"eval", "exec", "__import__"}
+    assert "torch.load" not in source(path).calls, "safetensors and arrays, never torch.load"
 
 
 def test_the_core_is_ready_to_train_without_heavy_libraries() -> None:
@@ -249,5 +279,5 @@ def test_a_name_that_the_package_does_not_have_is_an_attribute_error() -> None:
 
 @pytest.mark.parametrize("path", PARTS, ids=str)
 def test_a_file_begins_with_a_sentence(path: Path) -> None:
-    doc = ast.get_docstring(tree(path))
+    doc = source(path).first
     assert doc, f"{path} has no first sentence"

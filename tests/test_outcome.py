@@ -46,14 +46,22 @@ def test_a_report_knows_the_weights_and_who_learnt_from_whom(told: list[ReportCo
     assert set(found.edges) == {(i, j) for i in LINES for j in (*LINES, TARGET)}
 
 
-def test_counts_that_only_departments_know_are_not_told(told: list[ReportContent], tmp_path: Path) -> None:
-    found = content(told, written(tmp_path / "a", quick({}, 1)), tmp_path)
-    assert list(found.alpha.values()) == [dict.fromkeys(LINES)]
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> ReportContent:
+    """What the report of a plain run would have been written from."""
+    contents: list[ReportContent] = []
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("lepton_fed.outcome.write_report", lambda folder, content: contents.append(content))
+        place = tmp_path_factory.mktemp("plain")
+        return content(contents, written(place / "a", quick({}, 1)), place)
 
 
-def test_under_average_the_pull_is_infinite(told: list[ReportContent], tmp_path: Path) -> None:
-    found = content(told, written(tmp_path / "a", quick({}, 1)), tmp_path)
-    assert set(found.beta.values()) == {math.inf}
+def test_counts_that_only_departments_know_are_not_told(plain: ReportContent) -> None:
+    assert list(plain.alpha.values()) == [dict.fromkeys(LINES)]
+
+
+def test_under_average_the_pull_is_infinite(plain: ReportContent) -> None:
+    assert set(plain.beta.values()) == {math.inf}
 
 
 def test_a_flow_that_a_policy_refuses_is_told_with_its_reason(told: list[ReportContent], tmp_path: Path) -> None:
@@ -147,8 +155,8 @@ NOISY = {
 }
 
 
-def test_plain_sums_are_told_as_plain(told: list[ReportContent], tmp_path: Path) -> None:
-    assert content(told, written(tmp_path / "a", quick({}, 1)), tmp_path).sums == PLAIN
+def test_plain_sums_are_told_as_plain(plain: ReportContent) -> None:
+    assert plain.sums == PLAIN
 
 
 def test_secure_sums_are_told_with_what_the_audit_says(told: list[ReportContent], tmp_path: Path) -> None:
@@ -210,21 +218,27 @@ def test_models_of_a_sealed_run_are_the_departments_own(told: list[ReportContent
     assert not np.allclose(np.sort(shared), np.sort(hub.state.model))
 
 
-@pytest.mark.parametrize(("changes", "secure"), [({}, False), (SECURE, True)])
-def test_the_database_and_the_folder_say_how_sums_were_made(
-    changes: dict[str, Any], secure: bool, tmp_path: Path
-) -> None:
-    simulate(written(tmp_path / "a", quick(changes, 1)), out=tmp_path / "runs" / "first")
-    with RunStore(sqlite_url(tmp_path / "runs" / "lepton-fed.sqlite")) as store:
+@pytest.fixture(scope="module", params=[({}, "Plain sums"), (SECURE, "Secure sums"), (SEALED, "Sealed sums")])
+def kept(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """The folder of a run with all that is written, and what is said of its sums."""
+    changes, said = request.param
+    folder = tmp_path_factory.mktemp("kept")
+    simulate(written(folder / "a", quick(changes, 1)), out=folder / "runs" / "first")
+    return folder / "runs" / "first", said
+
+
+def test_the_database_and_the_folder_say_how_sums_were_made(kept: tuple[Path, str]) -> None:
+    folder, said = kept
+    with RunStore(sqlite_url(folder.parent / "lepton-fed.sqlite")) as store:
         (run,) = store.runs()
-    stored = Federation.parse(run.federation_toml, tmp_path / "federation.toml")
+    stored = Federation.parse(run.federation_toml, folder.parent / "federation.toml")
+    secure = said != "Plain sums"
     assert stored.settings.aggregation.secure is secure
     assert f"secure = {str(secure).lower()}" in run.federation_toml
-    assert (tmp_path / "runs" / "first" / "federation.toml").read_text("utf-8") == run.federation_toml
+    assert (folder / "federation.toml").read_text("utf-8") == run.federation_toml
 
 
-@pytest.mark.parametrize(("changes", "said"), [({}, "Plain sums"), (SECURE, "Secure sums"), (SEALED, "Sealed sums")])
-def test_cards_and_the_page_say_how_sums_were_made(changes: dict[str, Any], said: str, tmp_path: Path) -> None:
-    simulate(written(tmp_path / "a", quick(changes, 1)), out=tmp_path / "run")
-    assert said in (tmp_path / "run" / "report.html").read_text("utf-8")
-    assert said in (tmp_path / "run" / "models" / f"{TARGET}.md").read_text("utf-8")
+def test_cards_and_the_page_say_how_sums_were_made(kept: tuple[Path, str]) -> None:
+    folder, said = kept
+    assert said in (folder / "report.html").read_text("utf-8")
+    assert said in (folder / "models" / f"{TARGET}.md").read_text("utf-8")

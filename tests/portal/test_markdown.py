@@ -15,6 +15,7 @@ from lepton_fed.portal.attachments.attached import Attachment
 from lepton_fed.portal.entries import anchors, markdown, references
 from lepton_fed.portal.entries.content import LONGEST_BODY
 from lepton_fed.portal.entries.markdown import MOST_BRACKETS, MOST_WORK, cells, is_plain, rendered, tokens, work
+from tests.thoroughness import at_most
 
 TABLE = "| 甲 | 乙 |\n|---|---|\n| 1 | 2 |\n"
 
@@ -168,7 +169,7 @@ def test_to_show_a_text_takes_steps_in_proportion_to_its_lines_and_signs(text: s
     assert 0 < steps(text) <= most_steps(text)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=at_most(60))
 @given(st.lists(st.sampled_from(sorted(FAMILIES.values())), min_size=1, max_size=4), st.integers(1, 60))
 def test_so_does_any_mixture_of_what_takes_long(parts: list[str], times: int) -> None:
     text = "".join(parts) * times
