@@ -18,6 +18,7 @@ from lepton_fed.portal.federation.policies import VERBS
 from lepton_fed.portal.federation.runs import PARTS
 from lepton_fed.portal.finding.suggestions import REASONS
 from lepton_fed.portal.wording import LANGUAGES, preferred, wording
+from lepton_fed.settings import METRICS
 from lepton_fed.storage.portal_account_tables import EVENTS
 from lepton_fed.storage.portal_entry_tables import AUDIENCES, KINDS, MOVES, NOTED, STATES
 from lepton_fed.storage.portal_people_tables import ROLES
@@ -80,7 +81,13 @@ def made() -> set[str]:
     words |= {"fed": ("some_run", "some_model"), "card": ("metric", "part", "value", "set", "spent", "total", "delta")}
     words["card"] += ("version", "column", "type", "missing", "table", "columns", "what", "taker", "permitted")
     words |= {"check": CHECKS, "report_state": REPORT_STATES}
-    words |= {"step_state": tuple(State), "fed_state": (*STATUSES, "cancelled"), "part": PARTS, "verb": VERBS}
+    words |= {
+        "step_state": tuple(State),
+        "fed_state": (*STATUSES, "cancelled"),
+        "part": PARTS,
+        "verb": VERBS,
+        "metric": METRICS,
+    }
     words |= {"part_in": ("source", "target", "none"), "ledger": ("none", "department", "not_yours")}
     words |= {"account_event": EVENTS}
     words |= {"audit_kind": (*(word_of(one.KIND) for one in ENTRIES), "unreadable")}

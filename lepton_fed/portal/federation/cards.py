@@ -28,7 +28,7 @@ from lepton_fed.portal.federation.trouble import Unreadable, told
 from lepton_fed.portal.federation.watched import Watched
 from lepton_fed.portal.wording import Wording
 from lepton_fed.report.card import escaped
-from lepton_fed.report.words import metric_name, number
+from lepton_fed.report.words import number
 from lepton_fed.settings import Settings
 
 MOST_ROWS = 200
@@ -145,7 +145,7 @@ def _who(facts: ModelFacts, t: Wording) -> Rows:
 def _measured(facts: ModelFacts, t: Wording) -> Rows:
     for curves in facts.seen.curves:
         for name, _, value in curves.last:
-            yield _text(metric_name(curves.metric)), t(f"part.{curves.part}"), _text(name), number(value)
+            yield t(f"metric.{curves.metric}"), t(f"part.{curves.part}"), _text(name), number(value)
 
 
 def _spent(facts: ModelFacts) -> Rows:

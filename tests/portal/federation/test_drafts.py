@@ -45,7 +45,7 @@ def test_a_model_card_says_what_was_trained_by_whom_and_what_proves_it(watching:
     assert f"[[run:{seen.run.id}]]" in body
     assert "| 生产车间-一 | 提供更新, 接收模型 | 2 |" in body
     assert "- updates\n" in body
-    assert "| AUC | 测试部分 |" in body
+    assert "| 曲线下面积（AUC） | 测试部分 |" in body
     for model in seen.models:
         assert (
             f"[[model:{model.digest}]] `{model.digest}` · [审计日志的证明](/federation/models/{model.digest})" in body
