@@ -147,7 +147,8 @@ class Validate:
     def __call__(self, call: Call) -> Result:
         trainer, model = trained(call)
         metrics, rows = self.own.measured(Path(model["run_folder"]), call.department, trainer)
-        why = reasons.validated(metrics, f"{rows:,}")
+        measured = ", ".join(f"{name} {value:.4g}" for name, value in metrics.items())
+        why = reasons.validated(measured, f"{rows:,}")
         if self.gate is not None and self.gate.missed({call.department: metrics[self.gate.metric]}):
             raise GiveUp(reasons.not_passed(why, self.gate.bound))
         return {

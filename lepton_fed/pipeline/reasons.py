@@ -79,9 +79,8 @@ def already(measured: str) -> Sentence:
     return sentence("the gate passes already: {measured}", measured=measured)
 
 
-def validated(metrics: dict[str, float], rows: str) -> Sentence:
-    """`rows`: how many at least, as they are written."""
-    measured = ", ".join(f"{name} {value:.4g}" for name, value in metrics.items())
+def validated(measured: str, rows: str) -> Sentence:
+    """`measured`: metrics and their values; `rows`: how many at least, as they are written."""
     return sentence("{measured} on {rows} rows or more", measured=measured, rows=rows)
 
 

@@ -65,12 +65,24 @@ def _reasons(step: Step, before: Container[str], result: Result, tries: int) -> 
     yield from (partial(_barred, state=state, before=before) for state in GAVE_UP)
     yield lambda turn: reasons.another_pass(turn, step.budget)
     yield lambda why: reasons.spent(step.budget, _result(why, result, step))
+    if isinstance(step.work, Validate) and step.work.gate is not None:
+        bound = step.work.gate.bound
+        yield lambda why: reasons.not_passed(_validated(why), bound)
 
 
 def _result(text: str, result: Result, step: Step) -> str:
     if step.kind in ("work", "manual"):
         return reasons.NOT_YET if text == reasons.NOT_YET else verbatim(text)
+    if isinstance(step.work, Validate):
+        return _validated(text)
     return _again(text, _results(result if isinstance(result, dict) else {}, step))
+
+
+def _validated(text: str) -> str:
+    _, between, end = reasons.validated(GAP, GAP).split(GAP)
+    measured, _, rows = text.removesuffix(end).rpartition(between)
+    made = reasons.validated(measured, rows)
+    return made if made == text else text
 
 
 def _results(result: Result, step: Step) -> Iterator[Making]:
@@ -81,10 +93,5 @@ def _results(result: Result, step: Step) -> Iterator[Making]:
         yield reasons.already
     if step.kind in ("train", "iterate"):
         yield partial(reasons.trained, rounds)
-    if isinstance(step.work, Validate):
-        found = result.get("metrics", {}).get(step.department, {})
-        # A database has them by the alphabet.
-        order = (name for name in step.work.own.federation.settings.report.metrics if name in found)
-        yield partial(reasons.validated, {name: found[name] for name in order})
     if step.kind == "publish":
         yield partial(reasons.published, str(result.get("published")))

@@ -66,15 +66,16 @@ def stored(result: dict[str, Any]) -> dict[str, Any]:
 def test_what_work_of_ours_came_to_is_said_again(tmp_path: Path) -> None:
     gated = {**THREE[2], "gate": {"metric": "loss", "at_most": 0.5}}
     publish = {"department": [TARGET], "step": "发布"}
-    made = AutoPipeline.of(federation(tmp_path, [*THREE[:2], gated, publish]), folder=tmp_path / "runs")
+    checked = {**THREE[1], "gate": {"metric": "auc", "at_least": 0.95}}
+    made = AutoPipeline.of(federation(tmp_path, [THREE[0], checked, gated, publish]), folder=tmp_path / "runs")
     train, validate, _, iterate, published = made.steps
     values = f"loss {LINES[0]} 0.7, {LINES[1]} 0.2"
-    metrics = {"auc": 0.91, "loss": 0.25}
+    measured = reasons.validated("auc 0.91, loss 0.25", "1,200")
     for step, result, chinese in (
         (train, {"rounds": 3, "metrics": {}, "why": reasons.trained(3, values)}, f"3 轮；{values}"),
         (
             validate,
-            {"metrics": {LINES[0]: metrics}, "why": reasons.validated(metrics, "1,200")},
+            {"metrics": {LINES[0]: {"auc": 0.91, "loss": 0.25}}, "why": measured},
             "auc 0.91, loss 0.25，基于至少 1,200 行",
         ),
         (iterate, {"rounds": 5, "why": reasons.already(values)}, f"关卡已经通过：{values}"),
@@ -85,6 +86,11 @@ def test_what_work_of_ours_came_to_is_said_again(tmp_path: Path) -> None:
         again = retelling.came_to(stored(result), step)
         assert again == result["why"]
         assert translated(again, "zh") == chinese
+    missed = reasons.not_passed(measured, "at least 0.95")
+    again = retelling.reason(str(missed), validate, ())
+    assert translated(again, "zh") == "关卡未通过：auc 0.91, loss 0.25，基于至少 1,200 行，要求不低于 0.95"
+    assert retelling.reason(str(missed), train, ()) == missed
+    assert not speaks(retelling.reason(str(missed), train, ()), "zh")
     short = reasons.spent(3, reasons.short(5, values, "at most 0.5"))
     again = retelling.reason(str(short), iterate, (), stored({"rounds": 5, "why": ""}))
     assert translated(again, "zh") == f"3 遍的预算已用完：5 轮；{values}，要求不高于 0.5"
