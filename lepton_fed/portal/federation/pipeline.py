@@ -95,7 +95,7 @@ def pipeline(watched: Watched, onlooker: Onlooker) -> PipelineSeen | None:
 
 def _seen(auto: AutoPipeline, status: Status, onlooker: Onlooker) -> PipelineSeen:
     plan, events = auto.plan(), auto.events()
-    retold = Retold(plan, auto.graph, {one.name: one for one in status.steps})
+    retold = Retold(plan, auto.graph, {one.name: one for one in status.steps}, onlooker)
     return PipelineSeen(
         name=status.pipeline,
         number=status.number,
@@ -104,7 +104,7 @@ def _seen(auto: AutoPipeline, status: Status, onlooker: Onlooker) -> PipelineSee
         started=status.started,
         finished=status.finished,
         steps=tuple(_step(one, retold) for one in status.steps),
-        gates=tuple(_gates(auto, plan, status, events, onlooker)),
+        gates=tuple(_gates(auto, status, events, retold)),
         events=tuple(replace(one, reason=retold.move(one)) for one in events),
         timeline=_timeline(status, events),
     )
@@ -126,11 +126,15 @@ def _step(one: StepStatus, retold: Retold) -> StepSeen:
 
 @dataclass(frozen=True)
 class Retold:
-    """Reasons and results of a run, which are stored as English texts, as the sentences that they were."""
+    """Reasons and results of a run, which are stored as English texts, as the sentences that they were.
+
+    Why a department refused is for whoever may see why it decides as it does.
+    """
 
     plan: Plan
     graph: Graph
     reached: Mapping[str, StepStatus]
+    onlooker: Onlooker
 
     @cached_property
     def planned(self) -> Mapping[str, Step]:
@@ -144,6 +148,12 @@ class Retold:
     def decide(self) -> Decide:
         return decider(self.graph)
 
+    @cached_property
+    def hidden(self) -> frozenset[str]:
+        """Departments whose reasons the person may not see."""
+        guards = {} if self.graph.federation is None else guards_at(self.graph.federation, None)
+        return frozenset(owner for owner, guard in guards.items() if not shown(guard, self.onlooker))
+
     def step(self, one: StepStatus) -> str:
         """Its reason, else its result."""
         if one.reason:
@@ -156,13 +166,17 @@ class Retold:
         return self._reason(event.reason, event.step, event.after, event.attempt)
 
     def _reason(self, text: str, name: str, state: State, tries: int) -> str:
-        step = self.planned.get(name)
         if state is State.CANCELLED:
             return verbatim(text)  # Of whoever cancelled the run.
-        if step is None:
-            return text
-        found = retelling.reason(text, step, self.before[name], self.reached[name].result, tries)
-        return self._refusal(text, step) if state is State.REFUSED and not isinstance(found, Sentence) else found
+        step, found = self.planned.get(name), text
+        if step is not None:
+            found = retelling.reason(text, step, self.before[name], self.reached[name].result, tries)
+        if state is not State.REFUSED or isinstance(found, Sentence):
+            return found
+        # Its sentences name whoever decided.
+        if any(owner in text for owner in self.hidden):
+            return sentence("the policies of a department do not permit it; why is for its own approvers to see")
+        return text if step is None else self._refusal(text, step)
 
     def _refusal(self, text: str, step: Step) -> str:
         """What the owners of data said then, if they say the same now."""
@@ -171,18 +185,13 @@ class Retold:
         return said if said == text else text
 
 
-def _gates(
-    auto: AutoPipeline, plan: Plan, status: Status, events: tuple[Event, ...], onlooker: Onlooker
-) -> Iterator[GateSeen]:
-    waiting = [one for one in status.in_state(State.ASKING) if any(step.name == one.name for step in plan.steps)]
-    if not waiting:
-        return
-    decide, now = decider(auto.graph), datetime.now(UTC)
-    guards = {} if auto.graph.federation is None else guards_at(auto.graph.federation, None)
-    readable = {owner for owner, guard in guards.items() if shown(guard, onlooker)}
-    for one in waiting:
-        step = plan.step(one.name)
-        asked = questions(step, plan, auto.graph)
+def _gates(auto: AutoPipeline, status: Status, events: tuple[Event, ...], retold: Retold) -> Iterator[GateSeen]:
+    plan, now = retold.plan, datetime.now(UTC)
+    for one in status.in_state(State.ASKING):
+        step = retold.planned.get(one.name)
+        if step is None:
+            continue
+        asked = questions(step, plan, retold.graph)
         yield GateSeen(
             step=step.name,
             department=step.department,
@@ -193,16 +202,18 @@ def _gates(
                 for link in plan.before.get(step.name, ())
             ),
             answers=tuple(
-                _told(decide(question, now), readable) for group in asked for question in dict.fromkeys(group)
+                _told(retold.decide(question, now), retold.hidden)
+                for group in asked
+                for question in dict.fromkeys(group)
             ),
             reveals=_revealed(auto, step),
-            yours=may_answer(onlooker, step, status),
+            yours=may_answer(retold.onlooker, step, status),
         )
 
 
-def _told(answer: Answer, readable: Collection[str]) -> Answer:
+def _told(answer: Answer, hidden: Collection[str]) -> Answer:
     """Yes or no to everybody; why, to whoever may see the owner's own files. Rules of data sharing are nobody's own."""
-    if answer.asked.owner in readable or answer.policy == NO_POLICY:
+    if answer.asked.owner not in hidden or answer.policy == NO_POLICY:
         return answer
     return replace(answer, reason="", rules=())
 

@@ -14,7 +14,7 @@ from lepton_fed.portal.federation.watched import Watched
 from lepton_fed.storage import schema, sqlite_url
 from tests.audit.example import unguarded
 from tests.federations import LINES, TARGET, quick, write
-from tests.pipeline.test_built_in import THREE
+from tests.pipeline.test_built_in import PERMITTED, THREE
 from tests.portal.browser import Browser
 from tests.portal.federation.conftest import GATE, ROLE, STEPS
 from tests.portal.world import World
@@ -159,6 +159,28 @@ def test_a_refused_step_says_why_in_the_readers_language(
     assert shown.count(f"<td>{why}</td>") == 2
     assert f"<td>步骤 {TARGET}/发布 被拒绝</td>" in shown
     assert "lang=" not in shown
+
+
+def test_why_a_department_refused_a_step_is_for_those_who_may_read_its_own_policies(
+    watching: World, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lepton_fed.outcome.write_report", lambda folder, content: None)
+    steps = [THREE[0], {"department": [TARGET], "step": "发布"}]
+    watched = Watched(write(place / "拒", quick({"pipeline": steps, "access": PERMITTED}, 1)), runs=place / "拒运行")
+    give(watched, '@id("never") @reason("{0} <b>秘方</b>") forbid (principal, action == Action::"publish", resource);')
+    AutoPipeline.of(Federation.load(watched.place), folder=watched.runs, say=lambda _: None).run(by="ZhangSan")
+    Browser.before(watching.portal).app.state.watched = watched  # type: ignore[attr-defined]
+    why = f'{TARGET}不可以发布{LINES[0]}的updates：规则 never of own.cedar 禁止 ("{{0}} <b>秘方</b>")'
+    assert (
+        page(watching, "/pipeline", person="line").count(f"<td>{html.escape(why).replace('&quot;', '&#34;')}</td>") == 2
+    )
+    shown = page(watching, "/pipeline", person="approver")
+    assert "秘方" not in shown
+    assert "own.cedar" not in shown
+    assert shown.count("<td>某部门的策略不允许；原因仅供其审批人查看</td>") == 2
+    watched.federation().department_file(LINES[0]).with_name("own.cedar").write_text("", encoding="utf-8")
+    assert "秘方" in page(watching, "/pipeline", person="line"), "as it was stored"
+    assert "秘方" not in page(watching, "/pipeline", "en", person="approver")
 
 
 def test_whoever_cancels_a_run_is_quoted(watching: World, watched: Watched) -> None:
