@@ -17,6 +17,8 @@ import lepton_fed
 from lepton_fed.audit.entries import KINDS
 from lepton_fed.policies.remedies import _COUNTS, _WORDS
 from lepton_fed.policies.request import WORDS
+from lepton_fed.secagg.errors import Malformed
+from lepton_fed.secagg.roster import check_name
 from lepton_fed.translation import joined, sentence, speaks, term, translated
 from lepton_fed.translation.catalogue import TERMS, tables
 
@@ -115,6 +117,15 @@ def test_names_and_numbers_in_a_sentence_are_what_they_are_in_each_language() ->
     found = sentence("It may {verb} it: rule {rules}", verb=term("train"), rules=joined(", ", ("access[0]", "夜")))
     assert speaks(found, "zh")
     assert translated(found, "zh") == "可以训练：规则 access[0]、夜"
+
+
+@pytest.mark.parametrize("name", ["甲\u202e乙", "甲\n乙", "\x1b[31m"])
+def test_a_name_that_is_refused_for_a_character_of_no_shape_is_shown_with_its_number_instead(name: str) -> None:
+    with pytest.raises(Malformed) as refused:
+        check_name(name)
+    said = translated(refused.value.args[0], "zh")
+    assert repr(name) in said
+    assert said.isprintable()
 
 
 @given(st.text(), st.text())

@@ -10,9 +10,10 @@ from typing import Any
 
 from lepton_fed.config import consistency
 from lepton_fed.config.load import complain, read_text, read_tree, validate
-from lepton_fed.config.spelling import did_you_mean
+from lepton_fed.config.spelling import nearest
 from lepton_fed.errors import ConfigError
 from lepton_fed.settings import Settings
+from lepton_fed.translation import Sentence, sentence
 
 WHAT = "federation file"
 HEADER = "# The resolved federation file: every default written out.\n\n"
@@ -59,8 +60,7 @@ class Federation:
         try:
             department = self.settings.department(name)
         except KeyError:
-            hint = did_you_mean(name, self.settings.names)
-            raise ConfigError(f"{self.path} has no department {name!r}{hint}") from None
+            raise ConfigError(_no_department(str(self.path), name, nearest(name, self.settings.names))) from None
         return self.path.parent / (department.file or f"{self.path.stem}/{name}.toml")
 
     @property
@@ -68,6 +68,12 @@ class Federation:
         """The common unlabelled examples of `distill`; None under other couplings."""
         common = self.settings.coupling.common
         return None if common is None else self.path.parent / common.path
+
+
+def _no_department(file: str, name: str, near: str | None) -> Sentence:
+    if near is None:
+        return sentence("{file} has no department {name!r}", file=file, name=name)
+    return sentence("{file} has no department {name!r}; did you mean '{near}'?", file=file, name=name, near=near)
 
 
 def written(value: Any) -> Any:

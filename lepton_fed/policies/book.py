@@ -301,7 +301,7 @@ def _worded(request: Request, verdict: Verdict, rules: Mapping[str, Rule]) -> De
         )
     lines, reasons = [], []
     for rule in (rule for name, rule in rules.items() if name in verdict.policies):
-        because = f' ("{said(rule.reason)}")' if rule.reason else ""
+        because = sentence(' ("{reason}")', reason=said(rule.reason)) if rule.reason else ""
         for line in rule.about(request.who):
             lines.append(line)
             reasons.append(_worded_as(request, verdict.permitted, _by_rule(line, rule.forbids, because)))

@@ -68,8 +68,8 @@ def _uncrowded(settings: Settings, plans: tuple[HubPlan, ...]) -> Iterator[Sente
 def _too_few(many: int, least: int, crowd: int, c: int) -> Sentence:
     if not c:
         return sentence(
-            "{many} departments take part in a round, and {least} are needed for a crowd of {crowd} beside no that may "
-            "collude: let more be sources, or lower aggregation.crowd or aggregation.colluders",
+            "{many} departments take part in a round, and {least} are needed for a crowd of {crowd} beside none that "
+            "may collude: let more be sources, or lower aggregation.crowd or aggregation.colluders",
             many=many, least=least, crowd=crowd,
         )  # fmt: skip
     return sentence(

@@ -22,6 +22,7 @@ from lepton_fed.audit.key_folder import KeyFolder
 from lepton_fed.audit.log import last_head, size_of
 from lepton_fed.audit.places import Found, logs_at
 from lepton_fed.audit.provenance import Provenance, names, prove
+from lepton_fed.audit.verification import Verdict
 from lepton_fed.deploy.kit import CoordinatorKit
 from lepton_fed.portal.errors import NotThere
 from lepton_fed.portal.federation.trouble import Unreadable, told
@@ -30,6 +31,7 @@ from lepton_fed.record import folder_of
 from lepton_fed.secagg.errors import Malformed
 from lepton_fed.storage import schema
 from lepton_fed.storage.audit_log_tables import AuditEntryRow
+from lepton_fed.translation import joined, sentence
 
 A_PAGE = 50
 PATIENCE = 10.0
@@ -116,9 +118,16 @@ def proof(watched: Watched, model: str) -> str:
         if not names(found.written.records, digest):
             raise NotThere
         checked = found.verdict()
-        if not checked.sound:
-            raise Unreadable(" ".join(checked.lines))
+        _require_sound(checked)
         return "\n".join((checked.text, *(one.text for one in prove(found.written.records, digest)))) + "\n"
+
+
+def _require_sound(checked: Verdict) -> None:
+    if not checked.sound:
+        found = joined("; ", (one.sentence for one in checked.findings))
+        raise Unreadable(
+            sentence("the log is NOT what was signed, {count} found: {found}", count=len(checked.findings), found=found)
+        )
 
 
 def provenances(watched: Watched, run: str, models: Iterable[str]) -> Iterator[Provenance]:
@@ -126,8 +135,7 @@ def provenances(watched: Watched, run: str, models: Iterable[str]) -> Iterator[P
     with told():
         found = _log(watched)
         checked = found.verdict()
-        if not checked.sound:
-            raise Unreadable(" ".join(checked.lines))
+        _require_sound(checked)
         for model in map(_digest, models):
             if names(found.written.records, model):
                 yield from (one for one in prove(found.written.records, model) if one.run == run)

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import text
 
 from lepton_fed import AutoPipeline, Federation
+from lepton_fed.portal.federation import runs
 from lepton_fed.portal.federation.watched import Watched
 from lepton_fed.storage import schema, sqlite_url
 from tests.audit.example import unguarded
@@ -112,6 +113,22 @@ def test_a_question_about_nothing_is_answered_in_the_readers_language(watching: 
     for what, answer in (("update", "是否指“updates”？"), ("别的", "请指明其所有者")):
         shown = html.unescape(browser.get(f"/federation/explain?who={TARGET}&verb=read&what={what}").text)
         assert f"没有谁提供 '{what}'；{answer}" in shown
+    for who, answer in (("研发", f"没有部门 '研发'；是否指“{TARGET}”？"), ("Shop", "没有部门 'Shop'")):
+        shown = browser.get(f"/federation/explain?who={who}&verb=read&what=updates").text
+        assert answer in html.unescape(shown)
+
+
+def test_a_proof_from_a_log_that_was_edited_is_refused_in_the_readers_language(
+    watching: World, watched: Watched
+) -> None:
+    model = runs.run(watched, runs.runs(watched)[0].id).models[0].digest
+    edit_log(watched, "DELETE FROM audit_entry WHERE number = 3")
+    for language, words in (("zh", "与签名时不一致，发现 "), ("en", "NOT what was signed, ")):
+        answer = Browser.before(watching.portal, language).sign_in("approver").get(f"/federation/models/{model}")
+        assert answer.status_code != 200
+        shown = said(answer.text)
+        assert words in shown
+        assert ("条目 3 被删除" if language == "zh" else "entry 3 was dropped") in shown
 
 
 def test_the_graphs_report_is_said_in_the_readers_language(watching: World) -> None:
@@ -170,10 +187,8 @@ def test_why_a_department_refused_a_step_is_for_those_who_may_read_its_own_polic
     give(watched, '@id("never") @reason("{0} <b>秘方</b>") forbid (principal, action == Action::"publish", resource);')
     AutoPipeline.of(Federation.load(watched.place), folder=watched.runs, say=lambda _: None).run(by="ZhangSan")
     Browser.before(watching.portal).app.state.watched = watched  # type: ignore[attr-defined]
-    why = f'{TARGET}不可以发布{LINES[0]}的updates：规则 never of own.cedar 禁止 ("{{0}} <b>秘方</b>")'
-    assert (
-        page(watching, "/pipeline", person="line").count(f"<td>{html.escape(why).replace('&quot;', '&#34;')}</td>") == 2
-    )
+    why = f"{TARGET}不可以发布{LINES[0]}的updates：规则 never of own.cedar 禁止（理由：{{0}} <b>秘方</b>）"
+    assert page(watching, "/pipeline", person="line").count(f"<td>{html.escape(why)}</td>") == 2
     shown = page(watching, "/pipeline", person="approver")
     assert "秘方" not in shown
     assert "own.cedar" not in shown
