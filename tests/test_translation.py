@@ -132,7 +132,7 @@ def test_a_name_that_is_refused_for_a_character_of_no_shape_is_shown_with_its_nu
 def test_what_there_are_no_words_for_stays_in_english(text: str, filled: str) -> None:
     unknown = sentence("nobody has translated {this}", this=filled)
     for one in (text, unknown, joined("; ", (text, unknown)), term(f"no term: {filled}")):
-        assert "\x00" in one or translated(one, "fr") == one
+        assert translated(one, "fr") == one
     assert translated(unknown, "zh") == unknown
     assert translated(text, "zh") == text
     assert not speaks(unknown, "zh")
