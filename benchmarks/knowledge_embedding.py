@@ -42,6 +42,7 @@ from benchmarks.machine import machine
 from lepton_fed.examples.knowledge_graphs import GRAPHS, whole
 from lepton_fed.knowledge.embedding import baselines
 from lepton_fed.knowledge.embedding.federated import Learnt, train, train_in_clear
+from lepton_fed.knowledge.embedding.models import MODELS
 from lepton_fed.knowledge.embedding.ranking import Ranking, weighted
 from lepton_fed.knowledge.embedding.settings import (
     Embedding,
@@ -291,7 +292,7 @@ def _pykeen_speed(kind: str, epochs: int) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("what", nargs="?", choices=(*GRAPHS, "speed"), default="umls", help="graph, or speed")
-    parser.add_argument("--models", nargs="+", default=["transe", "rotate"], metavar="MODEL")
+    parser.add_argument("--models", nargs="+", default=["transe", "rotate"], choices=tuple(MODELS), metavar="MODEL")
     parser.add_argument(
         "--departments", type=integer(3, 100), default=6, help="3 is an insecure reproduction (default 6)"
     )

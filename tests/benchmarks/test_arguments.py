@@ -13,7 +13,7 @@ MISTAKES = (
     ("secagg --departments 2", "'2' is not a whole number from 3 to 100"),
     ("secagg --size 0", "'0' is not a whole number of 1 or more"),
     ("secagg --pairs some", "'some' is not a whole number of 1 or more"),
-    ("knowledge_embedding --models nonsense --smoke", "there is no embedding 'nonsense'; choose"),
+    ("knowledge_embedding --models nonsense --smoke", "invalid choice: 'nonsense'"),
     ("knowledge_embedding --read nonsense", "there is no file nonsense"),
     ("knowledge_embedding --rounds 0", "'0' is not"),
     ("gains --splits 0", "'0' is not"),
