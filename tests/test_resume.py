@@ -62,11 +62,31 @@ def go_on(federation: Path, folder: Path, begun: Any = None) -> None:
         sys.exit(130)
 
 
+def go_on_alone(federation: Path, folder: Path, alive: Any, begun: Any) -> None:
+    """Likewise in a process of its own, whose first and last steps, which are no user's, Ctrl-C ends quietly."""
+    at_work = False
+
+    def interrupt(*_: object) -> None:
+        if not at_work:
+            os._exit(130)
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGINT, interrupt)
+    alive.set()
+    try:
+        at_work = True
+        go_on(federation, folder, begun)
+        at_work = False
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
 def started(federation: Federation, folder: Path) -> tuple[Any, Any]:
     """A process that goes on with the run, and an event that it sets when its rounds begin."""
-    begun = PROCESSES.Event()
-    child = PROCESSES.Process(target=go_on, args=(federation.path, folder, begun))
+    alive, begun = PROCESSES.Event(), PROCESSES.Event()
+    child = PROCESSES.Process(target=go_on_alone, args=(federation.path, folder, alive, begun))
     child.start()
+    assert alive.wait(60)
     return child, begun
 
 

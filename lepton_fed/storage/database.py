@@ -5,15 +5,17 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 
 from lepton_fed.errors import StorageError
+from lepton_fed.storage.undivided import Undivided
 
 if TYPE_CHECKING:
+    from sqlalchemy.engine import ExceptionContext
     from sqlalchemy.pool import ConnectionPoolEntry
 
 _WRITES = "lepton_fed_writes"
@@ -39,21 +41,30 @@ class Database:
             # Otherwise each statement of a transaction sees what was committed until it begins.
             self._reader = self._engine.execution_options(isolation_level="REPEATABLE READ")
 
-    @contextmanager
-    def reading(self) -> Iterator[Connection]:
+    def reading(self) -> AbstractContextManager[Connection]:
         """A connection that sees one state of the database."""
-        with self._explained(), self._reader.begin() as connection:
-            yield connection
+        return Undivided(self._read())
 
-    @contextmanager
-    def writing(self) -> Iterator[Connection]:
-        """A connection whose changes all happen at the end of the block, or none of them."""
-        with self._queued(), self._explained(), self._writer.begin() as connection:
-            yield connection
+    def writing(self) -> AbstractContextManager[Connection]:
+        """A connection whose changes all happen at the end of the block, or none of them.
+
+        Also if Ctrl-C ends the block: the next one can begin at once.
+        """
+        return Undivided(self._write())
 
     def close(self) -> None:
         """Give back the connections."""
         self._engine.dispose()
+
+    @contextmanager
+    def _read(self) -> Iterator[Connection]:
+        with self._explained(), self._reader.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def _write(self) -> Iterator[Connection]:
+        with self._queued(), self._explained(), self._writer.begin() as connection:
+            yield connection
 
     @contextmanager
     def _queued(self) -> Iterator[None]:
@@ -127,6 +138,13 @@ def _prepare_sqlite(engine: Engine, durable: bool) -> None:
         # Python's driver begins only at the first change: too late for a migration or a waiting writer.
         writes = connection.get_execution_options().get(_WRITES, False)
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    @event.listens_for(engine, "handle_error")
+    def keep(context: ExceptionContext) -> None:
+        # A connection that is closed while a cursor of it still lives goes on holding its locks, until that dies. What
+        # interrupted the program (Ctrl-C) has not harmed the connection: it stays open, and is rolled back.
+        if not isinstance(context.original_exception, Exception):
+            context.is_disconnect = False
 
 
 def _prepare_postgresql(engine: Engine, patience: float) -> None:
