@@ -199,6 +199,45 @@ def test_a_restore_that_failed_when_all_was_there_leaves_nothing(
         assert sorted(tmp_path.rglob("*")) == before
 
 
+@pytest.mark.parametrize("call", ["os.fsync", "pathlib.Path.replace"])
+def test_a_restore_onto_a_full_disk_says_where_space_is_wanted(
+    cli: Said, there: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "no space left on device")
+
+    write_backups(there)
+    before = sorted(tmp_path.rglob("*"))
+    monkeypatch.setattr(call, fail)
+    code, _, said = cli("restore", "new", "b.zip", "--database", "sqlite:///elsewhere.sqlite")
+    assert (code, said.splitlines()[-1]) == (
+        2,
+        "lepton-fed: cannot write new/attachments: there is no space left; free some or choose another folder",
+    )
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_backup_that_cannot_be_read_to_its_end_is_told_by_its_name(
+    cli: Said, there: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = zipfile.ZipExtFile.read
+
+    def fail(self: zipfile.ZipExtFile, n: int | None = -1) -> bytes:
+        if "attachments/" in self.name:
+            raise OSError(errno.EIO, "Input/output error")
+        return real(self, n)
+
+    write_backups(there)
+    before = sorted(tmp_path.rglob("*"))
+    monkeypatch.setattr(zipfile.ZipExtFile, "read", fail)
+    code, _, said = cli("restore", "new", "b.zip")
+    assert (code, said.splitlines()[-1].partition(":")[2].partition(";")[0]) == (
+        2,
+        " cannot read b.zip: Input/output error",
+    )
+    assert sorted(tmp_path.rglob("*")) == before
+
+
 def test_a_restore_that_failed_takes_no_file_that_somebody_else_put_there(
     cli: Said, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -61,6 +62,17 @@ def test_what_somebody_edited_in_a_folder_is_not_written_over(there: World, tmp_
             with pytest.raises(StorageError, match=said):
                 exported(acting, folder)
     assert path.read_text("utf-8") == "edited"
+
+
+def test_what_a_killed_export_left_is_named(there: World, tmp_path: Path) -> None:
+    there.publish("题")
+    left = tmp_path / "out" / f".part-{'a' * 16}"
+    left.mkdir(parents=True)
+    with there.acting("author") as acting:
+        with pytest.raises(StorageError, match=rf"^{re.escape(str(left))} is of an export that was killed"):
+            exported(acting, tmp_path / "out")
+        left.rmdir()
+        assert exported(acting, tmp_path / "out") == 1
 
 
 @pytest.fixture

@@ -47,7 +47,7 @@ from lepton_fed.portal.entries.writing import (
 )
 from lepton_fed.portal.errors import PortalError
 from lepton_fed.portal.people.rights import stands_on
-from lepton_fed.storage.atomic import unreadable, unwritable
+from lepton_fed.storage.atomic import is_leftover, unreadable, unwritable
 from lepton_fed.storage.file_names import file_name
 
 if TYPE_CHECKING:
@@ -119,7 +119,12 @@ def _filled_at_once(folder: Path) -> Iterator[Path]:
 
 def _require_empty(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    if next(folder.iterdir(), None) is not None:
+    found = sorted(folder.iterdir())
+    if found and all(map(is_leftover, found)):
+        raise StorageError(
+            f"{found[0]} is of an export that was killed or is under way; remove it if none is, or name a new folder"
+        )
+    if found:
         raise StorageError(f"{folder} is not empty and is left as it is; name a new folder")
 
 
