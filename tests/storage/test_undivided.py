@@ -19,6 +19,15 @@ from lepton_fed.storage import sqlite_url
 from lepton_fed.storage.database import Database
 from lepton_fed.storage.undivided import Undivided
 
+
+@pytest.fixture(autouse=True)
+def ctrl_c_interrupts() -> Iterator[None]:
+    """Also where these tests were started so that it is ignored, as in the background of a shell."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 Moment = Callable[[FrameType], bool]
 """Whether it is now, given what is at work."""
 
