@@ -16,6 +16,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from lepton_fed.storage.columns import NUMBER, Base, Utc, among
 
 ROLES = ("reader", "author", "reviewer", "approver", "administrator")
+REACHES = ("read", "everything")
 
 
 class DepartmentRow(Base):
@@ -73,10 +74,10 @@ class SessionRow(Base):
 
 
 class TokenRow(Base):
-    """A person's token for programs. `digest`: SHA-256 of it."""
+    """A person's token for programs. `digest`: SHA-256 of it; `reach`: whether it reads, or may do what they may."""
 
     __tablename__ = "portal_token"
-    __table_args__ = (UniqueConstraint("digest"), {"sqlite_autoincrement": True})
+    __table_args__ = (UniqueConstraint("digest"), among("reach", REACHES), {"sqlite_autoincrement": True})
 
     id: Mapped[int] = mapped_column(NUMBER, primary_key=True)
     digest: Mapped[bytes] = mapped_column(LargeBinary)
@@ -84,3 +85,4 @@ class TokenRow(Base):
     name: Mapped[str] = mapped_column(Text)
     made: Mapped[datetime] = mapped_column(Utc)
     ends: Mapped[datetime] = mapped_column(Utc)
+    reach: Mapped[str] = mapped_column(String(16), server_default="read")

@@ -9,7 +9,7 @@ from sqlalchemy import URL, Connection, inspect, text
 from lepton_fed.errors import StorageError
 from lepton_fed.storage.database import Database
 
-HEAD = "0012"
+HEAD = "0013"
 """The newest step of migrations/versions, here so that opening a database rarely imports Alembic."""
 
 VERSION_TABLE = "lepton_fed_version"

@@ -10,6 +10,7 @@ import pytest
 from httpx import Response
 
 from lepton_fed.portal.people import tokens
+from lepton_fed.portal.people.tokens import EVERYTHING
 from tests.portal.browser import Browser
 from tests.portal.test_security import PUBLIC, routes
 from tests.portal.world import PASSWORD, World
@@ -25,7 +26,8 @@ def call(there: World) -> Call:
     def by(name: str, method: str, path: str, **more: Any) -> Response:
         if name not in known:
             with there.portal.database.writing() as connection:
-                known[name] = tokens.make(connection, there.person(name).id, "test", 30, there.clock.now)
+                person, now = there.person(name).id, there.clock.now
+                known[name] = tokens.make(connection, person, "test", 30, now, reach=EVERYTHING)
         headers = {"Authorization": f"Bearer {known[name]}", **more.pop("headers", {})}
         return browser.request(method, f"/api{path}", headers=headers, **more)
 
@@ -187,7 +189,7 @@ def test_an_own_account_is_looked_after_by_calls_and_nobody_elses(there: World, 
     (session,) = call("author", "GET", "/account/sessions").json()
     assert session["agent"] == "testclient"
     (token,) = call("author", "GET", "/account/tokens").json()
-    assert token["name"] == "test" and set(token) == {"id", "name", "made", "ends"}
+    assert token["name"] == "test" and set(token) == {"id", "name", "made", "ends", "reach"}
     assert call("coauthor", "GET", "/account/sessions").json() == []
     for path in (f"/account/sessions/{session['id']}", f"/account/tokens/{token['id']}"):
         assert call("coauthor", "DELETE", path).json()["error"] == "not_there"

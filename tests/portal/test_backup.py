@@ -20,6 +20,7 @@ from lepton_fed.portal.entries import reading
 from lepton_fed.portal.finding.search import Asked, find
 from lepton_fed.portal.portal import Portal
 from lepton_fed.storage.models import Base
+from lepton_fed.storage.portal_people_tables import REACHES
 from tests.portal.browser import Browser
 from tests.portal.pictures import picture
 from tests.portal.test_attachments import add, on_disk, save, sees
@@ -42,6 +43,8 @@ def filled(there: World) -> None:
     browser.fill(f"/entries/{number}/helped")
     browser.fill(f"/entries/{number}/reports", text="有误")
     browser.fill(f"/entries/{number}/comments/1/take-back")
+    for reach in REACHES:
+        browser.fill("/account/tokens", name=reach, reach=reach)
     course = begun(there, number)
     session = scheduled(there, course)
     enrolled(there, course, "shop")

@@ -19,6 +19,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from lepton_fed.portal.people import tokens
+from lepton_fed.portal.people.tokens import EVERYTHING
 from lepton_fed.portal.web.app import application
 from tests.portal.browser import Unlimited
 from tests.portal.world import DEPARTMENTS, World, world
@@ -58,7 +59,8 @@ def loaded(app: FastAPI) -> Any:
 
 def headers(there: World, name: str) -> dict[str, str]:
     with there.portal.database.writing() as connection:
-        secret = tokens.make(connection, there.person(name).id, "test", 30, there.clock.now)
+        person, now = there.person(name).id, there.clock.now
+        secret = tokens.make(connection, person, "test", 30, now, reach=EVERYTHING)
     return {"Authorization": f"Bearer {secret}"}
 
 

@@ -11,6 +11,7 @@ from sqlalchemy import func, select
 from starlette.routing import Mount
 
 from lepton_fed.portal.people import accounts, tokens
+from lepton_fed.portal.people.tokens import EVERYTHING
 from lepton_fed.portal.web.app import application
 from lepton_fed.portal.web.guard import LARGEST
 from tests.portal.browser import Browser, Unlimited
@@ -190,7 +191,8 @@ def test_no_call_tells_another_department_that_an_entry_is_there(there: World) -
     in_query = {("GET", "differences"): {"older": "1", "newer": "1"}, ("POST", "attachments"): {"name": "x.png"}}
     for name in ("shop", "shop-admin", "supply", "root"):
         with there.portal.database.writing() as connection:
-            secret = tokens.make(connection, there.person(name).id, "test", 30, there.clock.now)
+            person, now = there.person(name).id, there.clock.now
+            secret = tokens.make(connection, person, "test", 30, now, reach=EVERYTHING)
         for method, path in private(there):
             if not path.startswith("/api/entries/{number}"):
                 continue
@@ -227,7 +229,8 @@ def test_whoever_administers_nothing_changes_nothing_about_people(there: World) 
 
 def test_a_call_that_is_too_large_is_not_read(there: World) -> None:
     with there.portal.database.writing() as connection:
-        secret = tokens.make(connection, there.person("author").id, "test", 30, there.clock.now)
+        person, now = there.person("author").id, there.clock.now
+        secret = tokens.make(connection, person, "test", 30, now, reach=EVERYTHING)
     bearer = {"Authorization": f"Bearer {secret}", "Content-Type": "application/json"}
     browser = Browser.before(there.portal)
     whole = browser.post("/api/entries", content=b'{"title": "' + b"x" * LARGEST + b'"}', headers=bearer)

@@ -21,6 +21,7 @@ from lepton_fed.portal.identity.pending import SECONDS, Pending
 from lepton_fed.portal.identity.provider import FILE, NewAccounts, Provider, Roles, provider_of
 from lepton_fed.portal.people import account_log, accounts, administration, tokens
 from lepton_fed.portal.people.by_command import Wanted, by_command
+from lepton_fed.portal.people.tokens import EVERYTHING
 from lepton_fed.portal.web.identity_pages import ON_THE_WAY
 from lepton_fed.portal.web.visiting import COOKIE, Limits
 from tests.portal.browser import HERE, Browser, Unlimited
@@ -323,7 +324,8 @@ def test_whoever_could_set_a_password_links_an_identity_and_nobody_else(
 def test_identities_are_linked_by_calls_as_well(there: World, known: ProviderConnection) -> None:
     with there.portal.database.writing() as writing:
         secrets = {
-            name: tokens.make(writing, there.person(name).id, "t", 9, there.clock.now) for name in ("admin", "shop")
+            name: tokens.make(writing, there.person(name).id, "t", 9, there.clock.now, reach=EVERYTHING)
+            for name in ("admin", "shop")
         }
     browser, path = Browser.before(there.portal), f"/api/people/{there.person('author').id}/identities"
 
@@ -409,7 +411,8 @@ def test_an_owner_sees_and_unlinks_by_calls_and_cannot_link(there: World, known:
     link(there, known)
     own = there.person("author").id
     with there.portal.database.writing() as writing:
-        bearer = {"Authorization": f"Bearer {tokens.make(writing, own, 't', 9, there.clock.now)}"}
+        secret = tokens.make(writing, own, "t", 9, there.clock.now, reach=EVERYTHING)
+    bearer = {"Authorization": f"Bearer {secret}"}
     browser, path = Browser.before(there.portal), f"/api/people/{own}/identities"
     assert browser.get(path, headers=bearer).json() == ["s-1"]
     assert browser.put(path, headers=bearer, json={"subject": "s-2", "linked": True}).status_code == 403

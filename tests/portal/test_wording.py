@@ -21,7 +21,7 @@ from lepton_fed.portal.wording import LANGUAGES, preferred, wording
 from lepton_fed.settings import METRICS
 from lepton_fed.storage.portal_account_tables import EVENTS
 from lepton_fed.storage.portal_entry_tables import AUDIENCES, KINDS, MOVES, NOTED, STATES
-from lepton_fed.storage.portal_people_tables import ROLES
+from lepton_fed.storage.portal_people_tables import REACHES, ROLES
 from lepton_fed.storage.portal_trust_tables import REPORT_STATES
 from lepton_fed.storage.run_record import STATUSES
 
@@ -89,7 +89,7 @@ def made() -> set[str]:
         "metric": METRICS,
     }
     words |= {"part_in": ("source", "target", "none"), "ledger": ("none", "department", "not_yours")}
-    words |= {"account_event": EVENTS}
+    words |= {"account_event": EVENTS, "reach": REACHES}
     words |= {"audit_kind": (*(word_of(one.KIND) for one in ENTRIES), "unreadable")}
     words |= {"plan_kind": ("training", "evaluation", "statistics", "reading", "publishing", "pipeline")}
     words |= {"reason": REASONS}

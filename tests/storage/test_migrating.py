@@ -11,7 +11,7 @@ import pytest
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from sqlalchemy import Column, Connection, MetaData, Table, insert, inspect, select, types
+from sqlalchemy import Column, Connection, MetaData, Table, insert, inspect, select, text, types
 
 from lepton_fed.storage import schema
 from lepton_fed.storage.database import Database
@@ -111,3 +111,38 @@ def test_a_filled_database_of_an_earlier_schema_keeps_its_rows(url: str, step: s
     for name, kept in before.items():
         assert [{column: row[column] for column in kept[0]} for row in after[name]] == kept, name
     database.close()
+
+
+def test_a_token_from_before_reaches_as_far_as_it_did_and_none_reaches_further_by_a_step_back(url: str) -> None:
+    database = Database(url, patience=10, durable=False)
+    with database.writing() as connection:
+        migrate(connection, "0012")
+        made = [row["id"] for row in filled(connection)["portal_token"]]
+        migrate(connection, "0013")
+        assert reaches(connection) == dict.fromkeys(made, "everything")
+        connection.execute(text("UPDATE portal_token SET reach = 'read' WHERE id = :one"), {"one": made[0]})
+        config = configuration()
+        config.attributes["connection"] = connection
+        command.downgrade(config, "0012")
+        migrate(connection, "0013")
+        assert reaches(connection) == dict.fromkeys(made[1:], "everything")
+    database.close()
+
+
+def test_a_token_of_which_nobody_says_how_far_it_reaches_only_reads(url: str) -> None:
+    database = Database(url, patience=10, durable=False)
+    with database.writing() as connection:
+        schema.upgrade(connection)
+        filled(connection)
+        kept = "person, name, made, ends"
+        copied = (
+            f"INSERT INTO portal_token (id, digest, {kept}) SELECT 9, :digest, {kept} FROM portal_token WHERE id = 1"
+        )
+        connection.execute(text(copied), {"digest": b"9" * 32})
+        assert reaches(connection)[9] == "read"
+    database.close()
+
+
+def reaches(connection: Connection) -> dict[int, str]:
+    found = connection.execute(text("SELECT id, reach FROM portal_token"))
+    return {row.id: row.reach for row in found}

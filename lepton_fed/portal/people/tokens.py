@@ -1,4 +1,7 @@
-"""Personal tokens, for programs that call the REST interface as a person: shown once, kept as SHA-256, with an end."""
+"""Personal tokens, for programs that call the REST interface as a person: shown once, kept as SHA-256, with an end.
+
+One reaches to what changes nothing (`read`), or to whatever the person may (`everything`).
+"""
 
 from __future__ import annotations
 
@@ -14,12 +17,23 @@ from lepton_fed.portal.errors import NotThere, Unacceptable
 from lepton_fed.portal.people import accounts
 from lepton_fed.portal.people.accounts import TOKEN
 from lepton_fed.portal.people.person import Person, said_name
+from lepton_fed.storage.portal_people_tables import REACHES
 
 PREFIX = "lfp_"
 """By which scanners for leaked secrets can know one."""
 
 MOST_DAYS = 365
 MOST = 20
+
+READ, EVERYTHING = REACHES
+
+
+@dataclass(frozen=True)
+class Bearer:
+    """Whoever comes with a token, and whether it reaches to what changes something."""
+
+    person: Person
+    changes: bool
 
 
 @dataclass(frozen=True)
@@ -30,30 +44,36 @@ class Listed:
     name: str
     made: datetime
     ends: datetime
+    reach: str
 
 
-def make(connection: Connection, person: int, name: str, days: int, now: datetime) -> str:
-    """A new token that ends after so many days; returns it, for the only time."""
+def make(connection: Connection, person: int, name: str, days: int, now: datetime, *, reach: str = READ) -> str:
+    """A new token that ends after so many days; returns it, for the only time. Unacceptable."""
+    if reach not in REACHES:
+        raise Unacceptable("token_reach", reaches=", ".join(REACHES))
     if not 0 < days <= MOST_DAYS or len(of(connection, person, now)) >= MOST:
         raise Unacceptable("token", days=MOST_DAYS, most=MOST)
     secret = PREFIX + secrets.token_urlsafe(32)
-    values = {"digest": _digest(secret), "person": person, "name": said_name(name)}
+    values = {"digest": _digest(secret), "person": person, "name": said_name(name), "reach": reach}
     connection.execute(insert(TOKEN).values(made=now, ends=now + timedelta(days=days), **values))
     return secret
 
 
-def bearer(connection: Connection, secret: str, now: datetime) -> Person | None:
-    """Whose token it is; None where it is none or over."""
-    wanted = select(TOKEN.c.person).where(TOKEN.c.digest == _digest(secret), TOKEN.c.ends > now)
-    number = connection.execute(wanted).scalar()
-    person = None if number is None else accounts.person(connection, number)
-    return person if person is not None and person.active else None
+def bearer(connection: Connection, secret: str, now: datetime) -> Bearer | None:
+    """Who comes with it; None where it is none or over."""
+    wanted = select(TOKEN.c.person, TOKEN.c.reach).where(TOKEN.c.digest == _digest(secret), TOKEN.c.ends > now)
+    found = connection.execute(wanted).first()
+    if found is None:
+        return None
+    person = accounts.person(connection, found.person)
+    return Bearer(person, changes=found.reach == EVERYTHING) if person.active else None
 
 
 def of(connection: Connection, person: int, now: datetime) -> Sequence[Listed]:
     """A person's tokens that are not over."""
     wanted = select(TOKEN).where(TOKEN.c.person == person, TOKEN.c.ends > now).order_by(TOKEN.c.id)
-    return [Listed(r["id"], r["name"], r["made"], r["ends"]) for r in connection.execute(wanted).mappings()]
+    rows = connection.execute(wanted).mappings()
+    return [Listed(r["id"], r["name"], r["made"], r["ends"], r["reach"]) for r in rows]
 
 
 def end(connection: Connection, person: int, token: int) -> None:

@@ -31,7 +31,7 @@ class SignInGiven(BaseModel):
 
 
 class TokenGiven(BaseModel):
-    """A token, without its secret."""
+    """A token, without its secret. `reach`: it reads only, or may do everything that its owner may."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -39,6 +39,7 @@ class TokenGiven(BaseModel):
     name: str
     made: datetime
     ends: datetime
+    reach: Literal["read", "everything"]
 
 
 class LanguageTaken(Taken):

@@ -14,6 +14,7 @@ from lepton_fed.portal.portal import Portal
 from lepton_fed.portal.web.identity_pages import shown_on_account
 from lepton_fed.portal.web.page import page, said, to
 from lepton_fed.portal.web.visiting import COOKIE, Changing, TheLimits, ThePortal, Visiting, agent_of, place_of
+from lepton_fed.storage.portal_people_tables import REACHES
 
 router = APIRouter(prefix="/account")
 
@@ -71,11 +72,12 @@ def make_token(
     visit: Changing,
     name: Annotated[str, Form()] = "",
     days: Annotated[int, Form()] = 90,
+    reach: Annotated[str, Form()] = tokens.READ,
 ) -> Response:
     """A new token, shown this once."""
     try:
         with portal.database.writing() as connection:
-            secret = tokens.make(connection, visit.person.id, name, days, portal.clock())
+            secret = tokens.make(connection, visit.person.id, name, days, portal.clock(), reach=reach)
     except PortalError as error:
         return _shown(request, portal, visit, problem=error)
     return _shown(request, portal, visit, secret=secret)
@@ -101,6 +103,7 @@ def _shown(
         200 if problem is None else problem.status,
         sessions=open_,
         tokens=made,
+        reaches=REACHES,
         identities=shown_on_account(request, portal, visit.person),
         secret=secret,  # Not `token`: the base template's macro of that name would be shown instead.
         problem="" if problem is None else problem.said(said(request).language),

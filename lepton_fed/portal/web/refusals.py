@@ -34,7 +34,7 @@ class Refusal(BaseModel):
 _WHEN = {
     400: "The request cannot be read.",
     401: "There is no token, or none that is good.",
-    403: "The caller may not do that.",
+    403: "The caller may not do that, or their token only reads.",
     404: "There is no such thing, or none for the caller.",
     409: "It has changed meanwhile, is not in the state for that, or holds what looks sensitive.",
     413: "The request is too large.",

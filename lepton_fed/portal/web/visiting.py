@@ -21,6 +21,8 @@ COOKIE = "__Host-lepton-portal"
 """`__Host-`: browsers take it over TLS only, from this host only, and for all of its paths."""
 
 _LONGEST = 200
+_READING = ("GET", "HEAD")
+"""Methods of calls that change nothing: all that these may leave behind is what was read or asked."""
 
 
 class NotSignedIn(PortalError):
@@ -115,7 +117,10 @@ def signed_in_with_form(
 
 Changing = Annotated[Visit, Depends(signed_in_with_form)]
 
-_BEARER = HTTPBearer(auto_error=False, description="A personal token, made on the account page.")
+_BEARER = HTTPBearer(
+    auto_error=False,
+    description="A personal token, made on the account page. One that only reads is good for GET alone.",
+)
 
 
 def caller(
@@ -124,15 +129,22 @@ def caller(
     limits: TheLimits,
     bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)],
 ) -> Person:
-    """Whose token a call of the REST interface brings; NotSignedIn."""
+    """Whose token a call of the REST interface brings; NotSignedIn, or Forbidden where it does not reach so far.
+
+    Every call depends on this one, and is refused here before any code of its own runs.
+    """
     if bearer is None or len(bearer.credentials) > _LONGEST:
         raise NotSignedIn
     with portal.database.reading() as connection:
-        person = tokens.bearer(connection, bearer.credentials, portal.clock())
-    if person is None:
+        found = tokens.bearer(connection, bearer.credentials, portal.clock())
+    if found is None:
         raise NotSignedIn
-    limits.count(person, changes=request.method != "GET")
-    return person
+    changes = request.method not in _READING
+    # What is refused here must not use up the changes that the person may make in a minute.
+    limits.count(found.person, changes=changes and found.changes)
+    if changes and not found.changes:
+        raise Forbidden("token_reads")
+    return found.person
 
 
 Calling = Annotated[Person, Depends(caller)]

@@ -13,6 +13,7 @@ from lepton_fed.portal.federation import runs
 from lepton_fed.portal.federation.watched import Watched
 from lepton_fed.portal.people import tokens
 from lepton_fed.portal.people.rights import Rights
+from lepton_fed.portal.people.tokens import EVERYTHING
 from tests.federations import LINES, TARGET
 from tests.portal.browser import Browser
 from tests.portal.federation.conftest import GATE
@@ -32,7 +33,8 @@ def call(watching: World) -> Call:
     def by(name: str, method: str, path: str, **more: Any) -> Response:
         if name not in known:
             with watching.portal.database.writing() as connection:
-                known[name] = tokens.make(connection, watching.person(name).id, "test", 30, watching.clock.now)
+                person, now = watching.person(name).id, watching.clock.now
+                known[name] = tokens.make(connection, person, "test", 30, now, reach=EVERYTHING)
         headers = {"Authorization": f"Bearer {known[name]}"}
         return browser.request(method, f"/api/federation{path}", headers=headers, **more)
 
@@ -92,6 +94,17 @@ def test_everything_on_the_pages_is_there_by_calls(call: Call, watching: World, 
     assert call("zhangsan", "POST", "/pipeline/decisions", json=DECISION).json()["error"] == "two_persons_run"
     assert call("approver", "POST", "/pipeline/decisions", json=DECISION).status_code == 204
     assert call("approver", "POST", "/pipeline/decisions", json=DECISION).json()["error"] == "gate_changed"
+
+
+def test_a_token_that_reads_sees_what_waits_and_decides_nothing(watching: World) -> None:
+    browser = Browser.before(watching.portal)
+    person, now = watching.person("approver").id, watching.clock.now
+    with watching.portal.database.writing() as connection:
+        headers = {"Authorization": f"Bearer {tokens.make(connection, person, 'dashboard', 30, now)}"}
+    for _ in range(2):
+        assert browser.get("/api/federation/pipeline", headers=headers).json()["gates"][0]["yours"] is True
+        answer = browser.post("/api/federation/pipeline/decisions", json=DECISION, headers=headers)
+        assert (answer.status_code, answer.json()["error"]) == (403, "token_reads")
 
 
 def test_downloads_are_saved_and_not_shown(watching: World, watched: Watched) -> None:
