@@ -28,6 +28,7 @@ from lepton_fed.secagg.client import Party
 from lepton_fed.secagg.review import Terms
 from lepton_fed.secrecy import require_safe
 from lepton_fed.settings import DataContract, ModelSettings, Settings
+from lepton_fed.translation import sentence
 
 
 @dataclass(frozen=True, eq=False)
@@ -204,7 +205,9 @@ def read_file(federation: Federation, name: str) -> DepartmentFile:
         return DepartmentFile()
     file = load_department_file(path, name)
     if file.data is None and is_source:
-        raise ConfigError(f"{name} is a source, but {path} has no [data]; say there where its rows are")
+        raise ConfigError(
+            sentence("{name} is a source, but {path} has no [data]; say there where its rows are", name=name, path=path)
+        )
     return file
 
 

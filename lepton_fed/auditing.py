@@ -111,11 +111,11 @@ def keys(
     Hand them over by another way than the log: whoever can change both can make a log of his own.
     """
     from lepton_fed.audit.key_file import write_keys
-    from lepton_fed.audit.places import NO_KEYS, keys_at
+    from lepton_fed.audit.places import keys_at, no_keys
 
     known = keys_at(where, log)
     if known is None:
-        raise ConfigError(NO_KEYS.format(log=log or ""))
+        raise ConfigError(no_keys(log or ""))
     if out is not None:
         if out.exists():
             raise StorageError(f"{out} exists already; name a new file")

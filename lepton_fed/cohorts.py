@@ -17,6 +17,7 @@ from functools import cached_property
 from lepton_fed.errors import ConfigError
 from lepton_fed.policy import Decision, decide, names
 from lepton_fed.settings import Flow, Settings
+from lepton_fed.translation import sentence
 
 
 @dataclass(frozen=True, order=True)
@@ -114,8 +115,12 @@ def _require_one_crowd(taught: dict[str, tuple[str, ...]], teachers: frozenset[s
         barred = sorted(teachers.difference(teachers_of))
         if barred:
             raise ConfigError(
-                f"coupling clusters: {target} may not learn from {barred[0]}, but everybody reads every hub; "
-                "let it, or take another coupling"
+                sentence(
+                    "coupling clusters: {target} may not learn from {barred}, but everybody reads every hub; let it, "
+                    "or take another coupling",
+                    target=target,
+                    barred=barred[0],
+                )
             )
 
 

@@ -15,6 +15,8 @@ A message says what was found, what was expected, and what to do next.
 
 from __future__ import annotations
 
+from lepton_fed.translation import joined, sentence
+
 
 class LeptonError(Exception):
     """Root of the tree: one sentence a user can act on."""
@@ -34,7 +36,13 @@ class ContractError(DataError):
     def __init__(self, department: str, breaches: tuple[str, ...]) -> None:
         self.department = department
         self.breaches = breaches
-        super().__init__(f"{department}: its data break the data contract: " + "; ".join(breaches))
+        super().__init__(
+            sentence(
+                "{department}: its data break the data contract: {breaches}",
+                department=department,
+                breaches=joined("; ", breaches),
+            )
+        )
 
 
 class StorageError(LeptonError):
@@ -47,7 +55,7 @@ class PolicyError(LeptonError):
     def __init__(self, department: str, reason: str) -> None:
         self.department = department
         self.reason = reason
-        super().__init__(f"{department} refused: {reason}")
+        super().__init__(sentence("{department} refused: {reason}", department=department, reason=reason))
 
 
 class RoundError(LeptonError):
@@ -59,7 +67,7 @@ class PeerError(LeptonError):
 
     def __init__(self, peer: str, what: str) -> None:
         self.peer = peer
-        super().__init__(f"{peer}: {what}")
+        super().__init__(sentence("{peer}: {what}", peer=peer, what=what))
 
 
 class StoppedError(LeptonError):

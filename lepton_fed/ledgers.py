@@ -12,6 +12,7 @@ from lepton_fed.config import Federation
 from lepton_fed.data import DepartmentFile
 from lepton_fed.errors import StorageError
 from lepton_fed.storage.privacy_file import PrivacyFile
+from lepton_fed.translation import sentence
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,11 @@ def _balance(name: str, file: DepartmentFile, base: Path, state: Path | None) ->
     if said is None or path is None:
         return
     if not path.exists() and not path.parent.is_dir():
-        raise StorageError(f"{name}: the folder of its privacy ledger {path} does not exist; correct `ledger`")
+        raise StorageError(
+            sentence(
+                "{name}: the folder of its privacy ledger {path} does not exist; correct `ledger`", name=name, path=path
+            )
+        )
     data_set = said.data_set or name
     # Looking begins no ledger: a department's first start does.
     booked = [line for line in PrivacyFile(path).lines() if line.data_set == data_set] if _is_there(path) else []

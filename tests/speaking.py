@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from lepton_fed.translation import speaks, translated
+from lepton_fed.translation import said_by, speaks, translated
 
 KEYS = frozenset(
     {
@@ -16,6 +16,9 @@ KEYS = frozenset(
     }
 )
 """What is written in files stays as it is written there."""
+
+ENGLISH = re.compile(r"\b[a-z]{2,} [a-z]{2,} [a-z]{2,}\b")
+"""Three words in a row."""
 
 _WORD = re.compile(r"(?<![A-Za-z0-9_.])[A-Za-z][A-Za-z0-9_.]+")
 
@@ -28,5 +31,18 @@ def in_chinese(text: str, names: Iterable[str] = ()) -> str:
         left = left.replace(name, "")
     assert set(_WORD.findall(left)) <= KEYS, said
     assert "{" not in said, said
+    assert "\n" not in said
+    return said
+
+
+def told_in_chinese(error: Exception, *quoted: str) -> str:
+    """What an error says; AssertionError where a sentence in it stays in English that is not `quoted`."""
+    text = said_by(error)
+    assert speaks(text, "zh"), text
+    said = left = translated(text, "zh")
+    for words in quoted:
+        left = left.replace(words, "")
+    assert not ENGLISH.search(left), said
+    assert re.search(r"[\u4e00-\u9fff]", left), said
     assert "\n" not in said
     return said

@@ -15,11 +15,13 @@ from hypothesis import strategies as st
 
 import lepton_fed
 from lepton_fed.audit.entries import KINDS
+from lepton_fed.config.spelling import one_line
+from lepton_fed.errors import ConfigError, PeerError
 from lepton_fed.policies.remedies import _COUNTS, _WORDS
 from lepton_fed.policies.request import WORDS
 from lepton_fed.secagg.errors import Malformed
 from lepton_fed.secagg.roster import check_name
-from lepton_fed.translation import joined, sentence, speaks, term, translated
+from lepton_fed.translation import again, always, joined, said_by, sentence, speaks, spelt, term, translated
 from lepton_fed.translation.catalogue import TERMS, tables
 
 HOME = Path(lepton_fed.__file__).parent
@@ -63,7 +65,7 @@ def test_every_sentence_has_a_chinese_one_and_none_is_left_over() -> None:
 def test_the_chinese_has_the_same_values(module: str) -> None:
     for english, chinese in CHINESE[module].items():
         assert fields(chinese) == fields(english), english
-        assert re.search(r"[\u4e00-\u9fff]", chinese), english
+        assert re.search(r"[\u4e00-\u9fff]", chinese) or not re.search("[a-z]", re.sub("{[^}]*}", "", english)), english
         assert chinese.strip() == chinese, english
 
 
@@ -126,6 +128,36 @@ def test_a_name_that_is_refused_for_a_character_of_no_shape_is_shown_with_its_nu
     said = translated(refused.value.args[0], "zh")
     assert repr(name) in said
     assert said.isprintable()
+
+
+@given(st.text())
+def test_a_sentence_that_is_spelt_on_one_line_is_so_in_each_language(owner: str) -> None:
+    why = sentence("no rule of {owner} permits it", owner=owner)
+    said = spelt(why, one_line)
+    assert said == one_line(why)
+    assert translated(said, "zh") == one_line(translated(why, "zh"))
+    assert speaks(said, "zh")
+    assert not speaks(spelt(str(why), one_line), "zh")
+    assert not speaks(spelt(sentence("nobody has translated {this}", this=owner), one_line), "zh")
+
+
+def test_an_error_says_what_was_put_together_where_it_was_raised() -> None:
+    why = sentence("no rule of {owner} permits it", owner="生产车间")
+    assert translated(said_by(ConfigError(why)), "zh") == "生产车间没有规则允许"
+    assert translated(said_by(PeerError("质检部门", why)), "zh") == "质检部门：生产车间没有规则允许"
+    assert said_by(ConfigError()) == ""
+    assert said_by(OSError(2, "No such file or directory", "x")) == "[Errno 2] No such file or directory: 'x'"
+
+
+@given(st.text(), st.text())
+def test_a_text_is_put_together_again_as_the_sentence_that_it_was_and_no_other_is(owner: str, text: str) -> None:
+    no, nobody = (
+        (lambda who: sentence("no rule of {owner} permits it", owner=who)),
+        sentence("two departments have none"),
+    )
+    assert translated(again(str(no(owner)), [always(nobody), no]), "zh") == translated(no(owner), "zh")
+    assert again(str(nobody), [no, always(nobody)]) is nobody
+    assert type(again(text, [always(nobody)])) is str or text == nobody
 
 
 @given(st.text(), st.text())

@@ -17,6 +17,7 @@ from lepton_fed.audit.witness import COORDINATOR
 from lepton_fed.errors import StorageError
 from lepton_fed.secagg.errors import Malformed
 from lepton_fed.storage.atomic import sync_folder, unreadable, unwritable, write_new
+from lepton_fed.translation import said_by, sentence
 
 
 class HeadFile:
@@ -41,8 +42,12 @@ class HeadFile:
             return SignedHead.read(content)
         except Malformed as error:
             raise StorageError(
-                f"{self.path} is damaged or no kept head ({error}); put its newest copy back, because without it this "
-                "department would not notice a log that was rolled back"
+                sentence(
+                    "{path} is damaged or no kept head ({error}); put its newest copy back, because without it this "
+                    "department would not notice a log that was rolled back",
+                    path=self.path,
+                    error=said_by(error),
+                )
             ) from None
 
     def replace(self, old: SignedHead | None, new: SignedHead) -> None:

@@ -18,6 +18,7 @@ from lepton_fed.errors import ConfigError
 from lepton_fed.secagg.errors import Malformed
 from lepton_fed.secagg.roster import check_name
 from lepton_fed.storage.atomic import unreadable, write_atomically
+from lepton_fed.translation import sentence
 
 FORMAT = "lepton-audit-keys/1"
 
@@ -40,11 +41,15 @@ def read_keys(path: Path) -> Keys:
     except OSError as error:
         raise unreadable(error, path) from error
     except (ValueError, RecursionError):
-        raise ConfigError(f"{path} is no file of keys; make one with lepton-fed audit keys") from None
+        raise ConfigError(
+            sentence("{path} is no file of keys; make one with lepton-fed audit keys", path=path)
+        ) from None
     try:
         return _read(said)
     except (KeyError, TypeError, ValueError, AttributeError, Malformed):
-        raise ConfigError(f"{path} is no file of keys; make one with lepton-fed audit keys") from None
+        raise ConfigError(
+            sentence("{path} is no file of keys; make one with lepton-fed audit keys", path=path)
+        ) from None
 
 
 def together(*some: Keys) -> Keys:

@@ -27,6 +27,7 @@ from lepton_fed.secagg.keys import Identity
 from lepton_fed.storage.atomic import unreadable, unwritable
 from lepton_fed.storage.docket_file import DocketFile
 from lepton_fed.storage.file_names import file_name
+from lepton_fed.translation import sentence
 
 FOLDER, PUBLIC = "audit-keys", "public.json"
 COORDINATOR = "coordinator"
@@ -108,5 +109,9 @@ def _seed(path: Path) -> bytes:
     except OSError as error:
         raise unreadable(error, path) from error
     if len(seed) != 32:
-        raise StorageError(f"{path} is no key of a log; put its copy back, or begin a new log with another database")
+        raise StorageError(
+            sentence(
+                "{path} is no key of a log; put its copy back, or begin a new log with another database", path=path
+            )
+        )
     return seed

@@ -32,6 +32,7 @@ from lepton_fed.storage.audit_log_tables import (
     AuditLogRow,
     AuditOpeningRow,
 )
+from lepton_fed.translation import sentence
 
 
 def append(connection: Connection, log: str, entries: Sequence[Entry], openings: Openings | None = None) -> range:
@@ -157,7 +158,11 @@ def _complete(connection: Connection, log: str) -> Complete:
         number = (position + 1 << level) - 1
         nodes = connection.execute(select(table.nodes).where(table.log == log, table.number == number)).scalar()
         if nodes is None or len(nodes) < (level + 1) * HASH:
-            raise StorageError(f"the log {log!r} has no entry {number}, or not its hashes; verify the log")
+            raise StorageError(
+                sentence(
+                    "the log {log!r} has no entry {number}, or not its hashes; verify the log", log=log, number=number
+                )
+            )
         return bytes(nodes[level * HASH : (level + 1) * HASH])
 
     return hash_of

@@ -32,14 +32,9 @@ from lepton_fed.record import DATABASE, folder_of
 from lepton_fed.storage import schema, sqlite_url
 from lepton_fed.storage.audit_log_tables import AuditLogRow
 from lepton_fed.storage.database import Database
-from lepton_fed.translation import sentence
+from lepton_fed.translation import Sentence, sentence
 
 SQLITE = b"SQLite format 3\0"
-
-NO_KEYS = (
-    "there are no keys beside it to check the log {log!r} by; name a file of keys or your kit with --keys "
-    "(lepton-fed audit keys makes the file)"
-)
 
 
 @dataclass(frozen=True)
@@ -55,9 +50,18 @@ class Found:
     def verdict(self) -> Verdict:
         """What it comes to; ConfigError without keys."""
         if self.keys is None:
-            raise ConfigError(NO_KEYS.format(log=self.written.log))
+            raise ConfigError(no_keys(self.written.log))
         found = verify_written(self.written, self.keys, self.kept, self.openings)
         return found.with_findings(_untold(self.written, self.noted))
+
+
+def no_keys(log: str) -> Sentence:
+    """Nobody can say whether the log is as it was signed."""
+    return sentence(
+        "there are no keys beside it to check the log {log!r} by; name a file of keys or your kit with --keys "
+        "(lepton-fed audit keys makes the file)",
+        log=log,
+    )
 
 
 def _untold(log: Written, noted: Mapping[str, tuple[bytes, ...]]) -> Iterator[Finding]:
@@ -156,7 +160,9 @@ def _found(where: str | Path, wanted: str | None) -> Iterator[Found]:
 def _there(path: Path) -> Path:
     """SQLite would make the file; whoever checks a log wants the one that is there."""
     if not path.exists():
-        raise StorageError(f"{path} does not exist; name a database, a run's folder, a kit or an exported log")
+        raise StorageError(
+            sentence("{path} does not exist; name a database, a run's folder, a kit or an exported log", path=path)
+        )
     return path
 
 

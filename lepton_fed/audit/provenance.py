@@ -31,6 +31,7 @@ from lepton_fed.audit.entries import (
 from lepton_fed.audit.record import Record
 from lepton_fed.errors import ConfigError
 from lepton_fed.secagg.errors import Malformed
+from lepton_fed.translation import sentence
 
 Placed = tuple[int, Entry]
 """An entry and its index."""
@@ -115,7 +116,11 @@ def _of_run(entries: Sequence[Placed], model: bytes) -> Provenance:
     before = [entry for _, entry in about]
     begun = [entry for entry in before if isinstance(entry, RunBegun)]
     if not begun:
-        raise ConfigError(f"the log has the model's entry {last} and not the beginning of its run; use the whole log")
+        raise ConfigError(
+            sentence(
+                "the log has the model's entry {last} and not the beginning of its run; use the whole log", last=last
+            )
+        )
     ended = [(index, entry) for index, entry in entries if isinstance(entry, RunEnded) and index > last]
     decided = [entry for entry in before if isinstance(entry, Decided)]
     used = [i for i, e in about if not isinstance(e, ModelMade)]

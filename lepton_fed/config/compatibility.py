@@ -11,8 +11,9 @@ import dataclasses
 from collections.abc import Iterator
 
 from lepton_fed.config.places import Path
-from lepton_fed.config.spelling import did_you_mean
+from lepton_fed.config.spelling import hinted
 from lepton_fed.settings import EVERYONE, Coupling, Settings, StatisticsSettings
+from lepton_fed.translation import Sentence, joined, sentence, term
 
 MODELS = ("linear", "mlp", "cnn")
 LOSSES = ("auto", "binary_cross_entropy", "cross_entropy", "mse", "huber")
@@ -45,23 +46,30 @@ def _roles(settings: Settings) -> Iterator[tuple[Path, str]]:
     sources = [d for d in settings.departments if d.is_source]
     working = [d for d in settings.departments if d.roles]
     if not sources:
-        yield ("departments",), "no department is a source, so there is nothing to learn from; add that role"
+        yield (
+            ("departments",),
+            sentence("no department is a source, so there is nothing to learn from; add that role"),
+        )
     if not any(d.is_target for d in settings.departments):
-        yield ("departments",), "no department is a target, so nobody would receive a model; add that role"
+        yield ("departments",), sentence("no department is a target, so nobody would receive a model; add that role")
     drawn = settings.rounds.participants
     if drawn is not None and drawn > len(working):
-        sentence = f"rounds.participants draws {drawn} departments, and {len(working)} take part; draw at most those"
-        yield ("rounds", "participants"), sentence
+        yield ("rounds", "participants"), sentence(
+            "rounds.participants draws {drawn} departments, and {many} take part; draw at most those",
+            drawn=drawn, many=len(working),
+        )  # fmt: skip
     hubs = settings.coupling.hubs
     if settings.coupling.kind == "clusters" and hubs > len(sources) > 0:
-        sentence = f"coupling.hubs is {hubs} for {len(sources)} sources, so nobody would write to some; take fewer"
-        yield ("coupling", "hubs"), sentence
+        yield ("coupling", "hubs"), sentence(
+            "coupling.hubs is {hubs} for {many} sources, so nobody would write to some; take fewer",
+            hubs=hubs, many=len(sources),
+        )  # fmt: skip
 
 
 def _options(coupling: Coupling) -> Iterator[tuple[Path, str]]:
     """Options that belong to another coupling than this one."""
     soft = coupling.kind == "distill" or coupling.read == "soft"
-    belongs = {
+    belongs: dict[str, tuple[bool, str]] = {
         "method": (coupling.kind == "proximal", "proximal"),
         "inner_steps": (_is(coupling, "pfedme"), "proximal (pfedme)"),
         "server_mix": (_is(coupling, "pfedme"), "proximal (pfedme)"),
@@ -70,18 +78,23 @@ def _options(coupling: Coupling) -> Iterator[tuple[Path, str]]:
         "freeze": (coupling.kind == "clusters", "clusters"),
         "reset": (coupling.kind == "clusters", "clusters"),
         "direction": (coupling.kind == "distill", "distill"),
-        "temperature": (soft, "distill, or to clusters with soft reading"),
+        "temperature": (soft, sentence("distill, or to clusters with soft reading")),
     }
     defaults = {f.name: f.default for f in dataclasses.fields(Coupling)}
     for key, (fits, home) in belongs.items():
         if not fits and getattr(coupling, key) != defaults[key]:
-            here = coupling_name(coupling) + (" with hard reading" if coupling.kind == "clusters" else "")
-            yield (
-                ("coupling", key),
-                f"coupling.{key} belongs to {home}, and this coupling is {here}; take it out",
-            )
+            here = coupling_name(coupling)
+            if coupling.kind == "clusters":
+                here = sentence("{coupling} with hard reading", coupling=here)
+            yield ("coupling", key), sentence(
+                "coupling.{key} belongs to {home}, and this coupling is {here}; take it out",
+                key=key, home=home, here=here,
+            )  # fmt: skip
     if _is(coupling, "pfedme") and coupling.lambda_ == 0:
-        yield ("coupling", "lambda"), "coupling.lambda is 0, and pfedme divides by it; give a positive number"
+        yield (
+            ("coupling", "lambda"),
+            sentence("coupling.lambda is 0, and pfedme divides by it; give a positive number"),
+        )
 
 
 def _is(coupling: Coupling, method: str) -> bool:
@@ -94,11 +107,11 @@ def _models(settings: Settings) -> Iterator[tuple[Path, str]]:
         if department.model is None:
             continue
         if settings.coupling.kind != "distill":
-            sentence = (
-                f"{department.name!r} has a model of its own, which only the coupling distill can join "
-                f"with others, and this is {coupling_name(settings.coupling)}; take one out"
-            )
-            yield ("departments", k, "model"), sentence
+            yield ("departments", k, "model"), sentence(
+                "{name!r} has a model of its own, which only the coupling distill can join with others, and this is "
+                "{coupling}; take one out",
+                name=department.name, coupling=coupling_name(settings.coupling),
+            )  # fmt: skip
         yield from _model(("departments", k, "model", "name"), department.model.name)
 
 
@@ -108,8 +121,11 @@ def _model(place: Path, name: str) -> Iterator[tuple[Path, str]]:
 
 
 def _not_built_in(key: str, name: str, built_in: tuple[str, ...]) -> str:
-    listed, hint = ", ".join(built_in), did_you_mean(name, built_in)
-    return f"{key} is {name!r}, and must be one of {listed}, or written module:callable{hint}"
+    problem = sentence(
+        "{key} is {name!r}, and must be one of {listed}, or written module:callable",
+        key=key, name=name, listed=joined(", ", built_in),
+    )  # fmt: skip
+    return hinted(problem, name, built_in)
 
 
 def _is_callable(name: str) -> bool:
@@ -121,21 +137,29 @@ def _is_callable(name: str) -> bool:
 def _server(settings: Settings) -> Iterator[tuple[Path, str]]:
     name, optimiser = coupling_name(settings.coupling), settings.server.optimiser
     if optimiser != "none" and name in _NO_UPDATE:
-        sentence = f"server.optimiser is '{optimiser}', but {_NO_UPDATE[name]} ({name}); take it out"
-        yield ("server", "optimiser"), sentence
+        yield ("server", "optimiser"), sentence(
+            "server.optimiser is '{optimiser}', but {why} ({name}); take it out",
+            optimiser=optimiser, why=_NO_UPDATE[name], name=name,
+        )  # fmt: skip
     if settings.server.learning_rate != 1.0 and name in _NO_UPDATE:
-        rate = settings.server.learning_rate
-        sentence = f"server.learning_rate is {rate:g}, but {_NO_UPDATE[name]} ({name}); take it out"
-        yield ("server", "learning_rate"), sentence
+        yield ("server", "learning_rate"), sentence(
+            "server.learning_rate is {rate:g}, but {why} ({name}); take it out",
+            rate=settings.server.learning_rate, why=_NO_UPDATE[name], name=name,
+        )  # fmt: skip
     if settings.training.correction == "scaffold" and settings.coupling.kind != "average":
-        sentence = f"training.correction is 'scaffold', which needs the coupling average, not {name}; take one out"
-        yield ("training", "correction"), sentence
+        yield (
+            ("training", "correction"),
+            sentence(
+                "training.correction is 'scaffold', which needs the coupling average, not {name}; take one out",
+                name=name,
+            ),
+        )
 
 
 _NO_UPDATE = {
-    "distill": "the coordinator averages predictions there, and no update",
-    "proximal (mr-mtl)": "the mean of the departments' own models is an anchor there, and no update",
-    "proximal (pfedme)": "the anchor is moved by coupling.server_mix there",
+    "distill": sentence("the coordinator averages predictions there, and no update"),
+    "proximal (mr-mtl)": sentence("the mean of the departments' own models is an anchor there, and no update"),
+    "proximal (pfedme)": sentence("the anchor is moved by coupling.server_mix there"),
 }
 """Couplings under which a server optimiser has nothing to work on."""
 
@@ -144,8 +168,13 @@ def _transport(settings: Settings) -> Iterator[tuple[Path, str]]:
     """Feedback of rounding errors is for updates, of which the next makes up for the last."""
     transport = settings.aggregation.transport
     if settings.coupling.kind == "distill" and transport != "float32":
-        sentence = f"aggregation.transport is '{transport}', but distill sends predictions, and no update; take it out"
-        yield ("aggregation", "transport"), sentence
+        yield (
+            ("aggregation", "transport"),
+            sentence(
+                "aggregation.transport is '{transport}', but distill sends predictions, and no update; take it out",
+                transport=transport,
+            ),
+        )
 
 
 def _loss(settings: Settings) -> Iterator[tuple[Path, str]]:
@@ -157,8 +186,10 @@ def _loss(settings: Settings) -> Iterator[tuple[Path, str]]:
         "huber": (count == 0, "a number as label"),
     }
     if loss in needs and not needs[loss][0]:
-        sentence = f"training.loss is '{loss}', which needs {needs[loss][1]}, and {_label(count)}"
-        yield ("training", "loss"), f"{sentence}; 'auto' always fits"
+        yield ("training", "loss"), sentence(
+            "training.loss is '{loss}', which needs {needs}, and {label}; 'auto' always fits",
+            loss=loss, needs=term(needs[loss][1]), label=_label(count),
+        )  # fmt: skip
     elif loss not in LOSSES and not _is_callable(loss):
         yield ("training", "loss"), _not_built_in("training.loss", loss, LOSSES)
 
@@ -168,14 +199,18 @@ def _metrics(settings: Settings) -> Iterator[tuple[Path, str]]:
     unfit = FOR_NUMBERS if count else FOR_CLASSES
     for k, metric in enumerate(settings.report.metrics):
         if metric in unfit:
-            fit = ", ".join(("loss", *(FOR_CLASSES if count else FOR_NUMBERS)))
-            needs = "a number as label" if count else "classes"
-            sentence = f"report.metrics: '{metric}' needs {needs}, and {_label(count)}; there are {fit}"
-            yield ("report", "metrics", k), sentence
+            fit = joined(", ", ("loss", *(FOR_CLASSES if count else FOR_NUMBERS)))
+            needs = term("a number as label" if count else "classes")
+            yield ("report", "metrics", k), sentence(
+                "report.metrics: '{metric}' needs {needs}, and {label}; there are {fit}",
+                metric=metric, needs=needs, label=_label(count), fit=fit,
+            )  # fmt: skip
 
 
-def _label(classes: int) -> str:
-    return f"[data.label] has {classes} classes" if classes else "[data.label] lists no classes"
+def _label(classes: int) -> Sentence:
+    if classes:
+        return sentence("[data.label] has {classes} classes", classes=classes)
+    return sentence("[data.label] lists no classes")
 
 
 def _labels(settings: Settings) -> Iterator[tuple[Path, str]]:
@@ -183,8 +218,10 @@ def _labels(settings: Settings) -> Iterator[tuple[Path, str]]:
     features = {column.name for column in settings.data.columns}
     for k, department in enumerate(settings.departments):
         if department.label in features:
-            sentence = f"the label of {department.name!r}, {department.label!r}, is also a feature; leave one out"
-            yield ("departments", k, "label"), sentence
+            yield ("departments", k, "label"), sentence(
+                "the label of {name!r}, {label!r}, is also a feature; leave one out",
+                name=department.name, label=department.label,
+            )  # fmt: skip
 
 
 def _untrained(settings: Settings) -> Iterator[tuple[Path, str]]:
@@ -192,15 +229,20 @@ def _untrained(settings: Settings) -> Iterator[tuple[Path, str]]:
     if settings.coupling.kind != "distill":
         return
     if not settings.data.label.classes:
-        sentence = "the coupling distill joins probabilities of classes, and data.label has none; take another"
-        yield ("coupling", "kind"), sentence
+        yield (
+            ("coupling", "kind"),
+            sentence("the coupling distill joins probabilities of classes, and data.label has none; take another"),
+        )
     for k, department in enumerate(settings.departments):
         if department.is_target and not department.is_source:
-            sentence = (
-                f"the target {department.name!r} gives no rows, and under distill a model is trained on its "
-                "department's own; make it a source too, or no target"
+            yield (
+                ("departments", k, "roles"),
+                sentence(
+                    "the target {name!r} gives no rows, and under distill a model is trained on its department's own; "
+                    "make it a source too, or no target",
+                    name=department.name,
+                ),
             )
-            yield ("departments", k, "roles"), sentence
 
 
 def _statistics(settings: Settings) -> Iterator[tuple[Path, str]]:
@@ -210,17 +252,20 @@ def _statistics(settings: Settings) -> Iterator[tuple[Path, str]]:
         return
     shared = tuple(dict.fromkeys(flow.what for flow in settings.sharing))
     if asked.what not in shared:
-        rest = did_you_mean(asked.what, shared) or "; name what a [[sharing]] lets flow"
-        yield ("statistics", "what"), f"statistics.what is {asked.what!r}, which no [[sharing]] names{rest}"
+        problem = sentence("{key} is {what!r}, which no [[sharing]] names", key="statistics.what", what=asked.what)
+        otherwise = sentence("name what a [[sharing]] lets flow")
+        yield ("statistics", "what"), hinted(problem, asked.what, shared, otherwise)
     for name in asked.to:
         if name != EVERYONE and name not in settings.names:
-            hint = did_you_mean(name, settings.names)
-            yield ("statistics", "to"), f"statistics.to names {name!r}, which is no department{hint}"
+            problem = sentence("{key} names {name!r}, which is no department", key="statistics.to", name=name)
+            yield ("statistics", "to"), hinted(problem, name, settings.names)
     if not settings.aggregation.secure or settings.aggregation.sealed:
         yield (
             ("statistics",),
-            "statistics are secure sums that the coordinator sees; they need aggregation.secure = true and "
-            "coordinator_sees = 'sums'",
+            sentence(
+                "statistics are secure sums that the coordinator sees; they need aggregation.secure = true and "
+                "coordinator_sees = 'sums'"
+            ),
         )
     yield from _counted(settings, asked)
 
@@ -229,17 +274,17 @@ def _counted(settings: Settings, asked: StatisticsSettings) -> Iterator[tuple[Pa
     """Which columns there are to count."""
     known = [column.name for column in settings.data.columns]
     if not known:
-        yield ("statistics",), "statistics are of columns, and [data] describes arrays; take [statistics] out"
+        yield (
+            ("statistics",),
+            sentence("statistics are of columns, and [data] describes arrays; take [statistics] out"),
+        )
         return
     for name in asked.columns:
         if name not in known:
-            hint = did_you_mean(name, known)
-            yield (
-                ("statistics", "columns"),
-                f"statistics.columns names {name!r}, which the contract does not have{hint}",
-            )
+            problem = sentence("statistics.columns names {name!r}, which the contract does not have", name=name)
+            yield ("statistics", "columns"), hinted(problem, name, known)
     if asked.by_class and not settings.data.label.classes:
-        yield ("statistics", "by_class"), "statistics.by_class needs classes in [data.label]"
+        yield ("statistics", "by_class"), sentence("statistics.by_class needs classes in [data.label]")
 
 
 def _knowledge(settings: Settings) -> Iterator[tuple[Path, str]]:
@@ -248,12 +293,19 @@ def _knowledge(settings: Settings) -> Iterator[tuple[Path, str]]:
     if join is None:
         return
     if settings.data.array is not None:
-        yield ("knowledge",), "knowledge joins vectors to columns, and [data] describes arrays; take [knowledge] out"
+        yield (
+            ("knowledge",),
+            sentence("knowledge joins vectors to columns, and [data] describes arrays; take [knowledge] out"),
+        )
     if settings.data.label.column in join.columns:
-        sentence = f"knowledge.columns names the label {settings.data.label.column!r}; it can be one only"
-        yield ("knowledge", "columns"), sentence
+        yield (
+            ("knowledge", "columns"),
+            sentence(
+                "knowledge.columns names the label {label!r}; it can be one only", label=settings.data.label.column
+            ),
+        )
     if settings.coupling.kind == "distill":
         yield (
             ("knowledge",),
-            "under distill all predict on one common set, which has no entities; take another coupling",
+            sentence("under distill all predict on one common set, which has no entities; take another coupling"),
         )

@@ -10,14 +10,15 @@ from __future__ import annotations
 import graphlib
 from collections.abc import Iterable, Iterator
 
-from lepton_fed.cohorts import denied, sources
+from lepton_fed.cohorts import Denied, denied, sources
 from lepton_fed.config.compatibility import misfits
 from lepton_fed.config.pipeline_steps import steps
 from lepton_fed.config.places import Path, words
-from lepton_fed.config.spelling import did_you_mean, folded
+from lepton_fed.config.spelling import folded, hinted
 from lepton_fed.errors import ConfigError
 from lepton_fed.policy import names
 from lepton_fed.settings import EVERYONE, Settings
+from lepton_fed.translation import Sentence, joined, sentence, term
 from lepton_fed.weighting import beta
 
 Problem = tuple[Path, str]
@@ -56,9 +57,9 @@ def _names(settings: Settings) -> Iterator[Problem]:
         yield from _list(("access", k, "who"), grant.who, settings)
         yield from _list(("access", k, "owner"), grant.owner, settings)
         if grant.kind == "data" and grant.what not in shared:
-            rest = did_you_mean(grant.what, shared) or "; name what a [[sharing]] lets flow"
-            sentence = f"access[{k + 1}].what is {grant.what!r}, which no [[sharing]] names{rest}"
-            yield ("access", k, "what"), sentence
+            place = ("access", k, "what")
+            problem = sentence("{key} is {what!r}, which no [[sharing]] names", key=words(place), what=grant.what)
+            yield place, hinted(problem, grant.what, shared, sentence("name what a [[sharing]] lets flow"))
     for k, step in enumerate(settings.pipeline):
         yield from _list(("pipeline", k, "department"), step.department, settings)
         if step.gate is not None:
@@ -74,36 +75,45 @@ def _duplicates(settings: Settings) -> Iterator[Problem]:
         first = seen.get(folded(name))
         seen.setdefault(folded(name), name)
         if first is not None:
-            alike = f"two departments are called {name!r}"
+            alike = sentence("two departments are called {name!r}; give each its own name", name=name)
             if first != name:
-                alike = f"the departments {first!r} and {name!r} differ only in width or case"
-            yield ("departments", k, "name"), f"{alike}; give each its own name"
+                alike = sentence(
+                    "the departments {first!r} and {name!r} differ only in width or case; give each its own name",
+                    first=first, name=name,
+                )  # fmt: skip
+            yield ("departments", k, "name"), alike
         if file is not None and files.setdefault(file, name) != name:
-            sentence = f"{files[file]!r} and {name!r} have the same file {file!r}; give each its own"
-            yield ("departments", k, "file"), sentence
+            problem = sentence(
+                "{first!r} and {name!r} have the same file {file!r}; give each its own",
+                first=files[file], name=name, file=file,
+            )  # fmt: skip
+            yield ("departments", k, "file"), problem
 
 
 def _list(place: Path, listed: tuple[str, ...], settings: Settings) -> Iterator[Problem]:
     """Complaints about a list of names that may be '*'."""
     if EVERYONE in listed and len(listed) > 1:
-        yield place, f"{words(place)} lists '*' beside other names; '*' alone already means every department"
+        yield (
+            place,
+            sentence("{key} lists '*' beside other names; '*' alone already means every department", key=words(place)),
+        )
     twice = next((n for n in listed if listed.count(n) > 1), None)
     if twice is not None:
-        yield place, f"{words(place)} lists {twice!r} twice; once is enough"
+        yield place, sentence("{key} lists {twice!r} twice; once is enough", key=words(place), twice=twice)
     yield from _unknown(place, (n for n in listed if n != EVERYONE), settings)
 
 
 def _unknown(place: Path, listed: Iterable[str], settings: Settings) -> Iterator[Problem]:
     for name in listed:
         if name not in settings.names:
-            hint = _suggestion(name, settings.names)
-            yield place, f"{words(place)} names {name!r}, which is no department{hint}"
+            problem = sentence("{key} names {name!r}, which is no department", key=words(place), name=name)
+            yield place, _suggested(problem, name, settings.names)
 
 
-def _suggestion(name: str, known: Iterable[str]) -> str:
+def _suggested(problem: str, name: str, known: Iterable[str]) -> str:
     known = tuple(known)
-    listed = ", ".join(known[:8]) + (", …" if len(known) > 8 else "")
-    return did_you_mean(name, known) or f"; there are {listed}"
+    listed = joined(", ", (*known[:8], *(("…",) if len(known) > 8 else ())))
+    return hinted(problem, name, known, sentence("there are {listed}", listed=listed))
 
 
 def _weights(settings: Settings) -> Iterator[Problem]:
@@ -116,17 +126,25 @@ def _weights(settings: Settings) -> Iterator[Problem]:
         for name in table if isinstance(table, dict) else ():
             if name in known:
                 continue
-            what = f"no {role}" if name in settings.names else "no department"
-            hint = "" if name in settings.names else _suggestion(name, known)
-            yield ("weights", key, name), f"weights.{key} names {name!r}, which is {what}{hint}"
+            place = ("weights", key, name)
+            if name in settings.names:
+                yield place, sentence("weights.{key} names {name!r}, which is no {role}", key=key, name=name, role=role)
+            else:
+                problem = sentence("weights.{key} names {name!r}, which is no department", key=key, name=name)
+                yield place, _suggested(problem, name, known)
     alpha = settings.weights.alpha
     if isinstance(alpha, dict):
         left_out = [name for name in givers if name not in alpha]
         if left_out:
-            sentence = f"weights.alpha leaves out the source {left_out[0]!r}; give it a number (or 0)"
-            yield ("weights", "alpha"), sentence
+            yield (
+                ("weights", "alpha"),
+                sentence("weights.alpha leaves out the source {name!r}; give it a number (or 0)", name=left_out[0]),
+            )
     if takers and all(beta(settings.weights, name) == 0 for name in takers):
-        yield ("weights", "beta"), "weights: beta is zero for everybody, so nobody would learn from anybody"
+        yield (
+            ("weights", "beta"),
+            sentence("weights: {key} is zero for everybody, so nobody would learn from anybody", key="beta"),
+        )
 
 
 # ---------------------------------------------------------------- graph
@@ -136,22 +154,33 @@ def _graph(settings: Settings) -> Iterator[Problem]:
     seen = set()
     for k, edge in enumerate(settings.graph):
         if edge.from_ == edge.to:
-            yield ("graph", k), f"graph[{k + 1}]: {edge.from_!r} depends on itself; name two departments"
+            yield (
+                ("graph", k),
+                sentence(
+                    "graph[{number}]: {name!r} depends on itself; name two departments", number=k + 1, name=edge.from_
+                ),
+            )
         if edge in seen:
-            sentence = f"graph[{k + 1}]: {edge.from_} → {edge.to} for {edge.needs!r} is listed twice; leave one"
-            yield ("graph", k), sentence
+            yield ("graph", k), sentence(
+                "graph[{number}]: {dependent} → {on} for {what!r} is listed twice; leave one",
+                number=k + 1, dependent=edge.from_, on=edge.to, what=edge.needs,
+            )  # fmt: skip
         seen.add(edge)
     for k, flow in enumerate(settings.sharing):
         if flow.from_ == flow.to and len(flow.from_) == 1 and EVERYONE not in flow.from_:
-            sentence = f"sharing[{k + 1}]: {flow.what!r} flows from {flow.from_[0]!r} to itself; name another in to"
-            yield ("sharing", k), sentence
+            yield ("sharing", k), sentence(
+                "sharing[{number}]: {what!r} flows from {name!r} to itself; name another in to",
+                number=k + 1, what=flow.what, name=flow.from_[0],
+            )  # fmt: skip
     cycle = _cycle(settings)
     if cycle:
         k = next(k for k, e in enumerate(settings.graph) if (e.from_, e.to) == cycle[:2])
-        around = " → ".join(cycle)
         yield (
             ("graph", k),
-            f"[[graph]] has a cycle, so there is no order of work: {around}; take one edge out",
+            sentence(
+                "[[graph]] has a cycle, so there is no order of work: {around}; take one edge out",
+                around=" → ".join(cycle),
+            ),
         )
 
 
@@ -183,24 +212,41 @@ def _teaching(settings: Settings) -> Iterator[Problem]:
             continue
         teachers = taught.get(department.name)
         if not teachers:
-            why = _why_untaught(settings, department.name)
-            yield ("departments", k), f"nobody may teach the target {department.name!r}: {why}"
+            yield ("departments", k), sentence(
+                "nobody may teach the target {name!r}: {why}",
+                name=department.name, why=_why_untaught(settings, department.name),
+            )  # fmt: skip
         elif isinstance(alpha, dict) and not any(alpha[name] for name in teachers):
-            listed = ", ".join(teachers)
-            sentence = f"weights.alpha is zero for all that teach {department.name!r}: {listed}; give one more"
-            yield ("weights", "alpha"), sentence
+            yield ("weights", "alpha"), sentence(
+                "weights.alpha is zero for all that teach {name!r}: {listed}; give one more",
+                name=department.name, listed=joined(", ", teachers),
+            )  # fmt: skip
 
 
-def _why_untaught(settings: Settings, target: str) -> str:
-    reasons = [d.reason for d in denied(settings) if d.target == target]
-    if reasons:
-        more = f" (and {len(reasons) - 1} more)" if len(reasons) > 1 else ""
-        return f"{reasons[0]}{more}; add an [[access]] with action 'train', or take its role target away"
+def _why_untaught(settings: Settings, target: str) -> Sentence:
+    barred = [one for one in denied(settings) if one.target == target]
+    if barred:
+        why = _reason(barred[0])
+        if len(barred) > 1:
+            why = sentence("{problem} (and {more} more)", problem=why, more=len(barred) - 1)
+        return sentence("{why}; add an [[access]] with action 'train', or take its role target away", why=why)
     givers = [d for d in settings.departments if d.name != target and _gives(settings, d.name, target)]
     if givers:
-        listed = ", ".join(d.name for d in givers)
-        return f"only {listed} shares with it, which is no source; let a source share with it"
-    return "no [[sharing]] reaches it; add one from a source, or take its role target away"
+        return sentence(
+            "only {listed} shares with it, which is no source; let a source share with it",
+            listed=joined(", ", (d.name for d in givers)),
+        )
+    return sentence("no [[sharing]] reaches it; add one from a source, or take its role target away")
+
+
+def _reason(barred: Denied) -> str:
+    """Why a flow is barred, as a sentence; they are texts at first, of which a large federation may have a million."""
+    values = {"owner": barred.source, "who": barred.target, "verb": term("train"), "what": barred.what}
+    known = (
+        sentence("no rule of {owner} permits {who} to {verb} {what!r}", **values),
+        sentence("{owner} forbids {who} to {verb} {what!r}", **values),
+    )
+    return next((one for one in known if one == barred.reason), barred.reason)
 
 
 def _gives(settings: Settings, source: str, target: str) -> bool:

@@ -20,6 +20,7 @@ from typing import Any, NoReturn, TypeVar, cast
 from lepton_fed.config import places, wording
 from lepton_fed.config.spelling import one_line
 from lepton_fed.errors import ConfigError
+from lepton_fed.translation import Making, again, joined, sentence, spelt, term
 
 T = TypeVar("T")
 
@@ -44,19 +45,27 @@ def read_text(path: Path, what: str) -> str:
         with path.open("rb") as file:
             raw = file.read(LARGEST_FILE + 1)
     except FileNotFoundError:
-        raise ConfigError(f"{path}: there is no such file; give the path of a {what}") from None
+        why = sentence("{path}: there is no such file; give the path of a {what}", path=path, what=term(what))
+        raise ConfigError(why) from None
     except IsADirectoryError:
-        raise ConfigError(f"{path} is a folder; give the path of a {what}") from None
+        raise ConfigError(
+            sentence("{path} is a folder; give the path of a {what}", path=path, what=term(what))
+        ) from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise ConfigError(f"{one_line(str(path))} cannot be read: {reason}") from None
+        why = sentence("{path} cannot be read: {reason}", path=one_line(str(path)), reason=term(reason))
+        raise ConfigError(why) from None
     if len(raw) > LARGEST_FILE:
-        raise ConfigError(f"{path} is larger than {LARGEST_FILE // 2**20} MiB, so it is no {what}")
+        most = LARGEST_FILE // 2**20
+        raise ConfigError(
+            sentence("{path} is larger than {most} MiB, so it is no {what}", path=path, most=most, what=term(what))
+        )
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = raw[: error.start].count(b"\n") + 1
-        raise ConfigError(f"{path}, line {line}: this is not UTF-8 text; save the file as UTF-8") from None
+        why = sentence("{path}, line {line}: this is not UTF-8 text; save the file as UTF-8", path=path, line=line)
+        raise ConfigError(why) from None
 
 
 def read_tree(text: str, path: Path, kind: type, what: str) -> dict[str, Any]:
@@ -64,12 +73,17 @@ def read_tree(text: str, path: Path, kind: type, what: str) -> dict[str, Any]:
     try:
         tree = tomllib.loads(text)
     except RecursionError:
-        raise ConfigError(f"{path}: lists in lists go too deep to be read; a {what} needs few of them") from None
+        why = sentence(
+            "{path}: lists in lists go too deep to be read; a {what} needs few of them", path=path, what=term(what)
+        )
+        raise ConfigError(why) from None
     except ValueError as error:
         raise ConfigError(_not_toml(str(error), text, path)) from None
     if not tree:
-        known = ", ".join(f"[{key}]" for key in places.fields(kind))
-        raise ConfigError(f"{path} is empty; a {what} is made of the tables {known}")
+        known = joined(", ", (f"[{key}]" for key in places.fields(kind)))
+        raise ConfigError(
+            sentence("{path} is empty; a {what} is made of the tables {known}", path=path, what=term(what), known=known)
+        )
     problem = _unwritable(tree)
     if problem is not None:
         complain(*problem, text, path)
@@ -90,12 +104,13 @@ def validate(tree: dict[str, Any], kind: type[T], text: str, path: Path, *, secr
     return settings
 
 
-def complain(place: places.Path, sentence: str, text: str, path: Path, *, more: int = 0) -> NoReturn:
-    """Raises ConfigError: file, line, sentence, and how many more sentences there would have been."""
+def complain(place: places.Path, problem: str, text: str, path: Path, *, more: int = 0) -> NoReturn:
+    """Raises ConfigError: file, line, the sentence about the problem, and how many more there would have been."""
     line = places.line_of(text, place)
-    where = f"{path}" if line is None else f"{path}, line {line}"
-    rest = f" (and {more} more)" if more else ""
-    raise ConfigError(one_line(f"{where}: {sentence}{rest}"))
+    where = str(path) if line is None else sentence("{path}, line {line}", path=path, line=line)
+    if more:
+        problem = sentence("{problem} (and {more} more)", problem=problem, more=more)
+    raise ConfigError(spelt(sentence("{where}: {problem}", where=where, problem=problem), one_line))
 
 
 @functools.cache
@@ -109,15 +124,37 @@ def _not_toml(message: str, text: str, path: Path) -> str:
     """tomllib's message with its place in front."""
     match = re.fullmatch(r"(.*) \(at line (\d+), column (\d+)\)", message, re.DOTALL)
     if match is not None:
-        return one_line(f"{path}, line {match[2]}, column {match[3]}: this is not TOML: {_lower(match[1])}")
-    if message.endswith(" (at end of document)"):
+        said = sentence(
+            "{path}, line {line}, column {column}: this is not TOML: {message}",
+            path=path, line=match[2], column=match[3], message=_lower(match[1]),
+        )  # fmt: skip
+    elif message.endswith(" (at end of document)"):
         end, last = message.removesuffix(" (at end of document)"), text.rstrip().count("\n") + 1
-        return one_line(f"{path}, line {last}: this is not TOML: {_lower(end)}, and the file ends")
-    return one_line(f"{path}: this is not TOML: {_lower(message)}")
+        said = sentence(
+            "{path}, line {line}: this is not TOML: {message}, and the file ends",
+            path=path, line=last, message=_lower(end),
+        )  # fmt: skip
+    else:
+        said = sentence("{path}: this is not TOML: {message}", path=path, message=_lower(message))
+    return spelt(said, one_line)
 
 
-def _lower(sentence: str) -> str:
-    return sentence[:1].lower() + sentence[1:]
+_PARSERS: tuple[Making, ...] = (
+    lambda value: sentence("illegal character {value}", value=value),
+    lambda value: sentence("found invalid character {value}", value=value),
+    lambda value: sentence("expected '{value}'", value=value),
+    lambda value: sentence('expected "{value}"', value=value),
+    lambda value: sentence("cannot mutate immutable namespace {value}", value=value),
+    lambda value: sentence("cannot redefine namespace {value}", value=value),
+    lambda value: sentence("cannot declare {value} twice", value=value),
+    lambda value: sentence("duplicate inline table key {value}", value=value),
+    term,
+)
+"""What tomllib says."""
+
+
+def _lower(message: str) -> str:
+    return again(message[:1].lower() + message[1:], _PARSERS)
 
 
 def _unwritable(tree: dict[str, Any]) -> tuple[places.Path, str] | None:
@@ -125,12 +162,14 @@ def _unwritable(tree: dict[str, Any]) -> tuple[places.Path, str] | None:
     todo: list[tuple[places.Path, Any]] = [((), tree)]
     while todo:
         place, value = todo.pop()
-        sentence = _against(value)
+        problem = _against(value)
         if len(place) > DEEPEST:
-            outermost = f"tables in `{places.words(place[:1])}`"
-            return place[:1], f"{outermost} go more than {DEEPEST} deep; write them flatter"
-        if sentence is not None:
-            return place, f"`{places.words(place)}` is {sentence}"
+            outermost = places.words(place[:1])
+            return place[:1], sentence(
+                "tables in `{key}` go more than {most} deep; write them flatter", key=outermost, most=DEEPEST
+            )
+        if problem is not None:
+            return place, sentence("`{key}` is {problem}", key=places.words(place), problem=problem)
         todo.extend(reversed([((*place, key), inner) for key, inner in _entries(value)]))
     return None
 
@@ -143,9 +182,9 @@ def _entries(value: Any) -> Iterable[tuple[Any, Any]]:
 
 def _against(value: Any) -> str | None:
     if isinstance(value, datetime.date | datetime.time):
-        return "a date or time, which no setting is; write it as text, in quotes"
+        return sentence("a date or time, which no setting is; write it as text, in quotes")
     if isinstance(value, float) and not math.isfinite(value):
-        return f"{value}, and must be a finite number"
+        return sentence("{value}, and must be a finite number", value=value)
     if isinstance(value, int) and not -(2**63) <= value < 2**63:
-        return "a whole number of more than 64 bits; write a smaller one"
+        return sentence("a whole number of more than 64 bits; write a smaller one")
     return None

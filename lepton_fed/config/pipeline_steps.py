@@ -6,9 +6,10 @@ from collections.abc import Iterator
 
 from lepton_fed.config.compatibility import FOR_CLASSES, FOR_NUMBERS
 from lepton_fed.config.places import Path
-from lepton_fed.config.spelling import did_you_mean
+from lepton_fed.config.spelling import hinted
 from lepton_fed.pipeline.descriptions import recognised
 from lepton_fed.settings import EVERYONE, Gate, PipelineStep, Settings
+from lepton_fed.translation import joined, sentence, term
 
 _BELONGS: dict[str, tuple[str, ...]] = {
     "rounds": ("train", "iterate"),
@@ -42,21 +43,29 @@ def steps(settings: Settings) -> Iterator[tuple[Path, str]]:
         if entry.step in known[:k]:
             yield (
                 ("pipeline", k, "step"),
-                f"two steps of the pipeline are called {entry.step!r}; give each its own words",
+                sentence("two steps of the pipeline are called {step!r}; give each its own words", step=entry.step),
             )
         for name in entry.after:
             if name not in known or name == entry.step:
-                hint = did_you_mean(name, known) or "; name another step by its words"
-                yield ("pipeline", k, "after"), f"pipeline[{k + 1}].after names {name!r}, which is no other step{hint}"
+                problem = sentence(
+                    "pipeline[{number}].after names {name!r}, which is no other step", number=k + 1, name=name
+                )
+                yield (
+                    ("pipeline", k, "after"),
+                    hinted(problem, name, known, sentence("name another step by its words")),
+                )
         for what in entry.needs:
             if what not in made | shared:
-                hint = did_you_mean(what, [*made, *shared]) or "; name what a step makes or a [[sharing]] lets flow"
-                yield ("pipeline", k, "needs"), f"pipeline[{k + 1}].needs is {what!r}, which nobody makes{hint}"
+                problem = sentence("pipeline[{number}].needs is {what!r}, which nobody makes", number=k + 1, what=what)
+                otherwise = sentence("name what a step makes or a [[sharing]] lets flow")
+                yield ("pipeline", k, "needs"), hinted(problem, what, [*made, *shared], otherwise)
         work = work_of(entry)
         yield from _unfit(k, entry, work, settings)
         if work in ("validate", "iterate", "publish") and not trained:
-            sentence = f"pipeline[{k + 1}]: {entry.step!r} needs a trained model; put a step that trains before it"
-            yield ("pipeline", k), sentence
+            yield ("pipeline", k), sentence(
+                "pipeline[{number}]: {step!r} needs a trained model; put a step that trains before it",
+                number=k + 1, step=entry.step,
+            )  # fmt: skip
         trained = trained or work == "train"
 
 
@@ -64,24 +73,42 @@ def _unfit(k: int, entry: PipelineStep, work: str, settings: Settings) -> Iterat
     """Keys that the work does not read, and departments that cannot do it."""
     for key, kinds in _BELONGS.items():
         if getattr(entry, key) not in (None, _ALONE) and work not in kinds:
-            said = f"{key} belongs to {' and '.join(kinds)}, and {entry.step!r} is {work}; take it out"
-            yield ("pipeline", k, key), f"pipeline[{k + 1}].{said}"
+            yield ("pipeline", k, key), sentence(
+                "pipeline[{number}].{key} belongs to {kinds}, and {step!r} is {work}; take it out",
+                number=k + 1, key=key, kinds=joined(" and ", kinds), step=entry.step, work=work,
+            )  # fmt: skip
     if work in ("train", "iterate", "publish") and len(departments_of(entry, settings)) > 1:
-        yield ("pipeline", k, "department"), f"{entry.step!r} is done once for all; name one department for it"
+        yield (
+            ("pipeline", k, "department"),
+            sentence("{step!r} is done once for all; name one department for it", step=entry.step),
+        )
     if entry.gate is not None:
         yield from _unmeasured(k, entry.gate, settings)
     rows = {one.name for one in settings.departments if one.is_source}
     listed = departments_of(entry, settings) if work == "validate" else ()
     for name in (*listed, *(entry.gate.at if entry.gate is not None else ())):
         if name != EVERYONE and name not in rows:
-            yield ("pipeline", k), f"pipeline[{k + 1}]: {name!r} is no source, so it has no rows to measure on"
+            yield (
+                ("pipeline", k),
+                sentence(
+                    "pipeline[{number}]: {name!r} is no source, so it has no rows to measure on",
+                    number=k + 1,
+                    name=name,
+                ),
+            )
 
 
 def _unmeasured(k: int, gate: Gate, settings: Settings) -> Iterator[tuple[Path, str]]:
     """A metric that does not fit the label, or is not measured."""
     classes = bool(settings.data.label.classes)
-    place, metric = ("pipeline", k, "gate", "metric"), f"pipeline[{k + 1}].gate: '{gate.metric}'"
+    place = ("pipeline", k, "gate", "metric")
     if gate.metric in (FOR_NUMBERS if classes else FOR_CLASSES):
-        yield place, f"{metric} needs {'a number as label' if classes else 'classes'}; take another"
+        yield place, sentence(
+            "pipeline[{number}].gate: '{metric}' needs {label}; take another",
+            number=k + 1, metric=gate.metric, label=term("a number as label" if classes else "classes"),
+        )  # fmt: skip
     elif gate.metric not in settings.report.metrics:
-        yield place, f"{metric} is not measured; add it to report.metrics"
+        yield place, sentence(
+            "pipeline[{number}].gate: '{metric}' is not measured; add it to report.metrics",
+            number=k + 1, metric=gate.metric,
+        )  # fmt: skip

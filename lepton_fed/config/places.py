@@ -13,6 +13,8 @@ import types
 from collections.abc import Iterator
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
+from lepton_fed.translation import Sentence, joined, sentence, term, verbatim
+
 Path = tuple[str | int, ...]
 
 
@@ -86,9 +88,9 @@ def branches(kind: Any) -> tuple[Any, ...]:
     return (kind,)
 
 
-def allowed(kind: Any) -> str:
+def allowed(kind: Any) -> Sentence:
     """A type in words: `a list of 'source' or 'target'`."""
-    return " or ".join(dict.fromkeys(_said(branch) for branch in branches(kind)))
+    return joined(" or ", dict.fromkeys(_said(branch) for branch in branches(kind)))
 
 
 def literals(kind: Any) -> tuple[str, ...]:
@@ -96,28 +98,28 @@ def literals(kind: Any) -> tuple[str, ...]:
     return tuple(str(w) for b in branches(kind) if get_origin(b) is Literal for w in get_args(b))
 
 
-def _said(kind: Any) -> str:
+def _said(kind: Any) -> Sentence:
     plain = {str: "text", int: "a whole number", float: "a number", bool: "true or false", Any: "any value"}
     if kind in plain:
-        return plain[kind]
+        return term(plain[kind])
     origin, inner = get_origin(kind), get_args(kind)
     if origin is Literal:
         quoted = [f"'{w}'" for w in inner]
-        return quoted[0] if len(quoted) == 1 else ", ".join(quoted[:-1]) + f" or {quoted[-1]}"
+        return joined(" or ", filter(None, (joined(", ", map(verbatim, quoted[:-1])), verbatim(quoted[-1]))))
     if origin is tuple:
         if inner[-1] is Ellipsis:
-            return f"a list of {_many(inner[0])}"
-        return f"a list of {len(inner)} values, each {allowed(inner[0])}"
+            return sentence("a list of {what}", what=_many(inner[0]))
+        return sentence("a list of {count} values, each {what}", count=len(inner), what=allowed(inner[0]))
     if origin is dict:
-        return "a table" if inner[1] is Any else f"a table of {_many(inner[1])}"
-    return "a table"
+        return term("a table") if inner[1] is Any else sentence("a table of {what}", what=_many(inner[1]))
+    return term("a table")
 
 
-def _many(kind: Any) -> str:
+def _many(kind: Any) -> Sentence:
     plural = {str: "texts", int: "whole numbers", float: "numbers"}
     if kind in plural:
-        return plural[kind]
-    return "tables" if dataclasses.is_dataclass(kind) else allowed(kind)
+        return term(plural[kind])
+    return term("tables") if dataclasses.is_dataclass(kind) else allowed(kind)
 
 
 def _inside(kind: Any, key: str | int) -> Any:

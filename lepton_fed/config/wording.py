@@ -8,7 +8,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from lepton_fed.config import places
-from lepton_fed.config.spelling import did_you_mean, nearest
+from lepton_fed.config.spelling import hinted, nearest
+from lepton_fed.translation import joined, said_by, sentence, term
 
 UNKNOWN = "unexpected_keyword_argument"
 
@@ -32,9 +33,9 @@ def problems(errors: Sequence[Any], kind: type, tree: dict[str, Any], *, secret:
 def found(value: Any) -> str:
     """A value as the file writes it, shortened; tables and lists by their kind."""
     if isinstance(value, dict):
-        return "a table"
+        return term("a table")
     if isinstance(value, list):
-        return "a list" if value else "an empty list"
+        return term("a list" if value else "an empty list")
     if isinstance(value, str) and len(value) > 40:
         value = value[:40] + "…"
     return json.dumps(value, ensure_ascii=False)
@@ -78,17 +79,18 @@ def _sentence(place: places.Path, error: Any, kind: type, secret: bool) -> str:
             return _unknown(place, kind)
         case "missing":
             wanted = places.allowed(places.type_at(kind, place))
-            return f"{_required(place, kind)} is missing; it must be {wanted}"
+            return sentence("{key} is missing; it must be {wanted}", key=_required(place, kind), wanted=wanted)
         case "value_error":
-            sentence = str(error["ctx"]["error"])
-            return sentence if not place or sentence.startswith(str(place[0])) else f"{said}: {sentence}"
+            problem = said_by(error["ctx"]["error"])
+            named = not place or problem.startswith(str(place[0]))
+            return problem if named else sentence("{key}: {problem}", key=said, problem=problem)
     wanted = places.type_at(kind, place)
     if wanted is None:
-        return f"`{said}` cannot be read: {error['msg']}"
+        return sentence("`{key}` cannot be read: {problem}", key=said, problem=error["msg"])
     value = error["input"]
-    shown = "not of the right type" if secret else found(value)
-    hint = did_you_mean(value, places.literals(wanted)) if isinstance(value, str) and not secret else ""
-    return f"`{said}` is {shown}, and must be {places.allowed(wanted)}{hint}"
+    shown = term("not of the right type") if secret else found(value)
+    problem = sentence("`{key}` is {shown}, and must be {wanted}", key=said, shown=shown, wanted=places.allowed(wanted))
+    return hinted(problem, value, places.literals(wanted)) if isinstance(value, str) and not secret else problem
 
 
 def _required(place: places.Path, kind: type) -> str:
@@ -102,12 +104,13 @@ def _unknown(place: places.Path, kind: type) -> str:
     *around, key = place
     valid = places.fields(places.type_at(kind, tuple(around)))
     near = nearest(str(key), valid)
-    sentence = f"unknown key `{places.words(place)}`"
+    said = places.words(place)
     if near is not None:
-        return f"{sentence}; did you mean `{near}`?"
+        return sentence("unknown key `{key}`; did you mean `{near}`?", key=said, near=near)
     tables = ((table, inner) for table, inner in places.tables(kind) if table)
     homes = [places.words(table) for table, inner in tables if key in places.fields(inner)]
     if homes and len(homes) <= 2:
-        return f"{sentence}; `{key}` belongs to " + " or ".join(f"[{home}]" for home in homes)
-    here = f"[{places.words(tuple(around))}]" if around else "a file"
-    return f"{sentence}; {here} may hold " + ", ".join(valid)
+        listed = joined(" or ", (f"[{home}]" for home in homes))
+        return sentence("unknown key `{key}`; `{last}` belongs to {homes}", key=said, last=key, homes=listed)
+    here = f"[{places.words(tuple(around))}]" if around else term("a file")
+    return sentence("unknown key `{key}`; {here} may hold {valid}", key=said, here=here, valid=joined(", ", valid))

@@ -16,6 +16,8 @@ from typing import Any, ClassVar, Literal
 from lepton_fed.config.load import load
 from lepton_fed.errors import ConfigError
 from lepton_fed.knowledge.sources import FactSource
+from lepton_fed.settings.basis import beyond, negative, not_positive, too_small
+from lepton_fed.translation import joined, said_by, sentence, term
 
 Format = Literal["csv", "parquet", "npz", "sql", "callable"]
 
@@ -62,7 +64,8 @@ class DataSource(_Strict):
     def __post_init__(self) -> None:
         given = [key for key in ("path", "url", "call") if getattr(self, key) is not None]
         if len(given) != 1:
-            raise ValueError(f"give one of path, url or call, not {' and '.join(given) or 'none of them'}")
+            found = joined(" and ", given) if given else term("none of them")
+            raise ValueError(sentence("give one of path, url or call, not {given}", given=found))
         self._check_format()
         self._check_companions()
 
@@ -78,7 +81,7 @@ class DataSource(_Strict):
     def _check_format(self) -> None:
         key = {"sql": "url", "callable": "call"}.get(self.kind, "path")
         if getattr(self, key) is None:
-            raise ValueError(f"format {self.kind!r} needs {key}")
+            raise ValueError(sentence("format {kind!r} needs {key}", kind=self.kind, key=key))
 
     def _check_companions(self) -> None:
         """Refuse keys that would be ignored: whoever wrote them believes that they do something."""
@@ -93,13 +96,13 @@ class DataSource(_Strict):
         } | dict.fromkeys(PASSWORDS, self.url is not None)
         for key, belongs in allowed.items():
             if getattr(self, key) not in (None, {}) and not belongs:
-                raise ValueError(f"{key} does not belong to format {self.kind!r}")
+                raise ValueError(sentence("{key} does not belong to format {kind!r}", key=key, kind=self.kind))
         if self.url is not None and not self.query:
-            raise ValueError("a url needs a query that selects the rows")
+            raise ValueError(sentence("a url needs a query that selects the rows"))
         if sum(getattr(self, key) is not None for key in PASSWORDS) > 1:
-            raise ValueError(f"give one of {', '.join(PASSWORDS)}")
+            raise ValueError(sentence("give one of {known}", known=joined(", ", PASSWORDS)))
         if self.call is not None and not re.fullmatch(r"[\w.]+:[\w.]+", self.call):
-            raise ValueError('call must read "module:callable"')
+            raise ValueError(sentence('call must read "module:callable"'))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,13 +124,13 @@ class OwnTerms(_Strict):
 
     def __post_init__(self) -> None:
         if self.minimum_cell < 1:
-            raise ValueError(f"terms: minimum_cell must be at least 1, not {self.minimum_cell}")
+            raise ValueError(too_small("terms: minimum_cell", self.minimum_cell))
         if self.crowd is not None and self.crowd < 1:
-            raise ValueError(f"terms: crowd must be at least 1, not {self.crowd}")
+            raise ValueError(too_small("terms: crowd", self.crowd))
         if self.crowd_soft < 1:
-            raise ValueError(f"terms: crowd_soft must be at least 1, not {self.crowd_soft}")
+            raise ValueError(too_small("terms: crowd_soft", self.crowd_soft))
         if self.noise_multiplier < 0:
-            raise ValueError(f"terms: noise_multiplier may not be negative: {self.noise_multiplier}")
+            raise ValueError(negative("terms: noise_multiplier", self.noise_multiplier))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,12 +148,12 @@ class OwnPrivacy(_Strict):
 
     def __post_init__(self) -> None:
         if not self.budget > 0:
-            raise ValueError(f"privacy: budget must be positive, not {self.budget}")
+            raise ValueError(not_positive("privacy: budget", self.budget))
         if not 0 < self.delta < 1:
-            raise ValueError(f"privacy: delta must be between 0 and 1, not {self.delta}")
+            raise ValueError(beyond("privacy: delta", self.delta))
         name = self.data_set if self.data_set is not None else "data"
         if not name.strip() or not name.replace("\u3000", " ").isprintable():
-            raise ValueError("privacy: data_set must be one line that can be shown")
+            raise ValueError(sentence("privacy: data_set must be one line that can be shown"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,14 +176,14 @@ class SharedTable(DataSource):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.kind == "npz":
-            raise ValueError("a shared table has columns; npz has none")
+            raise ValueError(sentence("a shared table has columns; npz has none"))
         if self.rows is not None and self.rows < 1:
-            raise ValueError(f"rows must be at least 1, not {self.rows}")
+            raise ValueError(too_small("rows", self.rows))
         if self.minimum < 1:
-            raise ValueError(f"minimum must be at least 1, not {self.minimum}")
+            raise ValueError(too_small("minimum", self.minimum))
         left_out = set(self.mask + self.groups) - set(self.columns) if self.columns else set()
         if left_out:
-            raise ValueError(f"columns leaves out {min(left_out)!r}, which mask or groups names")
+            raise ValueError(sentence("columns leaves out {name!r}, which mask or groups names", name=min(left_out)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -202,7 +205,7 @@ class OwnRead(_Strict):
 
     def __post_init__(self) -> None:
         if not self.to.endswith((".parquet", ".csv")):
-            raise ValueError("to must end in .parquet or .csv")
+            raise ValueError(sentence("to must end in .parquet or .csv"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -218,7 +221,7 @@ class OwnGround(_Strict):
 
     def __post_init__(self) -> None:
         if not self.database.strip():
-            raise ValueError("common_ground: database must name a file or a database")
+            raise ValueError(sentence("common_ground: database must name a file or a database"))
 
     @property
     def holds_password(self) -> bool:
@@ -255,9 +258,9 @@ class DepartmentFile(_Strict):
 
     def __post_init__(self) -> None:
         if len(set(self.policies)) != len(self.policies):
-            raise ValueError("policies names a file twice")
+            raise ValueError(sentence("policies names a file twice"))
         if self.memory_limit is not None and self.memory_limit < 0:
-            raise ValueError("memory_limit is a number of bytes and may not be negative")
+            raise ValueError(sentence("memory_limit is a number of bytes and may not be negative"))
 
 
 def load_department_file(path: str | Path, name: str) -> DepartmentFile:
@@ -267,7 +270,7 @@ def load_department_file(path: str | Path, name: str) -> DepartmentFile:
         # `secret`: sentences never show what was found, since that may be a password.
         read = load(path, DepartmentFile, what="department's own file", secret=True)
     except ConfigError as error:
-        raise ConfigError(f"{name}: {error}") from None
+        raise ConfigError(sentence("{name}: {problem}", name=name, problem=said_by(error))) from None
     sources: list[DataSource] = [one for one in (read.data, *read.shared.values()) if one is not None]
     if any(map(_holds_password, sources)) or (read.common_ground is not None and read.common_ground.holds_password):
         require_private(path, name)
@@ -277,7 +280,13 @@ def load_department_file(path: str | Path, name: str) -> DepartmentFile:
 def require_private(path: Path, department: str) -> None:
     """ConfigError unless the file, which holds a password, is readable by its owner alone."""
     if os.name == "posix" and stat.S_IMODE(path.stat().st_mode) & 0o077:
-        raise ConfigError(f"{department}: {path} holds a password and others may read it; run `chmod 600 {path}` first")
+        raise ConfigError(
+            sentence(
+                "{department}: {path} holds a password and others may read it; run `chmod 600 {path}` first",
+                department=department,
+                path=path,
+            )
+        )
 
 
 def _format_of(path: str) -> Format:
@@ -285,7 +294,9 @@ def _format_of(path: str) -> Format:
     if len(suffixes) > 1 and suffixes[-1] in COMPRESSED:
         suffixes.pop()
     if not suffixes or suffixes[-1] not in SUFFIXES:
-        raise ValueError(f"the suffix of {path!r} says no format; say format, one of csv, parquet, npz")
+        raise ValueError(
+            sentence("the suffix of {path!r} says no format; say format, one of csv, parquet, npz", path=path)
+        )
     return SUFFIXES[suffixes[-1]]
 
 

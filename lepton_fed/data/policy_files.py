@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lepton_fed.policies import CedarFile
-from lepton_fed.translation import sentence
+from lepton_fed.translation import sentence, term
 
 SUFFIX = ".cedar"
 LARGEST = 1 << 20
@@ -84,7 +84,7 @@ def _file(name: str, path: Path) -> CedarFile:
             raw = file.read(LARGEST + 1)
         text = raw.decode("utf-8-sig")
     except OSError as error:
-        return CedarFile(name, "", sentence("it cannot be read ({error})", error=error.strerror))
+        return CedarFile(name, "", sentence("it cannot be read ({error})", error=term(str(error.strerror))))
     except UnicodeDecodeError:
         return CedarFile(name, "", sentence("it is no UTF-8 text"))
     if len(raw) > LARGEST:

@@ -23,6 +23,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from lepton_fed.deploy.keys import read_ec_key, written_ec_key
 from lepton_fed.errors import ConfigError
+from lepton_fed.translation import Sentence, sentence
 
 AUTHORITY_DAYS = 3650
 SOON = timedelta(days=30)
@@ -113,14 +114,18 @@ def read_certificate(pem: bytes, path: Path) -> x509.Certificate:
     try:
         return x509.load_pem_x509_certificate(pem)
     except ValueError:
-        raise ConfigError(f"{path} is no certificate in PEM form; take the file again from whoever made it") from None
+        raise ConfigError(
+            sentence("{path} is no certificate in PEM form; take the file again from whoever made it", path=path)
+        ) from None
 
 
 def require_pair(certificate: x509.Certificate, key: ec.EllipticCurvePrivateKey, path: Path) -> None:
     """ConfigError unless the key at `path` is the one that the certificate is about."""
     form = (Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     if certificate.public_key().public_bytes(*form) != key.public_key().public_bytes(*form):
-        raise ConfigError(f"{path} is not the key of the certificate beside it; take both files again")
+        raise ConfigError(
+            sentence("{path} is not the key of the certificate beside it; take both files again", path=path)
+        )
 
 
 def require_issued(certificate: x509.Certificate, authority: x509.Certificate, path: Path) -> None:
@@ -128,16 +133,33 @@ def require_issued(certificate: x509.Certificate, authority: x509.Certificate, p
     try:
         certificate.verify_directly_issued_by(authority)
     except (InvalidSignature, UnsupportedAlgorithm, ValueError, TypeError):
-        raise ConfigError(f"{path} was not issued by the federation's certificate authority (ca.crt)") from None
+        raise ConfigError(
+            sentence("{path} was not issued by the federation's certificate authority (ca.crt)", path=path)
+        ) from None
 
 
 def endings(certificate: x509.Certificate, now: datetime, path: Path, remedy: str) -> tuple[str, ...]:
     """A sentence if the certificate ends soon, none otherwise; ConfigError if it has ended or not begun."""
     begin, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
     if now < begin:
-        raise ConfigError(f"{path} is valid from {begin:%Y-%m-%d} on and it is {now:%Y-%m-%d}; set the machine's clock")
+        raise ConfigError(
+            sentence(
+                "{path} is valid from {begin:%Y-%m-%d} on and it is {now:%Y-%m-%d}; set the machine's clock",
+                path=path,
+                begin=begin,
+                now=now,
+            )
+        )
     if now >= end:
-        raise ConfigError(f"{path} expired on {end:%Y-%m-%d} and it is {now:%Y-%m-%d} here; {remedy}")
+        raise ConfigError(
+            sentence(
+                "{path} expired on {end:%Y-%m-%d} and it is {now:%Y-%m-%d} here; {remedy}",
+                path=path,
+                end=end,
+                now=now,
+                remedy=remedy,
+            )
+        )
     return () if end - now > SOON else (f"{path} expires on {end:%Y-%m-%d}; {remedy}",)
 
 
@@ -157,11 +179,13 @@ def client_context(kit: Path) -> ssl.SSLContext:
     return context
 
 
-def clock_in(failure: str) -> str | None:
+def clock_in(failure: str) -> Sentence | None:
     """What to say where TLS failed (in OpenSSL's words) for the time; None where it failed for something else."""
     if "expired" not in failure and "not yet valid" not in failure:
         return None
-    return "by the clock of this machine its certificate is not valid now; set it, or have the administrator renew"
+    return sentence(
+        "by the clock of this machine its certificate is not valid now; set it, or have the administrator renew"
+    )
 
 
 def _builder(

@@ -20,6 +20,7 @@ from pathlib import Path
 
 from lepton_fed.errors import ConfigError, StorageError
 from lepton_fed.storage.atomic import sync_folder, unreadable, unwritable
+from lepton_fed.translation import sentence
 
 LARGEST = 64 * 1024 * 1024
 """Bytes. No file of a kit comes near it but the common examples of `distill`, which must not be larger."""
@@ -88,9 +89,16 @@ def require_own_folder(path: Path) -> None:
     except OSError as error:
         raise unreadable(error, path) from None
     if not stat.S_ISDIR(mode):
-        raise ConfigError(f"{path} is a file; give the kit's folder")
+        raise ConfigError(sentence("{path} is a file; give the kit's folder", path=path))
     if mode & 0o022:
-        raise ConfigError(f"others may write into {path} (mode {mode & 0o777:o}); run: chmod 700 {_quoted(path)}")
+        raise ConfigError(
+            sentence(
+                "others may write into {path} (mode {mode:o}); run: chmod 700 {quoted}",
+                path=path,
+                mode=mode & 511,
+                quoted=_quoted(path),
+            )
+        )
 
 
 def _write(path: Path, content: bytes, mode: int) -> None:
@@ -109,13 +117,20 @@ def _read(path: Path, *, private: bool) -> bytes:
             mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
             if private and mode & 0o077:
                 raise ConfigError(
-                    f"{path} is secret and others may read it (mode {mode:o}); run: chmod 600 {_quoted(path)}"
+                    sentence(
+                        "{path} is secret and others may read it (mode {mode:o}); run: chmod 600 {quoted}",
+                        path=path,
+                        mode=mode,
+                        quoted=_quoted(path),
+                    )
                 )
             content = file.read(LARGEST + 1)
     except OSError as error:
         raise unreadable(error, path) from None
     if len(content) > LARGEST:
-        raise ConfigError(f"{path} is larger than {LARGEST // 2**20} MiB, so it is no file of a kit")
+        raise ConfigError(
+            sentence("{path} is larger than {most} MiB, so it is no file of a kit", path=path, most=LARGEST // 2**20)
+        )
     return content
 
 

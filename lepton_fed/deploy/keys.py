@@ -29,6 +29,7 @@ from cryptography.hazmat.primitives.serialization import (
 from lepton_fed.deploy.folder import read_secret, write_secret
 from lepton_fed.errors import ConfigError
 from lepton_fed.secagg.keys import Identity
+from lepton_fed.translation import sentence
 
 IDENTITY, NODE, ROUNDING = "identity.key", "node.key", "rounding.key"
 OWN = (IDENTITY, NODE, ROUNDING)
@@ -58,7 +59,14 @@ class OwnKeys:
         _node_key(node, folder / NODE)
         rounding = read_secret(folder / ROUNDING)
         if len(rounding) != 32:
-            raise ConfigError(f"{folder / ROUNDING} has {len(rounding)} bytes, and a rounding key has 32; {_AGAIN}")
+            raise ConfigError(
+                sentence(
+                    "{path} has {count} bytes, and a rounding key has 32; {remedy}",
+                    path=folder / ROUNDING,
+                    count=len(rounding),
+                    remedy=_AGAIN,
+                )
+            )
         return cls(identity, node, rounding)
 
     def write(self, folder: Path) -> None:
@@ -76,7 +84,7 @@ class OwnKeys:
         return written_public(self.node_key.public_key())
 
 
-_AGAIN = "it is damaged: put its copy back, or have the department's keys replaced (lepton-fed rotate)"
+_AGAIN = sentence("it is damaged: put its copy back, or have the department's keys replaced (lepton-fed rotate)")
 
 
 def commitment(secret: bytes) -> str:
@@ -103,7 +111,7 @@ def read_identity(name: str, path: Path) -> Identity:
     except (ValueError, TypeError, UnsupportedAlgorithm):
         key = None
     if not isinstance(key, Ed25519PrivateKey):
-        raise ConfigError(f"{path} is no Ed25519 key in PEM form; {_AGAIN}")
+        raise ConfigError(sentence("{path} is no Ed25519 key in PEM form; {remedy}", path=path, remedy=_AGAIN))
     return Identity(name, key.private_bytes_raw())
 
 
@@ -150,5 +158,7 @@ def _node_key(text: bytes, path: Path) -> ec.EllipticCurvePrivateKey:
 
 def _p384(key: object, path: Path, form: str) -> ec.EllipticCurvePrivateKey:
     if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP384R1):
-        raise ConfigError(f"{path} is no P-384 key in {form} form; {_AGAIN}")
+        raise ConfigError(
+            sentence("{path} is no P-384 key in {form} form; {remedy}", path=path, form=form, remedy=_AGAIN)
+        )
     return key

@@ -38,6 +38,7 @@ from lepton_fed.errors import ConfigError, PeerError
 from lepton_fed.secagg.errors import Malformed
 from lepton_fed.secagg.keys import Identity, verify
 from lepton_fed.storage.atomic import write_atomically
+from lepton_fed.translation import said_by, sentence
 
 KIT, SIGNATURE, ADMINISTRATOR = "kit.toml", "kit.sig", "administrator.pub"
 FEDERATION, ROSTER, AUTHORITY = "federation.toml", "roster", "ca.crt"
@@ -170,8 +171,12 @@ class DepartmentKit(Kit):
     def _completed(cls, opened: Opened) -> Kit:
         if not (opened.folder / IDENTITY).exists():
             raise ConfigError(
-                f"{opened.folder} has no {IDENTITY}: its keys were made at the department; bring them together with "
-                "lepton-fed accept KIT KEYS"
+                sentence(
+                    "{folder} has no {file}: its keys were made at the department; bring them together with "
+                    "lepton-fed accept KIT KEYS",
+                    folder=opened.folder,
+                    file=IDENTITY,
+                )
             )
         keys = OwnKeys.read(opened.file.name, opened.folder)
         require_own(opened, keys)
@@ -192,8 +197,12 @@ class CoordinatorKit(Kit):
         identity = read_identity(COORDINATOR, folder / IDENTITY)
         if identity.public != opened.membership.coordinator:
             raise ConfigError(
-                f"{folder / IDENTITY} is not the coordinator's key in the roster of serial "
-                f"{opened.membership.serial}; this kit was replaced by a newer one, start with that"
+                sentence(
+                    "{path} is not the coordinator's key in the roster of serial {serial}; this kit was replaced by "
+                    "a newer one, start with that",
+                    path=folder / IDENTITY,
+                    serial=opened.membership.serial,
+                )
             )
         token = opened.secret(TOKEN)
         certificate = read_certificate(opened.content(SERVER), folder / SERVER)
@@ -217,7 +226,7 @@ class CoordinatorKit(Kit):
         return self.folder / SERVER_KEY
 
 
-RENEW = "have the administrator renew the federation (lepton-fed renew)"
+RENEW = sentence("have the administrator renew the federation (lepton-fed renew)")
 
 
 @dataclass(frozen=True)
@@ -253,14 +262,22 @@ class Opened:
     def content(self, name: str) -> bytes:
         """A public file, as compared; ConfigError if kit.toml does not list it."""
         if name not in self.contents:
-            raise ConfigError(f"{self.folder / KIT} does not list {name}; {_AGAIN}")
+            raise ConfigError(
+                sentence("{path} does not list {name}; {remedy}", path=self.folder / KIT, name=name, remedy=_AGAIN)
+            )
         return self.contents[name]
 
     def secret(self, name: str) -> bytes:
         """A random secret, compared with its commitment."""
         found = read_secret(self.folder / name)
         if not hmac.compare_digest(commitment(found), self.file.secrets.get(name, "")):
-            raise ConfigError(f"{self.folder / name} is not the secret that this kit was made with; {_AGAIN}")
+            raise ConfigError(
+                sentence(
+                    "{path} is not the secret that this kit was made with; {remedy}",
+                    path=self.folder / name,
+                    remedy=_AGAIN,
+                )
+            )
         return found
 
     @property
@@ -290,25 +307,40 @@ class Opened:
                 return self  # The state folder came along from an older kit.
             newer(self.membership, update, self.administrator)
         except (Malformed, PeerError) as error:
-            raise ConfigError(f"{path} cannot be used ({error}); ask the administrator for the newest roster") from None
+            raise ConfigError(
+                sentence(
+                    "{path} cannot be used ({error}); ask the administrator for the newest roster",
+                    path=path,
+                    error=said_by(error),
+                )
+            ) from None
         return replace(self, membership=found, update=update)
 
     def _endings(self, now: datetime) -> Iterator[str]:
-        for name, remedy in ((AUTHORITY, "have the administrator provision the federation anew"), (SERVER, RENEW)):
+        for name, remedy in (
+            (AUTHORITY, sentence("have the administrator provision the federation anew")),
+            (SERVER, RENEW),
+        ):
             if name in self.contents:
                 path = self.folder / name
                 yield from endings(read_certificate(self.contents[name], path), now, path, remedy)
         end = self.membership.end
         if now >= end:
             raise ConfigError(
-                f"the roster of {self.folder} ended on {end:%Y-%m-%d} and it is {now:%Y-%m-%d} here; {RENEW}, and take "
-                "what that makes with lepton-fed update"
+                sentence(
+                    "the roster of {folder} ended on {end:%Y-%m-%d} and it is {now:%Y-%m-%d} here; {remedy}, and "
+                    "take what that makes with lepton-fed update",
+                    folder=self.folder,
+                    end=end,
+                    now=now,
+                    remedy=RENEW,
+                )
             )
         if end - now <= SOON:
             yield f"the roster of {self.folder} ends on {end:%Y-%m-%d}; {RENEW}"
 
 
-_AGAIN = "take this file again from the kit as the administrator made it, and change copies only"
+_AGAIN = sentence("take this file again from the kit as the administrator made it, and change copies only")
 
 
 def require_own(opened: Opened, keys: OwnKeys) -> None:
@@ -316,34 +348,60 @@ def require_own(opened: Opened, keys: OwnKeys) -> None:
     name, roster, serial = opened.file.name, opened.membership.roster, opened.membership.serial
     if name not in roster.names:
         raise ConfigError(
-            f"{name} is not in the roster of serial {serial}: it was taken out; if it should take part, have the "
-            "administrator add it again (lepton-fed add-department)"
+            sentence(
+                "{name} is not in the roster of serial {serial}: it was taken out; if it should take part, have "
+                "the administrator add it again (lepton-fed add-department)",
+                name=name,
+                serial=serial,
+            )
         )
     known = (roster.public(name), opened.membership.node(name))
     if (keys.identity.public, keys.node_public) != known:
         raise ConfigError(
-            f"the roster of serial {serial} knows {name} by other keys than these; start with the newest kit, or with "
-            "the keys that its request was made with"
+            sentence(
+                "the roster of serial {serial} knows {name} by other keys than these; start with the newest kit, "
+                "or with the keys that its request was made with",
+                serial=serial,
+                name=name,
+            )
         )
     if not hmac.compare_digest(commitment(keys.rounding), opened.file.secrets.get(ROUNDING, "")):
-        raise ConfigError(f"{ROUNDING} of {name} is not the one that this kit was made for; put the right one there")
+        raise ConfigError(
+            sentence(
+                "{file} of {name} is not the one that this kit was made for; put the right one there",
+                file=ROUNDING,
+                name=name,
+            )
+        )
 
 
 def _signed(folder: Path) -> tuple[KitFile, bytes]:
     """kit.toml and the administrator's public key, whose signature it has."""
     if not (folder / KIT).exists():
         raise ConfigError(
-            f"{folder} is no start-up kit: it has no {KIT}; give the folder that was made for a party, such as "
-            "kits/coordinator"
+            sentence(
+                "{folder} is no start-up kit: it has no {file}; give the folder that was made for a party, such "
+                "as kits/coordinator",
+                folder=folder,
+                file=KIT,
+            )
         )
     administrator = read_public(folder / ADMINISTRATOR)
     try:
         verify(administrator, read_public(folder / SIGNATURE), LABEL, read_public(folder / KIT))
     except Malformed:
-        raise ConfigError(f"{folder / KIT}, {SIGNATURE} and {ADMINISTRATOR} do not belong together; {_AGAIN}") from None
+        raise ConfigError(
+            sentence(
+                "{path}, {signature} and {administrator} do not belong together; {remedy}",
+                path=folder / KIT,
+                signature=SIGNATURE,
+                administrator=ADMINISTRATOR,
+                remedy=_AGAIN,
+            )
+        ) from None
     file = load(folder / KIT, KitFile, what="kit")
     if FEDERATION not in file.files or ROSTER not in file.files or AUTHORITY not in file.files:
-        raise ConfigError(f"{folder / KIT} lists too few files; {_AGAIN}")
+        raise ConfigError(sentence("{path} lists too few files; {remedy}", path=folder / KIT, remedy=_AGAIN))
     return file, administrator
 
 
@@ -351,7 +409,9 @@ def _compared(folder: Path, file: KitFile) -> Iterator[tuple[str, bytes]]:
     for name, said in file.files.items():
         content = read_public(folder / name)
         if not hmac.compare_digest(hashlib.sha256(content).hexdigest(), said):
-            raise ConfigError(f"{folder / name} is not as the administrator made it; {_AGAIN}")
+            raise ConfigError(
+                sentence("{path} is not as the administrator made it; {remedy}", path=folder / name, remedy=_AGAIN)
+            )
         yield name, content
 
 
@@ -360,8 +420,22 @@ def _made_with(folder: Path, file: KitFile, contents: dict[str, bytes], administ
     try:
         found = read_membership(contents[ROSTER], administrator)
     except Malformed as error:
-        raise ConfigError(f"{folder / ROSTER} is no roster of this administrator ({error}); {_AGAIN}") from None
+        raise ConfigError(
+            sentence(
+                "{path} is no roster of this administrator ({error}); {remedy}",
+                path=folder / ROSTER,
+                error=said_by(error),
+                remedy=_AGAIN,
+            )
+        ) from None
     said = Federation.parse(contents[FEDERATION].decode("utf-8-sig"), folder / FEDERATION).fingerprint
     if len({said, found.fingerprint, file.fingerprint}) != 1 or found.serial != file.serial:
-        raise ConfigError(f"{folder}: federation file and roster are not those that {KIT} was made for; {_AGAIN}")
+        raise ConfigError(
+            sentence(
+                "{folder}: federation file and roster are not those that {file} was made for; {remedy}",
+                folder=folder,
+                file=KIT,
+                remedy=_AGAIN,
+            )
+        )
     return found

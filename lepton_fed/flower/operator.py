@@ -10,6 +10,7 @@ from lepton_fed.closing import Closing
 from lepton_fed.deploy.certificates import Address, client_context, clock_in
 from lepton_fed.deploy.kit import COORDINATOR, CoordinatorKit
 from lepton_fed.errors import ConfigError, PeerError
+from lepton_fed.translation import Sentence, sentence, term
 
 PATIENCE = 30.0
 """Seconds that an answer may take."""
@@ -52,13 +53,15 @@ class Operator(Closing):
         try:
             answer = self._client.post(f"/v1/control/{what}", json=body or {})
         except httpx.HTTPError as error:
-            raise PeerError(COORDINATOR, _why(error, self.address)) from None
+            raise PeerError(term(COORDINATOR), _why(error, self.address)) from None
         if answer.status_code in (401, 403):
-            raise PeerError(COORDINATOR, "it does not know this kit's token; use the newest kit of the coordinator")
+            why = sentence("it does not know this kit's token; use the newest kit of the coordinator")
+            raise PeerError(term(COORDINATOR), why)
         if answer.status_code == 409:
             raise ConfigError(answer.text)
         if answer.status_code != 200:
-            raise PeerError(COORDINATOR, f"it answers with status {answer.status_code}; its log says why")
+            why = sentence("it answers with status {status}; its log says why", status=answer.status_code)
+            raise PeerError(term(COORDINATOR), why)
         said: dict[str, Any] = answer.json()
         return said
 
@@ -66,13 +69,16 @@ class Operator(Closing):
         self._client.close()
 
 
-def _why(error: httpx.HTTPError, address: str) -> str:
+def _why(error: httpx.HTTPError, address: str) -> Sentence:
     if "CERTIFICATE_VERIFY_FAILED" in str(error):
-        return clock_in(str(error)) or (
-            f"what answers at {address} has no certificate of this federation for that name; use the name that the "
-            "kits were made with, or on the coordinator's machine localhost"
+        return clock_in(str(error)) or sentence(
+            "what answers at {address} has no certificate of this federation for that name; use the name that the kits "
+            "were made with, or on the coordinator's machine localhost",
+            address=address,
         )
-    return (
-        f"it cannot be reached at {address} ({type(error).__name__}); start it with lepton-fed server, or say where it "
-        "is with --address"
+    return sentence(
+        "it cannot be reached at {address} ({kind}); start it with lepton-fed server, or say where it is with "
+        "--address",
+        address=address,
+        kind=type(error).__name__,
     )

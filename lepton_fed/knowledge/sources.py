@@ -16,6 +16,7 @@ from typing import ClassVar
 from lepton_fed.errors import DataError
 from lepton_fed.knowledge.facts import Fact
 from lepton_fed.knowledge.tables import Shape, facts_of, read_table
+from lepton_fed.translation import joined, sentence
 
 SEPARATORS = {".csv": ",", ".tsv": "\t"}
 
@@ -48,17 +49,23 @@ class FactSource:
 
     def __post_init__(self) -> None:
         if (self.path is None) == (self.url is None):
-            raise ValueError("give one of path and url")
+            raise ValueError(sentence("give one of path and url"))
         if (self.url is None) != (self.query is None):
-            raise ValueError("url and query belong together")
+            raise ValueError(sentence("url and query belong together"))
         if self.url is None and (self.password_file or self.password_env):
-            raise ValueError("a password belongs to a url")
+            raise ValueError(sentence("a password belongs to a url"))
         if self.path is not None and self.suffix not in (*SEPARATORS, *RDF_SUFFIXES):
-            raise ValueError(f"the suffix of {self.path!r} says no format; it is {', '.join(_SUFFIXES)}")
+            raise ValueError(
+                sentence(
+                    "the suffix of {path!r} says no format; it is {known}",
+                    path=self.path,
+                    known=joined(", ", _SUFFIXES),
+                )
+            )
         if self.suffix in RDF_SUFFIXES and (self.subject or self.type or self.literals or self.encoding):
-            raise ValueError("subject, type, literals and encoding belong to tables")
+            raise ValueError(sentence("subject, type, literals and encoding belong to tables"))
         if self.subject is None and (self.type or self.literals):
-            raise ValueError("type and literals belong to a table with a subject")
+            raise ValueError(sentence("type and literals belong to a table with a subject"))
 
     @property
     def suffix(self) -> str:

@@ -32,6 +32,7 @@ from lepton_fed.pipeline.descriptions import recognised
 from lepton_fed.pipeline.plan import Plan, planned
 from lepton_fed.pipeline.room import rooms
 from lepton_fed.pipeline.step import Result, Retries, Step, Takes, Work
+from lepton_fed.translation import said_by, sentence
 
 if TYPE_CHECKING:
     from lepton_fed.config import Federation
@@ -360,7 +361,7 @@ def _check_name(name: str) -> None:
     try:
         check_name(name)
     except Malformed as error:
-        raise ConfigError(f"a pipeline cannot be called so: {error}") from None
+        raise ConfigError(sentence("a pipeline cannot be called so: {error}", error=said_by(error))) from None
 
 
 def _worker_name() -> str:

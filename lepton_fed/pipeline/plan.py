@@ -23,7 +23,7 @@ from lepton_fed.collaboration import precedence
 from lepton_fed.config.spelling import did_you_mean
 from lepton_fed.errors import ConfigError
 from lepton_fed.pipeline.step import Step
-from lepton_fed.translation import sentence
+from lepton_fed.translation import joined, sentence
 
 if TYPE_CHECKING:
     from lepton_fed.collaboration import CriticalPath, Graph
@@ -49,8 +49,13 @@ class Plan:
         cycle = _cycle(self._graph)
         if cycle:
             whys = {(link.step, link.after): link.why for link in self.links}
-            around = "; ".join(f"{a} comes after {b} ({whys[a, b]})" for a, b in cycle)
-            raise ConfigError(f"the pipeline has a cycle, so no step of it can be first: {around}")
+            around = joined(
+                "; ",
+                (sentence("{step} comes after {before} ({why})", step=a, before=b, why=whys[a, b]) for a, b in cycle),
+            )
+            raise ConfigError(
+                sentence("the pipeline has a cycle, so no step of it can be first: {around}", around=around)
+            )
 
     def step(self, name: str) -> Step:
         """The step of that name."""

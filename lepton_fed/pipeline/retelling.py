@@ -8,7 +8,7 @@ one that was said. Any other text stays as it is, and so does what people and th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Iterator
+from collections.abc import Container, Iterator
 from functools import partial
 
 from lepton_fed.pipeline import reasons
@@ -17,36 +17,17 @@ from lepton_fed.pipeline.built_in import Iterate, Validate
 from lepton_fed.pipeline.claiming import MOST_LOST
 from lepton_fed.pipeline.states import GAVE_UP, State
 from lepton_fed.pipeline.step import Result, Step
-from lepton_fed.translation import verbatim
-
-Making = Callable[[str], str]
-"""A sentence, by what stands in its gap if it has one."""
-
-GAP = "\0"
-"""No text that a database takes has it."""
+from lepton_fed.translation import GAP, Making, again, always, verbatim
 
 
 def reason(text: str, step: Step, before: Container[str], result: Result = None, tries: int = 0) -> str:
     """Why a step moved, or is where it is. `before`: what it comes after; `tries`: how often it was tried."""
-    return _again(text, _reasons(step, before, result, tries)) if text else text
+    return again(text, _reasons(step, before, result, tries)) if text else text
 
 
 def came_to(result: Result, step: Step) -> str:
     """What a result says of itself."""
     return _result(worth_saying(result), result, step)
-
-
-def _again(text: str, makings: Iterable[Making]) -> str:
-    for make in makings:
-        head, _, tail = make(GAP).partition(GAP)
-        made = make(text[len(head) : len(text) - len(tail)])
-        if made == text:
-            return made
-    return text
-
-
-def _always(one: str) -> Making:
-    return lambda _: one
 
 
 def _barred(name: str, state: State, before: Container[str]) -> str:
@@ -61,7 +42,7 @@ def _reasons(step: Step, before: Container[str], result: Result, tries: int) -> 
         known.append(reasons.asked(step.approve))
         yield partial(reasons.answered, step.approve, True)
         yield partial(reasons.answered, step.approve, False)
-    yield from map(_always, known)
+    yield from map(always, known)
     yield from (partial(_barred, state=state, before=before) for state in GAVE_UP)
     yield lambda turn: reasons.another_pass(turn, step.budget)
     yield lambda why: reasons.spent(step.budget, _result(why, result, step))
@@ -75,7 +56,7 @@ def _result(text: str, result: Result, step: Step) -> str:
         return reasons.NOT_YET if text == reasons.NOT_YET else verbatim(text)
     if isinstance(step.work, Validate):
         return _validated(text)
-    return _again(text, _results(result if isinstance(result, dict) else {}, step))
+    return again(text, _results(result if isinstance(result, dict) else {}, step))
 
 
 def _validated(text: str) -> str:

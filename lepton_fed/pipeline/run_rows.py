@@ -13,6 +13,7 @@ from lepton_fed.pipeline.plan import Plan
 from lepton_fed.pipeline.states import GAVE_UP, Move, State
 from lepton_fed.storage.columns import Utc
 from lepton_fed.storage.pipeline_tables import PipelineLinkRow
+from lepton_fed.translation import sentence
 
 LINK = cast(Table, PipelineLinkRow.__table__)
 
@@ -85,8 +86,15 @@ def require_same(connection: Connection, run: RunKey, definition: str, plan: Pla
         return
     stored = set(connection.execute(select(STEP.c.step).where(run.of(STEP))).scalars())
     new, gone = [s.name for s in plan.steps if s.name not in stored], sorted(stored - set(plan.places))
-    what = f"{new[0]} is new" if new else f"{gone[0]} is gone" if gone else "a step or its order is another"
+    what = sentence("a step or its order is another")
+    if new or gone:
+        what = sentence("{step} is new", step=new[0]) if new else sentence("{step} is gone", step=gone[0])
     raise ConfigError(
-        f"run {run.number} of the pipeline {run.pipeline!r} is not over and was begun with other steps ({what}); "
-        "finish it with those, or cancel it"
+        sentence(
+            "run {number} of the pipeline {pipeline!r} is not over and was begun with other steps ({what}); "
+            "finish it with those, or cancel it",
+            number=run.number,
+            pipeline=run.pipeline,
+            what=what,
+        )
     )

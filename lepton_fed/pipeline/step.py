@@ -17,6 +17,7 @@ from threading import Event
 from typing import Any, Literal, TypeAlias
 
 from lepton_fed.errors import ConfigError, DataError, LeptonError, PolicyError
+from lepton_fed.translation import sentence
 
 Result: TypeAlias = Any
 """What JSON can hold: None, numbers, text, lists, tables."""
@@ -142,12 +143,23 @@ class Step:
             text = getattr(self, key)
             printable = text.replace("\u3000", " ").isprintable()
             _require(bool(text.strip()) and printable, f"a step's {key} is one line of text, not {text!r}")
-            _require(len(text) <= LONGEST, f"a step's {key} has at most {LONGEST} characters, not {len(text)}")
+            _require(
+                len(text) <= LONGEST,
+                sentence(
+                    "a step's {key} has at most {most} characters, not {count}", key=key, most=LONGEST, count=len(text)
+                ),
+            )
         _require("/" not in self.department, f"a department's name holds no '/': {self.department!r}")
         for key in ("needs", "makes", "after"):
             listed = getattr(self, key)
-            _require(len(set(listed)) == len(listed), f"{self.name}: {key} lists something twice; once is enough")
-            _require(all(word.strip() for word in listed), f"{self.name}: {key} may hold no blank word")
+            _require(
+                len(set(listed)) == len(listed),
+                sentence("{step}: {key} lists something twice; once is enough", step=self.name, key=key),
+            )
+            _require(
+                all(word.strip() for word in listed),
+                sentence("{step}: {key} may hold no blank word", step=self.name, key=key),
+            )
         _require((self.kind == "manual") == (self.work is None), f"{self.name}: a step by hand is one without work")
         by_hand = self.kind == "manual" and (self.when is not None or self.until is not None)
         _require(not by_hand, f"{self.name}: a step by hand has no condition and no loop; give it work")

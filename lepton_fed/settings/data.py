@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
-from lepton_fed.settings.basis import Strict, require, require_words
+from lepton_fed.settings.basis import Strict, negative, not_positive, outside, require, require_words, too_small
+from lepton_fed.translation import sentence
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,15 +28,18 @@ class Column(Strict):
         require_words("a column's name", self.name)
         require(
             (self.type == "category") == bool(self.codes),
-            f"column {self.name!r}: codes belong to a category, and only to it",
+            sentence("column {name!r}: codes belong to a category, and only to it", name=self.name),
         )
-        require(len(set(self.codes)) == len(self.codes), f"column {self.name!r}: a code is listed twice")
+        require(
+            len(set(self.codes)) == len(self.codes), sentence("column {name!r}: a code is listed twice", name=self.name)
+        )
         require(
             self.range is None or self.range[0] <= self.range[1],
-            f"column {self.name!r}: range must be [smallest, largest]",
+            sentence("column {name!r}: range must be [smallest, largest]", name=self.name),
         )
         require(
-            self.type in ("number", "integer") or self.range is None, f"column {self.name!r}: only numbers have a range"
+            self.type in ("number", "integer") or self.range is None,
+            sentence("column {name!r}: only numbers have a range", name=self.name),
         )
 
 
@@ -50,10 +54,13 @@ class ArrayShape(Strict):
 
     def __post_init__(self) -> None:
         sizes = bool(self.shape) and all(n >= 1 for n in self.shape)
-        require(sizes, f"data.array: shape must be one example's sizes, each at least 1: {list(self.shape)}")
+        require(
+            sizes,
+            sentence("data.array: shape must be one example's sizes, each at least 1: {shape}", shape=list(self.shape)),
+        )
         ordered = self.range is None or self.range[0] <= self.range[1]
-        require(ordered, "data.array: range must be [smallest, largest]")
-        require(self.scale > 0, f"data.array: scale must be positive, not {self.scale}")
+        require(ordered, sentence("data.array: range must be [smallest, largest]"))
+        require(self.scale > 0, not_positive("data.array: scale", self.scale))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,8 +75,8 @@ class Label(Strict):
     def __post_init__(self) -> None:
         require_words("data.label: column", self.column)
         require_words("data.label: meaning", self.meaning)
-        require(len(self.classes) != 1, "data.label: one class only cannot be learnt; list two or more")
-        require(len(set(self.classes)) == len(self.classes), "data.label: a class is listed twice")
+        require(len(self.classes) != 1, sentence("data.label: one class only cannot be learnt; list two or more"))
+        require(len(set(self.classes)) == len(self.classes), sentence("data.label: a class is listed twice"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,9 +91,9 @@ class Split(Strict):
     """Default: the federation's seed."""
 
     def __post_init__(self) -> None:
-        require(0.0 <= self.test < 1.0, f"data.split: test must be in [0, 1), not {self.test}")
-        require(0.0 <= self.validation < 1.0, f"data.split: validation must be in [0, 1), not {self.validation}")
-        require(self.seed is None or self.seed >= 0, f"data.split: seed may not be negative: {self.seed}")
+        require(0.0 <= self.test < 1.0, outside("data.split: test", self.test, "[0, 1)"))
+        require(0.0 <= self.validation < 1.0, outside("data.split: validation", self.validation, "[0, 1)"))
+        require(self.seed is None or self.seed >= 0, negative("data.split: seed", self.seed))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,9 +118,9 @@ class KnowledgeJoin(Strict):
 
     def __post_init__(self) -> None:
         distinct = bool(self.columns) and len(set(self.columns)) == len(self.columns)
-        require(distinct, "knowledge: columns names at least one column, and none twice")
+        require(distinct, sentence("knowledge: columns names at least one column, and none twice"))
         for key, number in (("width", self.width), ("size", self.size)):
-            require(number >= 1, f"knowledge: {key} must be at least 1, not {number}")
+            require(number >= 1, too_small(f"knowledge: {key}", number))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,11 +138,17 @@ class DataContract(Strict):
     """`[knowledge]`, which stands beside `[data]` in the file and is given to the contract by `Settings`: no key."""
 
     def __post_init__(self) -> None:
-        require(bool(self.columns) != (self.array is not None), "data: give either columns or array, and one of them")
-        require(self.minimum_rows >= 1, f"data: minimum_rows must be at least 1, not {self.minimum_rows}")
+        require(
+            bool(self.columns) != (self.array is not None),
+            sentence("data: give either columns or array, and one of them"),
+        )
+        require(self.minimum_rows >= 1, too_small("data: minimum_rows", self.minimum_rows))
         names = [c.name for c in self.columns]
-        require(len(set(names)) == len(names), "data: a column is listed twice")
-        require(self.label.column not in names, f"data: the label {self.label.column!r} is also listed as a feature")
+        require(len(set(names)) == len(names), sentence("data: a column is listed twice"))
+        require(
+            self.label.column not in names,
+            sentence("data: the label {column!r} is also listed as a feature", column=self.label.column),
+        )
 
     @property
     def features(self) -> tuple[int, ...]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from lepton_fed.settings.basis import EVERYONE, Strict, require, require_words
+from lepton_fed.settings.basis import EVERYONE, Strict, negative, require, require_words
+from lepton_fed.translation import sentence
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,7 +20,7 @@ class Identity(Strict):
     def __post_init__(self) -> None:
         require_words("federation: name", self.name)
         require_words("federation: purpose", self.purpose)
-        require(self.seed >= 0, f"federation: seed may not be negative: {self.seed}")
+        require(self.seed >= 0, negative("federation: seed", self.seed))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +37,7 @@ class ModelSettings(Strict):
 
     def __post_init__(self) -> None:
         require_words("model: name", self.name)
-        require(bool(self.shared), "model: shared is empty, so nothing would be learnt; the default is ['*']")
+        require(bool(self.shared), sentence("model: shared is empty, so nothing would be learnt; the default is ['*']"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,16 +56,21 @@ class DepartmentSettings(Strict):
 
     def __post_init__(self) -> None:
         require(
-            self.name.strip() == self.name and self.name != "", f"a department's name may not be blank: {self.name!r}"
+            self.name.strip() == self.name and self.name != "",
+            sentence("a department's name may not be blank: {name!r}", name=self.name),
         )
         require_words("a department's name", self.name)
-        require(self.name != EVERYONE, "a department may not be called '*'")
+        require(self.name != EVERYONE, sentence("a department may not be called '*'"))
         # Files are named after departments: their own file, their model in the run folder.
         fit = self.name not in (".", "..") and not set(self.name) & set("/\\:")
         short = len(self.name.encode()) <= 120
-        file_name = "must do as a file's name (no / \\ :, at most 120 bytes)"
-        require(fit and short, f"a department's name {file_name}: {self.name!r}")
-        require(len(set(self.roles)) == len(self.roles), f"{self.name}: a role is listed twice")
+        require(
+            fit and short,
+            sentence(
+                "a department's name must do as a file's name (no / \\ :, at most 120 bytes): {name!r}", name=self.name
+            ),
+        )
+        require(len(set(self.roles)) == len(self.roles), sentence("{name}: a role is listed twice", name=self.name))
 
     @property
     def is_source(self) -> bool:
@@ -98,7 +104,7 @@ class Flow(Strict):
     def __post_init__(self) -> None:
         require_words("sharing: what", self.what)
         named = bool(self.from_) and bool(self.to)
-        require(named, f"sharing: {self.what!r} needs at least one name in from and in to")
+        require(named, sentence("sharing: {what!r} needs at least one name in from and in to", what=self.what))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,4 +123,4 @@ class Grant(Strict):
     def __post_init__(self) -> None:
         require_words("access: what", self.what)
         named = bool(self.who) and bool(self.owner)
-        require(named, f"access: {self.what!r} needs at least one name in who and in owner")
+        require(named, sentence("access: {what!r} needs at least one name in who and in owner", what=self.what))

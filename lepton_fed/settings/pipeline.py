@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from lepton_fed.settings.basis import EVERYONE, Strict, require, require_words
+from lepton_fed.settings.basis import EVERYONE, Strict, negative, require, require_words, too_small
 from lepton_fed.translation import sentence
 
 
@@ -25,9 +25,10 @@ class Gate(Strict):
 
     def __post_init__(self) -> None:
         require(
-            (self.at_least is None) != (self.at_most is None), "pipeline.gate: give at_least or at_most, one of them"
+            (self.at_least is None) != (self.at_most is None),
+            sentence("pipeline.gate: give at_least or at_most, one of them"),
         )
-        require(bool(self.at), "pipeline.gate: at is empty; name a department, or leave it out for all")
+        require(bool(self.at), sentence("pipeline.gate: at is empty; name a department, or leave it out for all"))
 
     @property
     def bound(self) -> str:
@@ -72,12 +73,17 @@ class PipelineStep(Strict):
 
     def __post_init__(self) -> None:
         require_words("pipeline: step", self.step)
-        require(bool(self.department), f"pipeline: {self.step!r} needs at least one name in department")
+        require(
+            bool(self.department), sentence("pipeline: {step!r} needs at least one name in department", step=self.step)
+        )
         for key in ("rounds", "timeout"):
             number = getattr(self, key)
-            require(number is None or number >= 1, f"pipeline: {key} must be at least 1, not {number}")
-        require(self.budget >= 1, f"pipeline: budget must be at least 1, not {self.budget}")
-        require(self.retries >= 0, f"pipeline: retries may not be negative: {self.retries}")
-        require(self.budget == 1 or self.gate is not None, f"pipeline: {self.step!r} has a budget and no gate to pass")
+            require(number is None or number >= 1, too_small(f"pipeline: {key}", number))
+        require(self.budget >= 1, too_small("pipeline: budget", self.budget))
+        require(self.retries >= 0, negative("pipeline: retries", self.retries))
+        require(
+            self.budget == 1 or self.gate is not None,
+            sentence("pipeline: {step!r} has a budget and no gate to pass", step=self.step),
+        )
         if self.approve is not None:
             require_words("pipeline: approve", self.approve)

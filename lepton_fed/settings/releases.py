@@ -5,7 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from lepton_fed.settings.basis import EVERYONE, Strict, require, require_words
+from lepton_fed.settings.basis import (
+    EVERYONE,
+    Strict,
+    beyond,
+    negative,
+    not_positive,
+    require,
+    require_words,
+    too_small,
+)
+from lepton_fed.translation import sentence
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,9 +30,9 @@ class NoiseSettings(Strict):
     """At which epsilon is reported."""
 
     def __post_init__(self) -> None:
-        require(self.norm > 0, f"aggregation.noise: norm must be positive, not {self.norm}")
-        require(self.multiplier > 0, f"aggregation.noise: multiplier must be positive, not {self.multiplier}")
-        require(0 < self.delta < 1, f"aggregation.noise: delta must be between 0 and 1, not {self.delta}")
+        require(self.norm > 0, not_positive("aggregation.noise: norm", self.norm))
+        require(self.multiplier > 0, not_positive("aggregation.noise: multiplier", self.multiplier))
+        require(0 < self.delta < 1, beyond("aggregation.noise: delta", self.delta))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,17 +60,25 @@ class Aggregation(Strict):
     def __post_init__(self) -> None:
         require(
             self.colluders is None or self.colluders >= 0,
-            f"aggregation: colluders may not be negative: {self.colluders}",
+            negative("aggregation: colluders", self.colluders),
         )
-        require(self.crowd is None or self.crowd >= 1, f"aggregation: crowd must be at least 1, not {self.crowd}")
-        require(self.crowd_soft >= 1, f"aggregation: crowd_soft must be at least 1, not {self.crowd_soft}")
-        require(0 < self.clip <= 2.0**20, f"aggregation: clip must be positive and at most 2^20, not {self.clip}")
+        require(self.crowd is None or self.crowd >= 1, too_small("aggregation: crowd", self.crowd))
+        require(self.crowd_soft >= 1, too_small("aggregation: crowd_soft", self.crowd_soft))
+        require(
+            0 < self.clip <= 2.0**20,
+            sentence("aggregation: clip must be positive and at most 2^20, not {clip}", clip=self.clip),
+        )
         asked = self.sealed or self.noise is not None
-        require(self.secure or not asked, "aggregation: coordinator_sees = 'nothing' and noise need secure = true")
+        require(
+            self.secure or not asked, sentence("aggregation: coordinator_sees = 'nothing' and noise need secure = true")
+        )
         require(
             not self.secure or self.transport == "float32",
-            f"aggregation: transport = '{self.transport}' needs secure = false, since what departments add to secure "
-            "sums is whole numbers under masks; take it out",
+            sentence(
+                "aggregation: transport = '{transport}' needs secure = false, since what departments add to "
+                "secure sums is whole numbers under masks; take it out",
+                transport=self.transport,
+            ),
         )
 
     @property
@@ -79,10 +97,10 @@ class StatisticsNoise(Strict):
     """Standard deviation of the noise in a sum, in units of `norm`."""
 
     def __post_init__(self) -> None:
-        require(self.norm > 0, f"statistics.noise: norm must be positive, not {self.norm}")
-        require(self.multiplier > 0, f"statistics.noise: multiplier must be positive, not {self.multiplier}")
+        require(self.norm > 0, not_positive("statistics.noise: norm", self.norm))
+        require(self.multiplier > 0, not_positive("statistics.noise: multiplier", self.multiplier))
         most = self.norm * self.multiplier <= 2.0**16
-        require(most, "statistics.noise: norm times multiplier may be 65536 at most; lower one of them")
+        require(most, sentence("statistics.noise: norm times multiplier may be 65536 at most; lower one of them"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,9 +124,11 @@ class StatisticsSettings(Strict):
 
     def __post_init__(self) -> None:
         require_words("statistics: what", self.what)
-        require(bool(self.to), "statistics: to is empty, so nobody would get them; the default is ['*']")
-        require(len(set(self.columns)) == len(self.columns), "statistics: a column is listed twice")
-        require(1 <= self.bins <= 1000, f"statistics: bins must be from 1 to 1000, not {self.bins}")
-        require(self.minimum >= 1, f"statistics: minimum must be at least 1, not {self.minimum}")
+        require(bool(self.to), sentence("statistics: to is empty, so nobody would get them; the default is ['*']"))
+        require(len(set(self.columns)) == len(self.columns), sentence("statistics: a column is listed twice"))
+        require(1 <= self.bins <= 1000, sentence("statistics: bins must be from 1 to 1000, not {bins}", bins=self.bins))
+        require(self.minimum >= 1, too_small("statistics: minimum", self.minimum))
         inside = all(0 <= q <= 1 for q in self.quantiles)
-        require(inside, f"statistics: quantiles must be from 0 to 1: {list(self.quantiles)}")
+        require(
+            inside, sentence("statistics: quantiles must be from 0 to 1: {quantiles}", quantiles=list(self.quantiles))
+        )

@@ -9,7 +9,8 @@ import math
 from dataclasses import dataclass, field
 from typing import Literal
 
-from lepton_fed.settings.basis import Strict, require
+from lepton_fed.settings.basis import Strict, negative, not_positive, outside, require, too_small
+from lepton_fed.translation import Sentence, sentence
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,15 +31,19 @@ class Optimiser(Strict):
     """Momentum and moments last from round to round at the department; false starts them afresh every round."""
 
     def __post_init__(self) -> None:
-        require(self.learning_rate > 0, f"training.optimiser: learning_rate must be positive, not {self.learning_rate}")
-        require(0 <= self.momentum < 1, f"training.optimiser: momentum must be in [0, 1), not {self.momentum}")
-        require(self.weight_decay >= 0, f"training.optimiser: weight_decay may not be negative: {self.weight_decay}")
-        require(self.epsilon > 0, f"training.optimiser: epsilon must be positive, not {self.epsilon}")
-        require(0 <= self.beta1 < 1 and 0 <= self.beta2 < 1, "training.optimiser: beta1 and beta2 must be in [0, 1)")
+        require(self.learning_rate > 0, not_positive("training.optimiser: learning_rate", self.learning_rate))
+        require(0 <= self.momentum < 1, outside("training.optimiser: momentum", self.momentum, "[0, 1)"))
+        require(self.weight_decay >= 0, negative("training.optimiser: weight_decay", self.weight_decay))
+        require(self.epsilon > 0, not_positive("training.optimiser: epsilon", self.epsilon))
         require(
-            self.name == "sgd" or not (self.momentum or self.nesterov), "training.optimiser: momentum belongs to sgd"
+            0 <= self.beta1 < 1 and 0 <= self.beta2 < 1,
+            sentence("training.optimiser: beta1 and beta2 must be in [0, 1)"),
         )
-        require(not self.nesterov or self.momentum > 0, "training.optimiser: nesterov needs momentum")
+        require(
+            self.name == "sgd" or not (self.momentum or self.nesterov),
+            sentence("training.optimiser: momentum belongs to sgd"),
+        )
+        require(not self.nesterov or self.momentum > 0, sentence("training.optimiser: nesterov needs momentum"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,14 +60,14 @@ class Training(Strict):
     """`scaffold`: control variates against client drift (Karimireddy et al. 2020)."""
 
     def __post_init__(self) -> None:
-        require(self.epochs is None or self.steps is None, "training: give epochs or steps, not both")
-        require(self.epochs is None or self.epochs >= 1, f"training: epochs must be at least 1, not {self.epochs}")
-        require(self.steps is None or self.steps >= 1, f"training: steps must be at least 1, not {self.steps}")
-        require(self.batch >= 1, f"training: batch must be at least 1, not {self.batch}")
+        require(self.epochs is None or self.steps is None, sentence("training: give epochs or steps, not both"))
+        require(self.epochs is None or self.epochs >= 1, too_small("training: epochs", self.epochs))
+        require(self.steps is None or self.steps >= 1, too_small("training: steps", self.steps))
+        require(self.batch >= 1, too_small("training: batch", self.batch))
         plain = self.optimiser.name == "sgd" and not self.optimiser.momentum
         require(
             self.correction == "none" or plain,
-            "training: scaffold needs sgd without momentum (its update of c assumes it)",
+            sentence("training: scaffold needs sgd without momentum (its update of c assumes it)"),
         )
 
 
@@ -78,10 +83,15 @@ class Rounds(Strict):
     """Seconds that one exchange with departments may take; in a simulation nobody is late."""
 
     def __post_init__(self) -> None:
-        require(self.deadline >= 1, f"rounds: deadline must be at least 1 second, not {self.deadline}")
-        require(self.count >= 1, f"rounds: count must be at least 1, not {self.count}")
-        require(self.participants is None or self.participants >= 1, "rounds: participants must be at least 1")
-        require(self.evaluate_every >= 1, "rounds: evaluate_every must be at least 1")
+        require(
+            self.deadline >= 1,
+            sentence("rounds: deadline must be at least 1 second, not {deadline}", deadline=self.deadline),
+        )
+        require(self.count >= 1, too_small("rounds: count", self.count))
+        require(
+            self.participants is None or self.participants >= 1, sentence("rounds: participants must be at least 1")
+        )
+        require(self.evaluate_every >= 1, sentence("rounds: evaluate_every must be at least 1"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,15 +131,15 @@ class Coupling(Strict):
     """`distill` only, and needed there."""
 
     def __post_init__(self) -> None:
-        require(self.lambda_ >= 0, f"coupling: lambda may not be negative: {self.lambda_}")
-        require(self.inner_steps >= 1, "coupling: inner_steps must be at least 1")
-        require(0 < self.server_mix <= 1, f"coupling: server_mix must be in (0, 1], not {self.server_mix}")
-        require(self.hubs >= 1, f"coupling: hubs must be at least 1, not {self.hubs}")
-        require(self.temperature > 0, f"coupling: temperature must be positive, not {self.temperature}")
-        require(self.freeze >= 1, "coupling: freeze must be at least 1")
+        require(self.lambda_ >= 0, negative("coupling: lambda", self.lambda_))
+        require(self.inner_steps >= 1, sentence("coupling: inner_steps must be at least 1"))
+        require(0 < self.server_mix <= 1, outside("coupling: server_mix", self.server_mix, "(0, 1]"))
+        require(self.hubs >= 1, too_small("coupling: hubs", self.hubs))
+        require(self.temperature > 0, not_positive("coupling: temperature", self.temperature))
+        require(self.freeze >= 1, sentence("coupling: freeze must be at least 1"))
         require(
             (self.kind == "distill") == (self.common is not None),
-            "coupling: distill needs [coupling.common], and only distill has it",
+            sentence("coupling: distill needs [coupling.common], and only distill has it"),
         )
 
 
@@ -150,27 +160,38 @@ class Weights(Strict):
     def __post_init__(self) -> None:
         if self.counts is not None:
             low, high = self.counts
-            require(self.alpha == "examples", "weights: counts belong to alpha = 'examples', and only to it")
-            require(0 < low <= high, f"weights: counts must be [smallest, largest], both positive: {list(self.counts)}")
+            require(self.alpha == "examples", sentence("weights: counts belong to alpha = 'examples', and only to it"))
+            require(
+                0 < low <= high,
+                sentence(
+                    "weights: counts must be [smallest, largest], both positive: {counts}", counts=list(self.counts)
+                ),
+            )
         if isinstance(self.alpha, dict):
             check_weights("alpha", self.alpha)
         if isinstance(self.beta, dict):
             check_weights("beta", self.beta)
         else:
             check_weights("beta", {"beta": self.beta})
-            require(self.beta > 0, _NOBODY.format("beta"))
+            require(self.beta > 0, _nobody("beta"))
         if isinstance(self.alpha, dict):
-            require(any(w > 0 for w in self.alpha.values()), _NOBODY.format("alpha"))
+            require(any(w > 0 for w in self.alpha.values()), _nobody("alpha"))
 
 
-_NOBODY = "weights: {} is zero for everybody, so nobody would learn from anybody"
+def _nobody(key: str) -> Sentence:
+    return sentence("weights: {key} is zero for everybody, so nobody would learn from anybody", key=key)
 
 
 def check_weights(name: str, table: dict[str, float]) -> None:
     for key, value in table.items():
         require(
             math.isfinite(value) and value >= 0,
-            f"weights: {name} of {key!r} must be a number of at least 0, not {value}",
+            sentence(
+                "weights: {name} of {key!r} must be a number of at least 0, not {value}",
+                name=name,
+                key=key,
+                value=value,
+            ),
         )
 
 
@@ -186,6 +207,8 @@ class ServerOptimiser(Strict):
     """Added to the square root of the second moment."""
 
     def __post_init__(self) -> None:
-        require(self.learning_rate > 0, f"server: learning_rate must be positive, not {self.learning_rate}")
-        require(0 <= self.momentum < 1 and 0 <= self.beta2 < 1, "server: momentum and beta2 must be in [0, 1)")
-        require(self.tau > 0, "server: tau must be positive")
+        require(self.learning_rate > 0, not_positive("server: learning_rate", self.learning_rate))
+        require(
+            0 <= self.momentum < 1 and 0 <= self.beta2 < 1, sentence("server: momentum and beta2 must be in [0, 1)")
+        )
+        require(self.tau > 0, sentence("server: tau must be positive"))

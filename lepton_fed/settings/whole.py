@@ -13,6 +13,7 @@ from lepton_fed.settings.parties import DepartmentSettings, Dependency, Flow, Gr
 from lepton_fed.settings.pipeline import PipelineStep
 from lepton_fed.settings.releases import Aggregation, StatisticsSettings
 from lepton_fed.settings.training import Coupling, Rounds, ServerOptimiser, Training, Weights
+from lepton_fed.translation import sentence
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +42,7 @@ class Settings(Strict):
     """Absent: models take the contract's columns alone."""
 
     def __post_init__(self) -> None:
-        require(bool(self.departments), "departments is empty; a federation has at least two")
+        require(bool(self.departments), sentence("departments is empty; a federation has at least two"))
         if self.data.entities != self.knowledge:
             data = copy(self.data)
             object.__setattr__(data, "entities", self.knowledge)

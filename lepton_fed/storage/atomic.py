@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from lepton_fed.errors import StorageError
+from lepton_fed.translation import Sentence, sentence, term
 
 Chunk: TypeAlias = bytes | memoryview
 """Bytes to write: C-contiguous, any item size."""
@@ -93,12 +94,12 @@ def remove_leftovers(folder: Path) -> None:
 
 def unwritable(error: OSError, path: Path) -> StorageError:
     """The sentence for a failure to write `path`."""
-    return StorageError(f"cannot write {path}: {_reason(error, path)}")
+    return StorageError(sentence("cannot write {path}: {reason}", path=path, reason=_reason(error, path)))
 
 
 def unreadable(error: OSError, path: Path) -> StorageError:
     """The sentence for a failure to read `path`."""
-    return StorageError(f"cannot read {path}: {_reason(error, path)}")
+    return StorageError(sentence("cannot read {path}: {reason}", path=path, reason=_reason(error, path)))
 
 
 def _chunks(content: bytes | str | Iterable[Chunk]) -> Iterable[Chunk]:
@@ -113,22 +114,25 @@ def _remove(path: Path) -> None:
         path.unlink()
 
 
-def _reason(error: OSError, path: Path) -> str:
+def _reason(error: OSError, path: Path) -> Sentence:
     match error.errno:
         case errno.ENOSPC | errno.EDQUOT:
-            return "there is no space left; free some or choose another folder"
+            return sentence("there is no space left; free some or choose another folder")
         case errno.EACCES | errno.EPERM:
-            return "permission denied; choose a folder of yours or have its permissions changed"
+            return sentence("permission denied; choose a folder of yours or have its permissions changed")
         case errno.EROFS:
-            return "the file system is read-only; choose another folder"
+            return sentence("the file system is read-only; choose another folder")
         case errno.ENAMETOOLONG:
-            return "the name is too long for this file system; choose a shorter one"
+            return sentence("the name is too long for this file system; choose a shorter one")
         case errno.EISDIR:
-            return "it is a folder, and a file is expected there; move it away"
+            return sentence("it is a folder, and a file is expected there; move it away")
         case errno.ENOTDIR | errno.EEXIST:
             file = next((p for p in (path, *path.parents) if p.exists()), path)
-            return f"{file} is a file, and a folder is expected there; move it away or choose another folder"
+            return sentence(
+                "{file} is a file, and a folder is expected there; move it away or choose another folder", file=file
+            )
         case errno.ENOENT:
             missing = next((p for p in reversed((path, *path.parents)) if not p.exists()), path)
-            return f"{missing} does not exist; check the path"
-    return f"{error.strerror or error}; check the disk or choose another folder"
+            return sentence("{missing} does not exist; check the path", missing=missing)
+    reason = term(error.strerror or str(error))
+    return sentence("{reason}; check the disk or choose another folder", reason=reason)

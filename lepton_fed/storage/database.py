@@ -13,6 +13,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlch
 
 from lepton_fed.errors import StorageError
 from lepton_fed.storage.undivided import Undivided
+from lepton_fed.translation import Sentence, sentence
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import ExceptionContext
@@ -73,7 +74,7 @@ class Database:
             yield
             return
         if not self._turn.acquire(timeout=self._patience):
-            raise StorageError(f"{_shown(self._url)} {_SQLITE['locked']}")
+            raise StorageError(_about(self._url, _SQLITE["locked"]))
         try:
             yield
         finally:
@@ -84,7 +85,7 @@ class Database:
         try:
             yield
         except SQLAlchemyError as error:
-            raise StorageError(f"{_shown(self._url)} {_reason(error, self._url)}") from error
+            raise StorageError(_about(self._url, _reason(error, self._url))) from error
 
 
 def _parsed(url: str | URL) -> URL:
@@ -93,8 +94,10 @@ def _parsed(url: str | URL) -> URL:
     except (ArgumentError, ValueError):
         # What cannot be read may hold a password anywhere, so none of it is shown.
         raise StorageError(
-            "the database's address is no URL; write it as sqlite:///folder/file.sqlite "
-            "or postgresql://user:password@host/database"
+            sentence(
+                "the database's address is no URL; write it as sqlite:///folder/file.sqlite "
+                "or postgresql://user:password@host/database"
+            )
         ) from None
     # SQLAlchemy's own choice of a PostgreSQL driver differs between its versions.
     return parsed.set(drivername="postgresql+psycopg") if parsed.drivername == "postgresql" else parsed
@@ -108,11 +111,14 @@ def _engine(url: URL, patience: float) -> Engine:
         )
     except ModuleNotFoundError as error:
         raise StorageError(
-            f"{_shown(url)} needs the Python package {error.name}, which is not installed; install it"
+            _about(
+                url,
+                sentence("needs the Python package {name}, which is not installed; install it", name=error.name),
+            )
         ) from error
     except (NoSuchModuleError, ArgumentError, TypeError) as error:
         raise StorageError(
-            f"{_shown(url)} is not a database that SQLAlchemy knows; check the part before ://"
+            _about(url, sentence("is not a database that SQLAlchemy knows; check the part before ://"))
         ) from error
 
 
@@ -153,34 +159,35 @@ def _prepare_postgresql(engine: Engine, patience: float) -> None:
         connection.exec_driver_sql(f"SET LOCAL lock_timeout = {max(1, int(patience * 1000))}")
 
 
-def _shown(url: URL) -> str:
-    """The URL without its password and without its query, where drivers take passwords as well."""
-    return f"the database {url.set(query={}).render_as_string(hide_password=True)}"
+def _about(url: URL, what: Sentence) -> Sentence:
+    """What there is to say of a URL, without its password and its query, where drivers take passwords as well."""
+    shown = url.set(query={}).render_as_string(hide_password=True)
+    return sentence("the database {url} {what}", url=shown, what=what)
 
 
 _SQLITE = {
-    "unable to open": "cannot be opened; check that its folder exists and that you may write there",
-    "readonly": "can only be read; have its permissions changed or choose another database",
-    "locked": "is locked by another process; wait until that ends",
-    "not a database": "is another kind of file; choose another path",
-    "full": "has no space left on its disk; free some",
-    "malformed": "is damaged; restore it from a copy or choose another path",
-    "already exists": "has tables of another program; choose a database of its own for lepton-fed",
+    "unable to open": sentence("cannot be opened; check that its folder exists and that you may write there"),
+    "readonly": sentence("can only be read; have its permissions changed or choose another database"),
+    "locked": sentence("is locked by another process; wait until that ends"),
+    "not a database": sentence("is another kind of file; choose another path"),
+    "full": sentence("has no space left on its disk; free some"),
+    "malformed": sentence("is damaged; restore it from a copy or choose another path"),
+    "already exists": sentence("has tables of another program; choose a database of its own for lepton-fed"),
 }
 
 _POSTGRESQL = {
     "25006": _SQLITE["readonly"],
-    "42501": "refuses this user the right to do that; have it granted or use another user",
+    "42501": sentence("refuses this user the right to do that; have it granted or use another user"),
     "53100": _SQLITE["full"],
     "55P03": _SQLITE["locked"],
     "42P07": _SQLITE["already exists"],
 }
 
 
-def _reason(error: SQLAlchemyError, url: URL) -> str:
+def _reason(error: SQLAlchemyError, url: URL) -> Sentence:
     cause = error.orig if isinstance(error, DBAPIError) else None
     if cause is None:
-        return f"cannot be used ({type(error).__name__}); check its URL"
+        return sentence("cannot be used ({kind}); check its URL", kind=type(error).__name__)
     state = getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None)
     if state in _POSTGRESQL:
         return _POSTGRESQL[state]
@@ -190,8 +197,8 @@ def _reason(error: SQLAlchemyError, url: URL) -> str:
             if part in said:
                 return reason
     if state is None and url.get_backend_name() != "sqlite":
-        return f"cannot be reached ({said}); check that it runs and that the URL is right"
-    return f"refused ({said}); check that it is lepton-fed's and has not been changed by hand"
+        return sentence("cannot be reached ({said}); check that it runs and that the URL is right", said=said)
+    return sentence("refused ({said}); check that it is lepton-fed's and has not been changed by hand", said=said)
 
 
 def _without_secrets(said: str, url: URL) -> str:

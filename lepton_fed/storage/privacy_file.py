@@ -25,6 +25,7 @@ from lepton_fed.errors import StorageError
 from lepton_fed.privacy.account import Account, Booking, Limit
 from lepton_fed.secagg.skellam import ORDERS, Cost
 from lepton_fed.storage.atomic import sync_folder
+from lepton_fed.translation import Sentence, sentence, term
 
 PATIENCE = 30.0
 """Seconds to wait for another process that books, which needs milliseconds."""
@@ -51,7 +52,7 @@ CREATE TABLE booking (
 ) STRICT;
 """
 
-ANEW = "put its newest copy back; an empty ledger would give this department its budget a second time"
+ANEW = sentence("put its newest copy back; an empty ledger would give this department its budget a second time")
 """What to do about a ledger that cannot be used."""
 
 Row = tuple[int, str, bytes, str, int, bytes, bytes, str, bytes]
@@ -77,7 +78,7 @@ class PrivacyFile:
         self.path = Path(path)
         with _explaining(self.path):
             if not self.path.exists() and self._begun.exists():
-                raise StorageError(f"the privacy ledger {self.path} is gone; {ANEW}")
+                raise StorageError(sentence("the privacy ledger {path} is gone; {remedy}", path=self.path, remedy=ANEW))
             # By us, with its mode: SQLite would let others read it.
             os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
             with self._writing() as connection:
@@ -113,7 +114,7 @@ class PrivacyFile:
     def _writing(self) -> Iterator[sqlite3.Connection]:
         """A transaction that nobody else writes beside; undone where anything is raised inside."""
         if not self.path.exists():
-            raise StorageError(f"the privacy ledger {self.path} is gone; {ANEW}")
+            raise StorageError(sentence("the privacy ledger {path} is gone; {remedy}", path=self.path, remedy=ANEW))
         with closing(sqlite3.connect(self.path, timeout=PATIENCE, isolation_level=None)) as connection:
             connection.execute("PRAGMA synchronous = EXTRA")
             connection.execute("BEGIN IMMEDIATE")
@@ -132,15 +133,22 @@ class PrivacyFile:
         (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
         if (application, number, tables) == (0, 0, 0):
             if self._begun.exists():
-                raise StorageError(f"the privacy ledger {self.path} is empty; {ANEW}")
+                raise StorageError(
+                    sentence("the privacy ledger {path} is empty; {remedy}", path=self.path, remedy=ANEW)
+                )
             self._make(connection)
             return
         if application != _APPLICATION:
-            raise StorageError(f"{self.path} is a database of something else; name another file for the ledger")
+            raise StorageError(
+                sentence("{path} is a database of something else; name another file for the ledger", path=self.path)
+            )
         orders = tuple(value for (value,) in connection.execute("SELECT value FROM orders ORDER BY value"))
         if (number, orders) != (_FORMAT, ORDERS):
             raise StorageError(
-                f"the privacy ledger {self.path} was written by another version of lepton-fed; use that version"
+                sentence(
+                    "the privacy ledger {path} was written by another version of lepton-fed; use that version",
+                    path=self.path,
+                )
             )
         _checked(connection, self.path)
 
@@ -173,7 +181,7 @@ def _checked(connection: sqlite3.Connection, path: Path) -> list[Row]:
     before = b""
     for place, row in enumerate(rows, start=1):
         if row[0] != place or row[8] != _digest(before, row[:8]):
-            raise StorageError(f"the privacy ledger {path} is damaged; {ANEW}")
+            raise StorageError(sentence("the privacy ledger {path} is damaged; {remedy}", path=path, remedy=ANEW))
         before = row[8]
     return rows
 
@@ -201,11 +209,26 @@ def _explaining(path: Path) -> Iterator[None]:
         yield
     except sqlite3.OperationalError as error:
         busy = error.sqlite_errorcode in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
-        why = f"another process has held it for {PATIENCE:g} seconds; end that one, then try again" if busy else error
-        raise StorageError(f"the privacy ledger {path} cannot be used: {why}") from error
+        why: Sentence = term(str(error))
+        if busy:
+            why = sentence(
+                "another process has held it for {seconds:g} seconds; end that one, then try again", seconds=PATIENCE
+            )
+        raise StorageError(sentence("the privacy ledger {path} cannot be used: {why}", path=path, why=why)) from error
     except sqlite3.Error as error:
-        raise StorageError(f"the privacy ledger {path} is damaged or no ledger ({error}); {ANEW}") from error
+        raise StorageError(
+            sentence(
+                "the privacy ledger {path} is damaged or no ledger ({error}); {remedy}",
+                path=path,
+                error=term(str(error)),
+                remedy=ANEW,
+            )
+        ) from error
     except OSError as error:
         raise StorageError(
-            f"the privacy ledger {path} cannot be used: {error.strerror or error}; correct `ledger` or its folder"
+            sentence(
+                "the privacy ledger {path} cannot be used: {why}; correct `ledger` or its folder",
+                path=path,
+                why=term(error.strerror or str(error)),
+            )
         ) from error

@@ -8,6 +8,7 @@ from sqlalchemy import URL, Connection, inspect, text
 
 from lepton_fed.errors import StorageError
 from lepton_fed.storage.database import Database
+from lepton_fed.translation import sentence
 
 HEAD = "0013"
 """The newest step of migrations/versions, here so that opening a database rarely imports Alembic."""
@@ -65,7 +66,11 @@ def _upgrade(connection: Connection, found: str | None) -> None:
     known = {step.revision for step in ScriptDirectory.from_config(config).walk_revisions()}
     if found is not None and found not in known:
         raise StorageError(
-            f"the database has schema {found} and this program knows up to {HEAD}; "
-            "use a newer lepton-fed or another database"
+            sentence(
+                "the database has schema {found} and this program knows up to {known}; use a newer lepton-fed or "
+                "another database",
+                found=found,
+                known=HEAD,
+            )
         )
     command.upgrade(config, "head")

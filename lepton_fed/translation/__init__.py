@@ -8,8 +8,36 @@ The English template is the key, as gettext's are; messages/zh.toml has the Chin
 A text that is no such sentence, or that was changed on its way (cut, sent, stored), stays in English.
 """
 
+from lepton_fed.translation.again import GAP, Making, again, always
 from lepton_fed.translation.catalogue import speaks, translated
 from lepton_fed.translation.rows import some
-from lepton_fed.translation.sentence import Sentence, counted, formatted, joined, sentence, term, verbatim
+from lepton_fed.translation.sentence import (
+    Sentence,
+    counted,
+    formatted,
+    joined,
+    said_by,
+    sentence,
+    spelt,
+    term,
+    verbatim,
+)
 
-__all__ = ["Sentence", "counted", "formatted", "joined", "sentence", "some", "speaks", "term", "translated", "verbatim"]
+__all__ = [
+    "GAP",
+    "Making",
+    "Sentence",
+    "again",
+    "always",
+    "counted",
+    "formatted",
+    "joined",
+    "said_by",
+    "sentence",
+    "some",
+    "speaks",
+    "spelt",
+    "term",
+    "translated",
+    "verbatim",
+]

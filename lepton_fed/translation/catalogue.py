@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from functools import lru_cache
 from importlib.resources import files
 
-from lepton_fed.translation.sentence import Row, Sentence, Term, Verbatim, formatted
+from lepton_fed.translation.sentence import Row, Sentence, Spelt, Term, Verbatim, formatted
 
 TERMS = "terms"
 """The table of single words."""
 
-_BETWEEN = {"zh": {"; ": "；", "; or ": "；或者", ", ": "、", " and ": "和", " ": ""}}
+_BETWEEN = {"zh": {"; ": "；", "; or ": "；或者", ", ": "、", " and ": "和", " or ": "或", " ": ""}}
 """What stands between sentences or names in a row."""
 
 
@@ -22,6 +22,8 @@ def translated(text: str, language: str) -> str:
         return str(text)
     if isinstance(text, Row):
         return _BETWEEN[language].get(text.template, text.template).join(translated(p, language) for p in text.parts)
+    if isinstance(text, Spelt):
+        return text.spell(translated(text.said, language))
     if isinstance(text, Term):
         return tables(language)[TERMS].get(text.template, text.template)
     template = _sentences(language).get(text.template)
@@ -37,6 +39,8 @@ def speaks(text: str, language: str) -> bool:
     """Whether there are words in `language` for the whole of it: for each sentence of a row, and for those in it."""
     if isinstance(text, Row):
         return all(speaks(part, language) for part in text.parts)
+    if isinstance(text, Spelt):
+        return speaks(text.said, language)
     if not isinstance(text, Sentence) or isinstance(text, Term | Verbatim):
         return isinstance(text, Term | Verbatim)
     return text.template in _sentences(language) and all(_filled(value, language) for value in text.values.values())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from string import Formatter
 from typing import Any
 
@@ -28,6 +28,13 @@ class Row(Sentence):
 
 class Term(Sentence):
     """A single word of the federation's own language, such as `train`."""
+
+
+class Spelt(Sentence):
+    """A sentence that is spelt otherwise than it was put together: on one line, say."""
+
+    said: Sentence
+    spell: Callable[[str], str]
 
 
 class Verbatim(Sentence):
@@ -64,6 +71,21 @@ def verbatim(text: str) -> Verbatim:
     made = Verbatim(text)
     made.template, made.values = text, {}
     return made
+
+
+def spelt(text: str, spell: Callable[[str], str]) -> str:
+    """`spell(text)`, which can be said in another language as far as `text` can, and is spelt likewise there."""
+    if not isinstance(text, Sentence):
+        return spell(text)
+    made = Spelt(spell(text))
+    made.template, made.values, made.said, made.spell = text.template, text.values, text, spell
+    return made
+
+
+def said_by(error: Exception) -> str:
+    """What an error says, as it was put together where it was raised."""
+    said = error.args[0] if error.args else ""
+    return said if isinstance(said, Sentence) and said == str(error) else str(error)
 
 
 def formatted(template: str, values: Mapping[str, object]) -> str:

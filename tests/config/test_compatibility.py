@@ -14,6 +14,7 @@ from lepton_fed.models import BUILT_IN as MODELS
 from lepton_fed.settings import METRICS
 from lepton_fed.training.losses import BUILT_IN as LOSSES
 from tests.config.example import Tree, distilling, valid
+from tests.speaking import told_in_chinese
 
 NUMBER = {"column": "Target", "meaning": "wear in micrometres"}
 COMMON = {"path": "common.npz"}
@@ -144,6 +145,7 @@ def test_a_misfit_is_refused_with_its_reason(tree: Tree, said: str) -> None:
     with pytest.raises(ConfigError) as caught:
         parse(tree)
     assert said in str(caught.value)
+    told_in_chinese(caught.value)
 
 
 @pytest.mark.parametrize(

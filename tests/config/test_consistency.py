@@ -14,12 +14,14 @@ from lepton_fed.config import Federation, consistency, require_consistent
 from lepton_fed.errors import ConfigError
 from lepton_fed.settings import Dependency
 from tests.config.example import Tree, valid
+from tests.speaking import told_in_chinese
 
 
 def refusal(tree: Tree) -> str:
     with pytest.raises(ConfigError) as caught:
         Federation.parse(tomli_w.dumps(tree), Path("f.toml"))
     assert "\n" not in str(caught.value)
+    told_in_chinese(caught.value)
     return str(caught.value)
 
 

@@ -11,6 +11,7 @@ from lepton_fed.config import Federation
 from lepton_fed.config.load import load
 from lepton_fed.errors import ConfigError
 from tests.config.example import Tree, valid, write
+from tests.speaking import told_in_chinese
 
 TEXT = """\
 [federation]
@@ -61,6 +62,7 @@ def sentence(tmp_path: Path, text: str) -> str:
     with pytest.raises(ConfigError) as caught:
         Federation.load(path)
     assert "\n" not in str(caught.value)
+    told_in_chinese(caught.value)
     return str(caught.value).removeprefix(f"{tmp_path}/")
 
 
@@ -276,8 +278,9 @@ def test_a_byte_order_mark_and_windows_line_ends_do_no_harm(tmp_path: Path) -> N
 def test_a_text_in_another_encoding_is_refused_with_its_line(tmp_path: Path) -> None:
     path = tmp_path / "federation.toml"
     path.write_bytes('[federation]\nname = "制造"\n'.encode("gb18030"))
-    with pytest.raises(ConfigError, match=r"line 2: this is not UTF-8 text; save the file as UTF-8"):
+    with pytest.raises(ConfigError, match=r"line 2: this is not UTF-8 text; save the file as UTF-8") as caught:
         Federation.load(path)
+    assert told_in_chinese(caught.value).endswith("第 2 行：不是 UTF-8 文本；请把文件存为 UTF-8")
 
 
 def test_a_missing_file_a_folder_and_a_path_through_a_file_are_refused(tmp_path: Path) -> None:
@@ -288,16 +291,18 @@ def test_a_missing_file_a_folder_and_a_path_through_a_file_are_refused(tmp_path:
         (file / "x.toml", "cannot be read: Not a directory"),
         ("a\0b", "cannot be read: embedded null byte"),
     ):
-        with pytest.raises(ConfigError, match=said):
+        with pytest.raises(ConfigError, match=said) as caught:
             Federation.load(path)
+        told_in_chinese(caught.value, "embedded null byte")
 
 
 def test_a_large_file_is_refused_before_it_is_read(tmp_path: Path) -> None:
     path = tmp_path / "rows.csv"
     with path.open("wb") as file:
         file.truncate(10 * 2**30)
-    with pytest.raises(ConfigError, match="is larger than 4 MiB, so it is no federation file"):
+    with pytest.raises(ConfigError, match="is larger than 4 MiB, so it is no federation file") as caught:
         Federation.load(path)
+    told_in_chinese(caught.value)
 
 
 @pytest.mark.parametrize(

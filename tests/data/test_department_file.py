@@ -10,6 +10,7 @@ import pytest
 from lepton_fed.data import DataSource, DepartmentFile, load_department_file
 from lepton_fed.data.department_file import OwnTerms
 from lepton_fed.errors import ConfigError
+from tests.speaking import told_in_chinese
 
 SECRET = "geheim-7f3a"
 
@@ -25,6 +26,7 @@ def refused(folder: Path, text: str, mode: int = 0o600) -> str:
     with pytest.raises(ConfigError) as caught:
         load_department_file(written(folder, text, mode), "心内科")
     assert SECRET not in "".join(traceback.format_exception(caught.value))
+    assert SECRET not in told_in_chinese(caught.value)
     return str(caught.value)
 
 

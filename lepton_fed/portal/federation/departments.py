@@ -10,6 +10,7 @@ from lepton_fed.deploy.kit import CoordinatorKit
 from lepton_fed.errors import LeptonError
 from lepton_fed.portal.federation.runs import RunSeen, newest
 from lepton_fed.portal.federation.watched import Watched
+from lepton_fed.translation import said_by
 
 
 @dataclass(frozen=True)
@@ -77,5 +78,5 @@ def _online(watched: Watched) -> tuple[dict[str, bool], str]:
         with Operator(kit) as operator:
             said = operator.status()["departments"]
     except LeptonError as error:
-        return {}, str(error)
+        return {}, said_by(error)
     return {name: bool(seen["online"]) for name, seen in said.items()}, ""

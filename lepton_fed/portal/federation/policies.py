@@ -10,8 +10,9 @@ from lepton_fed.explaining import Explained, Question, explained, guards_at
 from lepton_fed.policy import CHINESE
 from lepton_fed.portal.errors import NotThere, Unacceptable
 from lepton_fed.portal.federation.rights import Onlooker
-from lepton_fed.portal.federation.trouble import sentence_of, told
+from lepton_fed.portal.federation.trouble import told
 from lepton_fed.portal.federation.watched import Watched
+from lepton_fed.translation import said_by
 
 VERBS = (*CHINESE.values(), "receive")
 """What a request can be about, in English."""
@@ -68,7 +69,7 @@ def answers(watched: Watched, onlooker: Onlooker, question: Question) -> tuple[E
         found, guards = explained(federation, question), guards_at(federation, None)
         return tuple(one if shown(guards[one.owner], onlooker) else _bare(one) for one in found)
     except LeptonError as error:
-        raise Unacceptable("question", sentence=sentence_of(error)) from None
+        raise Unacceptable("question", sentence=said_by(error)) from None
 
 
 def shown(guard: Guard, onlooker: Onlooker) -> bool:

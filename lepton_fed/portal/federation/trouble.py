@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from lepton_fed.errors import LeptonError
 from lepton_fed.portal.errors import PortalError
-from lepton_fed.translation import Sentence
+from lepton_fed.translation import said_by
 
 
 class Unreadable(PortalError):
@@ -28,10 +28,4 @@ def told() -> Iterator[None]:
     except PortalError:
         raise
     except LeptonError as error:
-        raise Unreadable(sentence_of(error)) from None
-
-
-def sentence_of(error: LeptonError) -> str:
-    """What it says, as it was put together where it was raised: then it can be said in another language."""
-    said = error.args[0] if error.args else ""
-    return said if isinstance(said, Sentence) else str(error)
+        raise Unreadable(said_by(error)) from None
