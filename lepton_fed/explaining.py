@@ -7,7 +7,7 @@ Decided as a department decides, with the federation file and the departments' o
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from lepton_fed.assembly import guards_from
@@ -59,10 +59,13 @@ class Explained:
         return self.decision.request.owner
 
 
-def explained(federation: Federation, question: Question) -> tuple[Explained, ...]:
-    """The answer of each owner; ConfigError for a name that nobody has, or where nobody gives such a thing."""
+def explained(federation: Federation, question: Question, called: str | None = None) -> tuple[Explained, ...]:
+    """The answer of each owner; ConfigError for a name that nobody has, or where nobody gives such a thing.
+
+    `called`: what the federation file is called there; default: its path.
+    """
     guards = guards_at(federation, question.hour)
-    owners = _owners(federation, question.who, question.of or question.what, question.owners)
+    owners = _owners(federation, question, str(federation.path) if called is None else called)
     return tuple(_answer(guards[name], question) for name in owners)
 
 
@@ -86,19 +89,19 @@ def _answer(guard: Guard, question: Question) -> Explained:
     return Explained(decision, tuple(explain(guard.policies, decision)))
 
 
-def _owners(federation: Federation, who: str, what: str, chosen: Iterable[str]) -> tuple[str, ...]:
+def _owners(federation: Federation, question: Question, called: str) -> tuple[str, ...]:
     """The departments named, else all that give this data set or that rules name as its owner."""
-    settings = federation.settings
-    for name in (who, *chosen):
-        federation.department_file(name)  # Says so where the file has no such department.
-    if chosen:
-        return tuple(chosen)
+    settings, what = federation.settings, question.of or question.what
+    for name in (question.who, *question.owners):
+        federation.require(name, called)
+    if question.owners:
+        return question.owners
     given = [flow.from_ for flow in settings.sharing if flow.what == what]
     listed = [tuple(n for n in g.owner if n != EVERYONE) for g in settings.access if g.what == what]
     found = tuple(name for name in settings.names if any(names(some, name) for some in (*given, *listed)))
     if not found:
         known = dict.fromkeys([flow.what for flow in settings.sharing] + [grant.what for grant in settings.access])
-        raise ConfigError(_nobody(str(federation.path), what, nearest(what, known)))
+        raise ConfigError(_nobody(called, what, nearest(what, known)))
     return found
 
 

@@ -179,6 +179,7 @@ def test_a_name_that_is_not_there_is_answered_with_one_sentence(
     code, out, err = said(capsys, "explain", *arguments, "--file", place)
     assert (code, out) == (2, "")
     assert expected in err
+    assert str(place) in err, "as it was typed"
     assert len(err.splitlines()) == 1
 
 

@@ -57,11 +57,15 @@ class Federation:
 
     def department_file(self, name: str) -> Path:
         """Where a department's own file is. ConfigError for a name that is no department."""
+        self.require(name, str(self.path))
+        return self.path.parent / (self.settings.department(name).file or f"{self.path.stem}/{name}.toml")
+
+    def require(self, name: str, called: str) -> None:
+        """ConfigError for a name that is no department; `called`: what this file is called there."""
         try:
-            department = self.settings.department(name)
+            self.settings.department(name)
         except KeyError:
-            raise ConfigError(_no_department(str(self.path), name, nearest(name, self.settings.names))) from None
-        return self.path.parent / (department.file or f"{self.path.stem}/{name}.toml")
+            raise ConfigError(_no_department(called, name, nearest(name, self.settings.names))) from None
 
     @property
     def common_path(self) -> Path | None:

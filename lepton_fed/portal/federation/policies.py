@@ -62,11 +62,12 @@ def policies(watched: Watched, onlooker: Onlooker, owner: str) -> PoliciesSeen:
 def answers(watched: Watched, onlooker: Onlooker, question: Question) -> tuple[Explained, ...]:
     """Each owner's answer; Unacceptable with the sentence where somebody or something has no such name.
 
+    The federation file is called by its name there: where it is on this machine is not for everybody who may watch.
     Why an owner with files of its own says so is for whoever may see these: elsewhere there is neither line nor rule.
     """
     federation = watched.federation()
     try:
-        found, guards = explained(federation, question), guards_at(federation, None)
+        found, guards = explained(federation, question, federation.path.name), guards_at(federation, None)
         return tuple(one if shown(guards[one.owner], onlooker) else _bare(one) for one in found)
     except LeptonError as error:
         raise Unacceptable("question", sentence=said_by(error)) from None

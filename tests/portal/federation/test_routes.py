@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -140,3 +141,19 @@ def test_names_of_the_federation_are_text_on_its_pages(watching: World, watched:
         text = browser.get(f"/federation{path}").text.replace("<script src=", "")
         assert "<script" not in text, path
     assert "&lt;script&gt;alert(1)" in browser.get("/federation/graph").text
+
+
+@pytest.mark.parametrize("unknown", [{"who": "谁"}, {"owner": "谁"}, {"what": "无"}, {"what": "update"}])
+def test_where_the_federation_file_is_on_this_machine_is_nothing_to_whoever_asks_about_a_name_that_is_not_there(
+    watching: World, call: Call, place: Path, unknown: dict[str, str]
+) -> None:
+    question = {**QUESTION, **unknown}
+    shown = [call("approver", "GET", "/explain", params=question)]
+    shown += [
+        Browser.before(watching.portal, language).sign_in("approver").get("/federation/explain", params=question)
+        for language in ("en", "zh")
+    ]
+    for answer in shown:
+        assert answer.status_code == 422
+        assert "federation.toml" in answer.text
+        assert str(place.parent) not in answer.text
