@@ -34,6 +34,7 @@ from lepton_fed.settings import Settings
 from lepton_fed.sums import Scheme, Turnout, squared_norm
 from lepton_fed.tally import Gathered, Tally
 from lepton_fed.training.losses import loss
+from lepton_fed.translation import Sentence, joined, sentence
 from lepton_fed.transport import Flow, Replies, in_order
 from lepton_fed.weighting import beta
 
@@ -124,19 +125,23 @@ def join(settings: Settings, state: State, absent: bool = False) -> Flow[State]:
         if isinstance(reply, Refused):
             raise PolicyError(name, reply.reason)
         if not (isinstance(reply, Joined) or absent):
-            raise RoundError(f"{name} did not answer whether it takes part")
+            raise RoundError(sentence("{name} did not answer whether it takes part", name=name))
     joined = {n: r for n, r in replies.items() if isinstance(r, Joined)}
     if not joined:
-        raise RoundError("no department answered whether it takes part")
+        raise RoundError(sentence("no department answered whether it takes part"))
     if settings.coupling.kind != "distill" and len({r.layout for r in joined.values()}) > 1:
-        raise RoundError("departments have built different models from the same file; do their versions differ?")
+        raise RoundError(
+            sentence("departments have built different models from the same file; do their versions differ?")
+        )
     if not settings.aggregation.secure:
         return state
     lengths = {reply.length for n, reply in joined.items() if any(n in p.may_write for p in state.plans)}
     if len(lengths) > 1:
-        raise RoundError("departments would add vectors of different lengths; do their versions or common sets differ?")
+        raise RoundError(
+            sentence("departments would add vectors of different lengths; do their versions or common sets differ?")
+        )
     if not lengths:
-        raise RoundError("no source answered whether it takes part")
+        raise RoundError(sentence("no source answered whether it takes part"))
     return replace(state, scheme=Scheme(settings, state.plans, lengths.pop(), state.reference))
 
 
@@ -303,9 +308,11 @@ def _news(settings: Settings, state: State, gathered: Gathered, report: bool, as
     return News(measured, *told)
 
 
-def _nobody(number: int, refusals: Mapping[str, str]) -> str:
-    why = "; ".join(f"{n}: {r}" for n, r in refusals.items()) or "nobody answered"
-    return f"round {number} has no update to aggregate ({why})"
+def _nobody(number: int, refusals: Mapping[str, str]) -> Sentence:
+    why = sentence("nobody answered")
+    if refusals:
+        why = joined("; ", (sentence("{name}: {problem}", name=n, problem=r) for n, r in refusals.items()))
+    return sentence("round {number} has no update to aggregate ({why})", number=number, why=why)
 
 
 # ---------------------------------------------------------------- measurements

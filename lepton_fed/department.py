@@ -69,6 +69,7 @@ from lepton_fed.settings import Settings
 from lepton_fed.sizes import Sizes
 from lepton_fed.statistics import Respondent
 from lepton_fed.sums import UPDATES, Scheme, expected_crowds, standing_behind
+from lepton_fed.translation import sentence
 from lepton_fed.weighting import beta, raw_weight
 
 NO_KEYS = "it has no keys for secure sums; a simulation makes them, a deployed department is given them"
@@ -132,7 +133,11 @@ class Department:
         self.plans: dict[str, HubPlan] = {p.name: p for p in plans}
         count = len(self.rows.train) if self.rows.train is not None else 0
         if mine.is_source and not count:
-            raise ConfigError(f"{self.name} is a source but has no training rows; give it data or only the role target")
+            raise ConfigError(
+                sentence(
+                    "{name} is a source but has no training rows; give it data or only the role target", name=self.name
+                )
+            )
         self.participant = Participant(
             name=self.name,
             settings=self.settings,

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from lepton_fed.config import Federation
 from lepton_fed.errors import LeptonError, StoppedError, StorageError
 from lepton_fed.history import Measurement
+from lepton_fed.translation import sentence
 
 if TYPE_CHECKING:
     from lepton_fed.accounts import Account
@@ -97,8 +98,12 @@ class Recorder:
         try:
             if not changed and _but_rounds(_began(folder) or federation) != _but_rounds(federation):
                 raise StorageError(
-                    f"{path} was started with another federation file; resume it with {folder.federation}'s settings "
-                    "or start a new run"
+                    sentence(
+                        "{path} was started with another federation file; resume it with {file}'s settings or start a "
+                        "new run",
+                        path=path,
+                        file=folder.federation,
+                    )
                 )
             record = replace(folder.record().resumed(), fingerprint=federation.fingerprint)
             store, log = _started(_store_of(folder, database, record), path, federation, record, logging)

@@ -16,12 +16,12 @@ from hypothesis import strategies as st
 import lepton_fed
 from lepton_fed.audit.entries import KINDS
 from lepton_fed.config.spelling import one_line
-from lepton_fed.errors import ConfigError, PeerError
+from lepton_fed.errors import ConfigError, ContractError, PeerError, PolicyError
 from lepton_fed.policies.remedies import _COUNTS, _WORDS
 from lepton_fed.policies.request import WORDS
 from lepton_fed.secagg.errors import Malformed
 from lepton_fed.secagg.roster import check_name
-from lepton_fed.translation import again, always, joined, said_by, sentence, speaks, spelt, term, translated
+from lepton_fed.translation import again, always, joined, recalled, said_by, sentence, speaks, spelt, term, translated
 from lepton_fed.translation.catalogue import TERMS, tables
 
 HOME = Path(lepton_fed.__file__).parent
@@ -158,6 +158,46 @@ def test_a_text_is_put_together_again_as_the_sentence_that_it_was_and_no_other_i
     assert translated(again(str(no(owner)), [always(nobody), no]), "zh") == translated(no(owner), "zh")
     assert again(str(nobody), [no, always(nobody)]) is nobody
     assert type(again(text, [always(nobody)])) is str or text == nobody
+
+
+NAMES = st.text("甲乙丙ab1 -_/", min_size=1).map(str.strip).filter(bool)
+
+
+@given(NAMES, NAMES, st.integers(1, 9))
+def test_a_stored_text_is_read_as_the_sentence_that_it_was(owner: str, column: str, times: int) -> None:
+    line, flaw = sentence("column {name!r}", name=column), term("are not numbers")
+    rows = sentence("{line}: {count} of {rows} rows {flaw}", line=line, count=1, rows=9, flaw=flaw)
+    bare = sentence("minimum_rows {least}: it has {rows} rows", least=times, rows=0)
+    why = ContractError(owner, (rows, bare)).args[0]
+    for one in (why, PolicyError(owner, sentence("no rule of {owner} permits it", owner=owner)).args[0]):
+        tried = sentence("{reason} (tried {times} times)", reason=one, times=times)
+        assert translated(recalled(str(tried)), "zh") == translated(tried, "zh")
+        assert recalled(str(tried)) == tried
+        assert speaks(recalled(str(tried)), "zh")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "甲", "甲: 乙", "甲 (乙)", "too early", "甲 in 乙", "train again in spring: no rule of 甲 permits it"),
+        *(
+            "ValueError",
+            "甲 refused: the quality of it is too low",
+            "somebody wrote this; and that",
+            "no rule of " * 500,
+        ),
+    ],
+)
+def test_a_text_that_is_no_sentence_of_ours_as_a_whole_stays_as_it_is(text: str) -> None:
+    assert type(recalled(text)) is str
+    assert recalled(text) == text
+
+
+@given(st.text("甲 ab'():;{}\\\"", max_size=60))
+def test_whatever_a_text_is_read_as_it_says_the_same_in_english(text: str) -> None:
+    assert recalled(text) == text
+    assert translated(recalled(text), "en") == text
+    translated(recalled(text), "zh")
 
 
 @given(st.text(), st.text())

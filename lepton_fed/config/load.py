@@ -45,11 +45,11 @@ def read_text(path: Path, what: str) -> str:
         with path.open("rb") as file:
             raw = file.read(LARGEST_FILE + 1)
     except FileNotFoundError:
-        why = sentence("{path}: there is no such file; give the path of a {what}", path=path, what=term(what))
+        why = sentence("{path}: there is no such file; give the path of a {kind}", path=path, kind=term(what))
         raise ConfigError(why) from None
     except IsADirectoryError:
         raise ConfigError(
-            sentence("{path} is a folder; give the path of a {what}", path=path, what=term(what))
+            sentence("{path} is a folder; give the path of a {kind}", path=path, kind=term(what))
         ) from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
@@ -58,7 +58,7 @@ def read_text(path: Path, what: str) -> str:
     if len(raw) > LARGEST_FILE:
         most = LARGEST_FILE // 2**20
         raise ConfigError(
-            sentence("{path} is larger than {most} MiB, so it is no {what}", path=path, most=most, what=term(what))
+            sentence("{path} is larger than {most} MiB, so it is no {kind}", path=path, most=most, kind=term(what))
         )
     try:
         return raw.decode("utf-8-sig")
@@ -74,7 +74,7 @@ def read_tree(text: str, path: Path, kind: type, what: str) -> dict[str, Any]:
         tree = tomllib.loads(text)
     except RecursionError:
         why = sentence(
-            "{path}: lists in lists go too deep to be read; a {what} needs few of them", path=path, what=term(what)
+            "{path}: lists in lists go too deep to be read; a {kind} needs few of them", path=path, kind=term(what)
         )
         raise ConfigError(why) from None
     except ValueError as error:
@@ -82,7 +82,7 @@ def read_tree(text: str, path: Path, kind: type, what: str) -> dict[str, Any]:
     if not tree:
         known = joined(", ", (f"[{key}]" for key in places.fields(kind)))
         raise ConfigError(
-            sentence("{path} is empty; a {what} is made of the tables {known}", path=path, what=term(what), known=known)
+            sentence("{path} is empty; a {kind} is made of the tables {known}", path=path, kind=term(what), known=known)
         )
     problem = _unwritable(tree)
     if problem is not None:

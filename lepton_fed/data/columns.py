@@ -12,6 +12,7 @@ import numpy as np
 
 from lepton_fed.data.text import MISSING, UNKNOWN, is_missing_mark, positions, texts
 from lepton_fed.settings import Column, Label
+from lepton_fed.translation import Sentence, sentence, term
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,17 +41,17 @@ def read_column(column: Column, cells: pd.Series[Any]) -> Reading:
     if column.type == "category":
         found = positions(cells, column.codes)
         values, absent = np.where(found >= 0, found, np.nan), found == MISSING
-        breaches = breach(f"{name} (codes)", found == UNKNOWN, "hold a code that is not in the list")
+        breaches = breach(_ruled(name, "codes"), found == UNKNOWN, "hold a code that is not in the list")
     elif column.type == "boolean":
         found = positions(cells, FALSE_AND_TRUE, fold=True)
         values, absent = np.where(found >= 0, found % 2, np.nan), found == MISSING
-        breaches = breach(f"{name} (type boolean)", found == UNKNOWN, "are neither true nor false")
+        breaches = breach(_ruled(name, "type boolean"), found == UNKNOWN, "are neither true nor false")
     else:
         values, absent, unreadable = numbers(cells)
-        breaches = breach(f"{name} (type {column.type})", unreadable, "are not numbers")
+        breaches = breach(_ruled(name, f"type {column.type}"), unreadable, "are not numbers")
         breaches += _number_breaches(column, name, values)
     if column.missing == "refuse":
-        breaches += breach(f"{name} (missing = refuse)", absent, "have no value")
+        breaches += breach(_ruled(name, "missing = refuse"), absent, "have no value")
     return Reading(values, breaches)
 
 
@@ -59,13 +60,13 @@ def read_label(label: Label, cells: pd.Series[Any], name: str) -> Reading:
     if label.classes:
         found = positions(cells, label.classes)
         absent, values = found == MISSING, np.where(found >= 0, found, np.nan)
-        breaches = breach(f"{name} (classes)", found == UNKNOWN, "are in none of the classes")
+        breaches = breach(_ruled(name, "classes"), found == UNKNOWN, "are in none of the classes")
         if np.unique(found[found >= 0]).size == 1:
-            breaches += (f"{name} (classes): all rows are in one class; two are needed to learn",)
+            breaches += (sentence("{line} (classes): all rows are in one class; two are needed to learn", line=name),)
     else:
         values, absent, unreadable = numbers(cells)
-        breaches = breach(f"{name} (a number)", unreadable, "are not numbers") + breach(
-            f"{name} (a number)", np.abs(values) > LARGEST, "are infinite"
+        breaches = breach(_ruled(name, "a number"), unreadable, "are not numbers") + breach(
+            _ruled(name, "a number"), np.abs(values) > LARGEST, "are infinite"
         )
     return Reading(values, breaches + breach(name, absent, "have no label"))
 
@@ -85,21 +86,30 @@ def numbers(cells: pd.Series[Any]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return values, absent, np.isnan(values) & ~absent
 
 
+def _ruled(line: str, rule: str) -> Sentence:
+    """A line of the contract, and which rule of it: `column 'age' (type integer)`."""
+    return sentence("{line} ({rule})", line=line, rule=rule)
+
+
 def breach(line: str, rows: np.ndarray, text: str) -> tuple[str, ...]:
     """`line: 3 of 200 rows text`, or nothing where no row is in breach. rows: (n,) bool."""
     count = int(np.count_nonzero(rows))
-    return (f"{line}: {count} of {len(rows)} rows {text}",) if count else ()
+    if not count:
+        return ()
+    return (sentence("{line}: {count} of {rows} rows {flaw}", line=line, count=count, rows=len(rows), flaw=term(text)),)
 
 
 def _number_breaches(column: Column, name: str, values: np.ndarray) -> tuple[str, ...]:
     """NaN compares as False throughout, so that a missing value is in breach of nothing here."""
     infinite = np.abs(values) > LARGEST
-    breaches = breach(f"{name} (type {column.type})", infinite, "are infinite or too large for float32")
+    breaches = breach(_ruled(name, f"type {column.type}"), infinite, "are infinite or too large for float32")
     if column.type == "integer":
         broken = ~infinite & ~np.isnan(values) & (values != np.rint(values))
-        breaches += breach(f"{name} (type integer)", broken, "are not whole numbers")
+        breaches += breach(_ruled(name, "type integer"), broken, "are not whole numbers")
     if column.range is not None:
         low, high = column.range
         outside = ~infinite & ((values < low) | (values > high))
-        breaches += breach(f"{name} (range {low:g} to {high:g})", outside, "are outside")
+        breaches += breach(
+            sentence("{line} (range {low:g} to {high:g})", line=name, low=low, high=high), outside, "are outside"
+        )
     return breaches

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lepton_fed.config.spelling import did_you_mean
+from lepton_fed.config.spelling import hinted
 from lepton_fed.data.columns import LARGEST, Reading, breach, read_column, read_label
 from lepton_fed.data.sources import Arrays
 from lepton_fed.errors import ConfigError, ContractError
 from lepton_fed.settings import ArrayShape, DataContract
+from lepton_fed.translation import sentence
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -64,12 +65,12 @@ def _checked_table(contract: DataContract, table: pd.DataFrame, department: str,
         if column.name in table.columns:
             columns.append(_collect(read_column(column, table[column.name]), breaches))
         else:
-            breaches.append(_absent(f"column {column.name!r}", column.name, table.columns))
+            breaches.append(_absent(sentence("column {name!r}", name=column.name), column.name, table.columns))
     y = None
     if label is not None and label not in table.columns:
-        breaches.append(_absent(f"label {label!r}", label, table.columns))
+        breaches.append(_absent(sentence("label {name!r}", name=label), label, table.columns))
     elif label is not None:
-        y = _collect(read_label(contract.label, table[label], f"label {label!r}"), breaches)
+        y = _collect(read_label(contract.label, table[label], sentence("label {name!r}", name=label)), breaches)
     _raise_any(department, breaches)
     return Checked(tuple(columns), None, _as_classes(contract, y), len(table))
 
@@ -117,7 +118,7 @@ def _read_array_label(contract: DataContract, given: Arrays, breaches: list[str]
         breaches.append(f"label: y has shape {given.y.shape}; ({len(given.x)},), one per row, was expected")
     else:
         cells: pd.Series[Any] = pd.Series(given.y)
-        return _collect(read_label(contract.label, cells, "label 'y'"), breaches)
+        return _collect(read_label(contract.label, cells, sentence("label {name!r}", name="y")), breaches)
     return None
 
 
@@ -125,12 +126,13 @@ def _size_breaches(contract: DataContract, rows: int, labelled: bool) -> Iterabl
     """A set without labels is nobody's training data: one row is enough there."""
     least = max(contract.minimum_rows, 1) if labelled else 1
     if rows < least:
-        yield f"minimum_rows {least}: it has {rows} rows"
+        yield sentence("minimum_rows {least}: it has {rows} rows", least=least, rows=rows)
 
 
 def _absent(line: str, name: str, present: Iterable[str]) -> str:
-    hint = did_you_mean(name, present)
-    return f"{line}: its data have no such column{hint}" + (" (then `rename` it)" if hint else "")
+    absent = sentence("{line}: its data have no such column", line=line)
+    found = hinted(absent, name, present)
+    return found if found == absent else sentence("{said} (then `rename` it)", said=found)
 
 
 def _collect(reading: Reading, breaches: list[str]) -> np.ndarray:

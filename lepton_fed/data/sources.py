@@ -18,10 +18,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lepton_fed.config.spelling import did_you_mean
+from lepton_fed.config.spelling import hinted
 from lepton_fed.data.department_file import DataSource, require_private
 from lepton_fed.data.text import positions
 from lepton_fed.errors import ConfigError, DataError, LeptonError
+from lepton_fed.translation import sentence, term
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -65,7 +66,13 @@ def locate(source: DataSource, base: Path, department: str) -> Path:
             raise DataError(f"{department}: {error}") from None
     path = base / Path(source.path).expanduser()
     if not path.is_file():
-        raise DataError(f"{department}: its data file {path} does not exist; correct `path` in its own file")
+        raise DataError(
+            sentence(
+                "{department}: its data file {path} does not exist; correct `path` in its own file",
+                department=department,
+                path=path,
+            )
+        )
     return path
 
 
@@ -79,7 +86,13 @@ def installed_file(distribution: str, path: str) -> Path:
             f"or that package"
         ) from None
     if not found.is_file():
-        raise DataError(f"the installed package {distribution!r} has no file {path!r}; another version may have it")
+        raise DataError(
+            sentence(
+                "the installed package {distribution!r} has no file {path!r}; another version may have it",
+                distribution=distribution,
+                path=path,
+            )
+        )
     return found
 
 
@@ -92,20 +105,46 @@ def read_csv(path: Path, department: str, encoding: str = "utf-8-sig") -> pd.Dat
         # first column for an index where rows are longer than the header.
         rows = pd.read_csv(path, header=None, dtype=str, keep_default_na=False, encoding=encoding)
     except LookupError:
-        raise ConfigError(f"{department}: encoding {encoding!r} is not known; gb18030 and utf-8 are examples") from None
+        raise ConfigError(
+            sentence(
+                "{department}: encoding {encoding!r} is not known; gb18030 and utf-8 are examples",
+                department=department,
+                encoding=encoding,
+            )
+        ) from None
     except UnicodeError:
-        raise DataError(f"{department}: {path} is not {encoding} text; say its encoding, for example gb18030") from None
+        raise DataError(
+            sentence(
+                "{department}: {path} is not {encoding} text; say its encoding, for example gb18030",
+                department=department,
+                path=path,
+                encoding=encoding,
+            )
+        ) from None
     except pd.errors.EmptyDataError:
-        raise DataError(f"{department}: {path} is empty; a header and rows were expected") from None
+        raise DataError(
+            sentence("{department}: {path} is empty; a header and rows were expected", department=department, path=path)
+        ) from None
     except (ValueError, EOFError, zipfile.BadZipFile):
         raise DataError(
-            f"{department}: {path} cannot be read as CSV; its rows differ in length or are broken"
+            sentence(
+                "{department}: {path} cannot be read as CSV; its rows differ in length or are broken",
+                department=department,
+                path=path,
+            )
         ) from None
     except OSError as error:
-        raise DataError(f"{department}: {path} cannot be read: {error.strerror or 'it is broken'}") from None
+        raise _unreadable(department, path, error) from None
     table = rows.iloc[1:].reset_index(drop=True)
     table.columns = pd.Index(list(rows.iloc[0].str.strip()))
     return table
+
+
+def _unreadable(department: str, path: Path, error: OSError) -> DataError:
+    reason = term(error.strerror or "it is broken")
+    return DataError(
+        sentence("{department}: {path} cannot be read: {reason}", department=department, path=path, reason=reason)
+    )
 
 
 def read_parquet(path: Path, department: str) -> pd.DataFrame:
@@ -116,9 +155,15 @@ def read_parquet(path: Path, department: str) -> pd.DataFrame:
         # pandas' own metadata would turn a column into the index, out of the contract's sight.
         table: pd.DataFrame = pyarrow.parquet.ParquetFile(path).read().to_pandas(ignore_metadata=True)
     except OSError as error:
-        raise DataError(f"{department}: {path} cannot be read: {error.strerror or 'it is broken'}") from None
+        raise _unreadable(department, path, error) from None
     except (pyarrow.ArrowException, ValueError):
-        raise DataError(f"{department}: {path} cannot be read as Parquet; write it again or correct `path`") from None
+        raise DataError(
+            sentence(
+                "{department}: {path} cannot be read as Parquet; write it again or correct `path`",
+                department=department,
+                path=path,
+            )
+        ) from None
     return table
 
 
@@ -127,12 +172,24 @@ def read_npz(path: Path, department: str) -> Arrays:
     try:
         with zipfile.ZipFile(path), np.load(path, allow_pickle=False) as file:
             if "x" not in file:
-                raise DataError(f"{department}: {path} has no array 'x'; save with numpy.savez(path, x=..., y=...)")
+                raise DataError(
+                    sentence(
+                        "{department}: {path} has no array 'x'; save with numpy.savez(path, x=..., y=...)",
+                        department=department,
+                        path=path,
+                    )
+                )
             return Arrays(file["x"], file.get("y"))
     except (ValueError, EOFError, zipfile.BadZipFile):
-        raise DataError(f"{department}: {path} cannot be read as npz; arrays of numbers were expected") from None
+        raise DataError(
+            sentence(
+                "{department}: {path} cannot be read as npz; arrays of numbers were expected",
+                department=department,
+                path=path,
+            )
+        ) from None
     except OSError as error:
-        raise DataError(f"{department}: {path} cannot be read: {error.strerror or 'it is broken'}") from None
+        raise _unreadable(department, path, error) from None
 
 
 def read_callable(source: DataSource, department: str) -> pd.DataFrame | Arrays:
@@ -209,7 +266,9 @@ def password_of(source: DataSource, base: Path, department: str) -> str | None:
     try:
         return path.read_text(encoding="utf-8").rstrip("\r\n")
     except (OSError, UnicodeError):
-        raise ConfigError(f"{department}: its password_file {path} cannot be read as text") from None
+        raise ConfigError(
+            sentence("{department}: its password_file {path} cannot be read as text", department=department, path=path)
+        ) from None
 
 
 def _chosen(table: pd.DataFrame, source: DataSource, department: str) -> pd.DataFrame:
@@ -219,8 +278,14 @@ def _chosen(table: pd.DataFrame, source: DataSource, department: str) -> pd.Data
         _require_column(table, column, "where", department)
         table = table[positions(table[column], values) >= 0]
     if table.empty:
-        why = "`where` keeps none of its rows" if source.where else "its source holds no rows"
-        raise DataError(f"{department}: {why}; a department without rows cannot train or evaluate")
+        why = sentence("`where` keeps none of its rows") if source.where else sentence("its source holds no rows")
+        raise DataError(
+            sentence(
+                "{department}: {why}; a department without rows cannot train or evaluate",
+                department=department,
+                why=why,
+            )
+        )
     return table.reset_index(drop=True)
 
 
@@ -235,8 +300,16 @@ def _named(table: pd.DataFrame, source: DataSource, department: str) -> pd.DataF
 def _require_column(table: pd.DataFrame, column: str, key: str, department: str) -> None:
     if column not in table.columns:
         raise DataError(
-            f"{department}: its data have no column {column!r}, which `{key}` names"
-            f"{did_you_mean(column, table.columns)}"
+            hinted(
+                sentence(
+                    "{department}: its data have no column {column!r}, which `{key}` names",
+                    department=department,
+                    column=column,
+                    key=key,
+                ),
+                column,
+                table.columns,
+            )
         )
 
 

@@ -25,6 +25,7 @@ from lepton_fed.pipeline.evaluation import Measure, measured
 from lepton_fed.pipeline.step import Call, GiveUp, Kind, Result, Step
 from lepton_fed.progress import Quiet
 from lepton_fed.settings import EVERYONE, Gate
+from lepton_fed.translation import sentence
 
 _TRAINING = threading.Lock()
 """One trains, or measures, at a time: two would share torch's threads and be slower than one after the other."""
@@ -122,7 +123,13 @@ class Interruptible(Quiet):
 
     def asked(self, number: int, names: int) -> None:
         if self.call.stopping.is_set():
-            raise StoppedError(f"{self.call.step} was stopped before round {number}; it goes on from there")
+            raise StoppedError(
+                sentence(
+                    "{step} was stopped before round {number}; it goes on from there",
+                    step=self.call.step,
+                    number=number,
+                )
+            )
 
 
 @dataclass(frozen=True)
@@ -217,7 +224,7 @@ def trained(call: Call) -> tuple[str, dict[str, Any]]:
     for name, result in reversed(list(call.results.items())):
         if isinstance(result, dict) and "run_folder" in result and "rounds" in result:
             return name.partition("/")[0], result
-    raise GiveUp(f"{call.step} needs a trained model; let it come after a step that trains")
+    raise GiveUp(sentence("{step} needs a trained model; let it come after a step that trains", step=call.step))
 
 
 def fed_back(call: Call, model: dict[str, Any]) -> dict[str, dict[str, float]]:

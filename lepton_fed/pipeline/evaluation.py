@@ -21,6 +21,7 @@ from lepton_fed.department import Department
 from lepton_fed.errors import PolicyError, StorageError
 from lepton_fed.evaluation import evaluate
 from lepton_fed.storage import RunFolder
+from lepton_fed.translation import sentence
 from lepton_fed.transport import InProcess, drive
 
 _BETTER_SMALLER = frozenset({"loss", "log_loss", "mse", "mae"})
@@ -60,7 +61,9 @@ def _as_saved(folder: Path, federation: Federation, at: str) -> tuple[Department
     fresh = begin(federation.settings, code, federation.fingerprint, roster)
     saved = RunFolder.open(folder, writing=False).checkpoint(durable=False).latest()
     if saved is None:
-        raise StorageError(f"{folder} has no finished round, so there is no model to measure; train first")
+        raise StorageError(
+            sentence("{folder} has no finished round, so there is no model to measure; train first", folder=folder)
+        )
     return department, saved_state.restore(fresh, {at: department}, saved.round, dict(saved.meta), saved.groups)
 
 

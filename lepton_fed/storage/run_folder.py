@@ -28,6 +28,7 @@ from lepton_fed.storage.checkpoint import Checkpoint
 from lepton_fed.storage.file_names import file_name
 from lepton_fed.storage.run_record import RunRecord, read_record
 from lepton_fed.storage.tensors import Array, tensor_chunks
+from lepton_fed.translation import sentence
 
 _LOCK = ".lock"
 _RECORD = "run.json"
@@ -125,11 +126,15 @@ class RunFolder(Closing):
         try:
             return read_record(path.read_text(encoding="utf-8"))
         except (FileNotFoundError, NotADirectoryError):
-            raise StorageError(f"{self.path} holds no run; give the folder of an earlier one") from None
+            raise StorageError(
+                sentence("{path} holds no run; give the folder of an earlier one", path=self.path)
+            ) from None
         except OSError as error:
             raise unreadable(error, path) from error
         except ValueError as error:
-            raise StorageError(f"{path} is damaged: it is no run's record; restore it from a copy") from error
+            raise StorageError(
+                sentence("{path} is damaged: it is no run's record; restore it from a copy", path=path)
+            ) from error
 
     def write_record(self, record: RunRecord) -> None:
         """Replace run.json."""
@@ -161,7 +166,12 @@ def _check_space(path: Path, needs: int) -> None:
     free = shutil.disk_usage(existing).free
     if free < needs:
         raise StorageError(
-            f"{path} needs {_bytes(needs)} and its disk has {_bytes(free)} left; free some or choose another folder"
+            sentence(
+                "{path} needs {needs} and its disk has {free} left; free some or choose another folder",
+                path=path,
+                needs=_bytes(needs),
+                free=_bytes(free),
+            )
         )
 
 
@@ -174,9 +184,9 @@ def _check_empty(path: Path) -> None:
     except OSError as error:
         raise unwritable(error, path) from error
     if _RECORD in found:
-        raise StorageError(f"{path} already holds a run; resume that one or choose another folder")
+        raise StorageError(sentence("{path} already holds a run; resume that one or choose another folder", path=path))
     if found:
-        raise StorageError(f"{path} is not empty and holds no run; choose a new or an empty folder")
+        raise StorageError(sentence("{path} is not empty and holds no run; choose a new or an empty folder", path=path))
 
 
 def _make(path: Path) -> list[Path]:
@@ -201,12 +211,18 @@ def _locked(path: Path) -> int:
     except BlockingIOError:
         os.close(descriptor)
         raise StorageError(
-            f"another process is writing the run in {path}; wait until it ends or choose another folder"
+            sentence(
+                "another process is writing the run in {path}; wait until it ends or choose another folder", path=path
+            )
         ) from None
     except OSError as error:
         os.close(descriptor)
         raise StorageError(
-            f"{path} is on a file system without file locks ({error.strerror}); choose a folder on a local disk"
+            sentence(
+                "{path} is on a file system without file locks ({reason}); choose a folder on a local disk",
+                path=path,
+                reason=error.strerror,
+            )
         ) from error
     return descriptor
 

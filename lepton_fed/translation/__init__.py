@@ -10,6 +10,7 @@ A text that is no such sentence, or that was changed on its way (cut, sent, stor
 
 from lepton_fed.translation.again import GAP, Making, again, always
 from lepton_fed.translation.catalogue import speaks, translated
+from lepton_fed.translation.recalling import recalled
 from lepton_fed.translation.rows import some
 from lepton_fed.translation.sentence import (
     Sentence,
@@ -32,6 +33,7 @@ __all__ = [
     "counted",
     "formatted",
     "joined",
+    "recalled",
     "said_by",
     "sentence",
     "some",

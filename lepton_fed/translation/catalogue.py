@@ -59,6 +59,23 @@ def tables(language: str) -> Mapping[str, Mapping[str, str]]:
     return tomllib.loads(files("lepton_fed.translation").joinpath("messages", f"{language}.toml").read_text("utf-8"))
 
 
+@lru_cache(maxsize=1)
+def templates() -> frozenset[str]:
+    """The English templates that some language has words for."""
+    return frozenset().union(*map(_sentences, _BETWEEN))
+
+
+def translations(template: str) -> tuple[str, ...]:
+    """What it is in other languages."""
+    return tuple(known[template] for known in map(_sentences, _BETWEEN) if template in known)
+
+
+@lru_cache(maxsize=1)
+def terms() -> frozenset[str]:
+    """The English words that some language has one for."""
+    return frozenset().union(*(tables(language)[TERMS] for language in _BETWEEN))
+
+
 @lru_cache(maxsize=4)
 def _sentences(language: str) -> Mapping[str, str]:
     by_module = tables(language)

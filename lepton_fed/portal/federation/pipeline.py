@@ -24,10 +24,12 @@ from lepton_fed.portal.federation.rights import Onlooker
 from lepton_fed.portal.federation.trouble import told
 from lepton_fed.portal.federation.watched import Watched
 from lepton_fed.secrecy import audit
-from lepton_fed.translation import Sentence, sentence, verbatim
+from lepton_fed.translation import Sentence, recalled, sentence, verbatim
 
 TEACHING = ("train", "iterate")
 """Kinds of steps in which updates of departments are summed."""
+OURS = ("train", "iterate", "validate", "publish")
+"""Kinds of steps whose work says nothing but what we say."""
 
 
 @dataclass(frozen=True)
@@ -171,12 +173,16 @@ class Retold:
         step, found = self.planned.get(name), text
         if step is not None:
             found = retelling.reason(text, step, self.before[name], self.reached[name].result, tries)
-        if state is not State.REFUSED or isinstance(found, Sentence):
+        if isinstance(found, Sentence):
             return found
         # Its sentences name whoever decided.
-        if any(owner in text for owner in self.hidden):
+        if state is State.REFUSED and any(owner in text for owner in self.hidden):
             return sentence("the policies of a department do not permit it; why is for its own approvers to see")
-        return text if step is None else self._refusal(text, step)
+        if step is None:
+            return text
+        if state is State.REFUSED:
+            return recalled(self._refusal(text, step))
+        return recalled(text) if step.kind in OURS else text
 
     def _refusal(self, text: str, step: Step) -> str:
         """What the owners of data said then, if they say the same now."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -19,9 +20,7 @@ from tests.pipeline.test_built_in import PERMITTED, THREE
 from tests.portal.browser import Browser
 from tests.portal.federation.conftest import GATE, ROLE, STEPS
 from tests.portal.world import World
-
-ENGLISH = re.compile(r"\b[a-z]{2,} [a-z]{2,} [a-z]{2,}\b")
-"""Three words in a row."""
+from tests.speaking import ENGLISH
 
 
 def page(world: World, path: str, language: str = "zh", person: str = "approver") -> str:
@@ -166,8 +165,8 @@ def test_a_refused_step_says_why_in_the_readers_language(
     watching: World, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("lepton_fed.outcome.write_report", lambda folder, content: None)
-    publish = {"department": [TARGET], "step": "发布"}
-    file = write(place / "拒", quick({"pipeline": [THREE[0], publish, STEPS[-1]]}, 1))
+    steps = [THREE[0], {"department": [TARGET], "step": "发布"}, STEPS[-1]]
+    file = write(place / "拒", quick({"pipeline": steps}, 1))
     auto = AutoPipeline.of(Federation.load(file), folder=place / "拒运行", say=lambda _: None)
     auto.run(by="ZhangSan")
     Browser.before(watching.portal).app.state.watched = Watched(file, runs=place / "拒运行")  # type: ignore[attr-defined]
@@ -176,6 +175,8 @@ def test_a_refused_step_says_why_in_the_readers_language(
     assert shown.count(f"<td>{why}</td>") == 2
     assert f"<td>步骤 {TARGET}/发布 被拒绝</td>" in shown
     assert "lang=" not in shown
+    write(place / "拒", quick({"pipeline": steps, "access": PERMITTED}, 1))
+    assert tables(page(watching, "/pipeline")).count(f"<td>{why}</td>") == 2, "as they said then"
 
 
 def test_why_a_department_refused_a_step_is_for_those_who_may_read_its_own_policies(
@@ -196,6 +197,55 @@ def test_why_a_department_refused_a_step_is_for_those_who_may_read_its_own_polic
     watched.federation().department_file(LINES[0]).with_name("own.cedar").write_text("", encoding="utf-8")
     assert "秘方" in page(watching, "/pipeline", person="line"), "as it was stored"
     assert "秘方" not in page(watching, "/pipeline", "en", person="approver")
+
+
+def lose_rows(federation: Federation, runs: Path) -> None:
+    federation.department_file(LINES[0]).with_name(f"{LINES[0]}.csv").unlink()
+
+
+def spoil_rows(federation: Federation, runs: Path) -> None:
+    rows = federation.department_file(LINES[0]).with_name(f"{LINES[0]}.csv")
+    first, *rest = rows.read_text(encoding="utf-8").splitlines()
+    rows.write_text("\n".join([first.replace("温度", "温度值"), *rest]), encoding="utf-8")
+
+
+def lose_file(federation: Federation, runs: Path) -> None:
+    federation.department_file(LINES[0]).unlink()
+
+
+def bar_runs(federation: Federation, runs: Path) -> None:
+    runs.mkdir()
+    (runs / "pipeline-小联邦-1").write_text("no folder", encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("change", "chinese", "english"),
+    [
+        (lose_rows, f"{LINES[0]}：其数据文件 ", "its data file "),
+        (spoil_rows, "其数据不符合数据约定：列 '温度'：其数据中没有这一列；是否指“温度值”？（若是，", "data contract"),
+        (lose_file, "没有这个文件；请给出部门自有文件的路径", "there is no such file"),
+        (bar_runs, "是文件，而那里应是文件夹；请移走它，或换一个文件夹（已尝试 2 次）", "(tried 2 times)"),
+    ],
+)  # fmt: skip
+def test_why_work_of_ours_failed_is_said_in_the_readers_language(
+    watching: World,
+    place: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    change: Callable[[Federation, Path], None],
+    chinese: str,
+    english: str,
+) -> None:
+    monkeypatch.setattr("lepton_fed.pipeline.step.Retries.pause", lambda *_: 0.0)
+    steps = [{**THREE[0], "retries": 1}, STEPS[-1]]
+    watched = Watched(write(place / "败", quick({"pipeline": steps, "access": PERMITTED}, 1)), runs=place / "败运行")
+    change(watched.federation(), watched.runs)
+    AutoPipeline.of(Federation.load(watched.place), folder=watched.runs, say=lambda _: None).run(by="ZhangSan")
+    Browser.before(watching.portal).app.state.watched = watched  # type: ignore[attr-defined]
+    shown = tables(page(watching, "/pipeline"))
+    assert html.unescape(shown).count(chinese) >= 2
+    assert "lang=" not in shown
+    assert not ENGLISH.search(said(shown))
+    assert english in html.unescape(tables(page(watching, "/pipeline", "en")))
 
 
 def test_whoever_cancels_a_run_is_quoted(watching: World, watched: Watched) -> None:
