@@ -19,6 +19,7 @@ from lepton_fed.collaboration.precedence import pairs
 from lepton_fed.report import drawing
 from lepton_fed.report.drawing import CARD, FEDERATED, INK, POOLED, WIDTH, WORSE
 from lepton_fed.report.words import ems, shortened
+from lepton_fed.translation import Sentence, joined, sentence
 
 if TYPE_CHECKING:
     from lepton_fed.collaboration.graph import Graph
@@ -62,7 +63,7 @@ def picture(graph: Graph) -> str:
             _department(axes, name, position, place)
         inline = drawing.svg(figure, "graph", _described(graph, shown))
     # Inside a page an svg needs no name space; as a file of its own it does.
-    return inline.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1)
+    return inline.changed(lambda text: text.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1))
 
 
 def _shown(graph: Graph) -> tuple[str, ...]:
@@ -212,8 +213,13 @@ def _write(axes: Axes, text: str, position: tuple[float, float], colour: str, **
     axes.annotate(text, position, ha="center", va="center", color=colour, **font)
 
 
-def _described(graph: Graph, shown: Sequence[str]) -> str:
+def _described(graph: Graph, shown: Sequence[str]) -> Sentence:
     """The drawing in words, short enough to be read aloud."""
-    part = "" if len(shown) == len(graph.departments) else f", {len(shown)} of them drawn"
-    said = [str(edge) for edge in graph.edges if edge.dependent in shown and edge.on in shown]
-    return f"Collaboration graph of {len(graph.departments):,} departments{part}. " + ". ".join(said[:30])
+    count, said = len(graph.departments), [e.sentence for e in graph.edges if e.dependent in shown and e.on in shown]
+    edges = joined(". ", said[:30])
+    if len(shown) == count:
+        return sentence("Collaboration graph of {count:,} departments. {edges}", count=count, edges=edges)
+    return sentence(
+        "Collaboration graph of {count:,} departments, {drawn} of them drawn. {edges}",
+        count=count, drawn=len(shown), edges=edges,
+    )  # fmt: skip

@@ -21,6 +21,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
+from lepton_fed.report.described import Drawing, drawing_of
 from lepton_fed.report.words import visible
 
 INK, MUTED, RULE, CARD = "#1b2430", "#5b6673", "#d8dee6", "#ffffff"
@@ -90,7 +91,7 @@ def canvas(height: float, left: float, right: float, top: float, bottom: float) 
     return figure, axes
 
 
-def svg(figure: Figure, name: str, description: str) -> str:
+def svg(figure: Figure, name: str, description: str) -> Drawing:
     """The figure as an `<svg>` element: described for those who do not see it, the same bytes every time."""
     written = StringIO()
     figure.savefig(written, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
@@ -108,7 +109,7 @@ def svg(figure: Figure, name: str, description: str) -> str:
     title = ElementTree.Element("title", {"id": f"{name}-title"})
     title.text = visible(description)
     root.insert(0, title)
-    return ElementTree.tostring(root, encoding="unicode")
+    return drawing_of(ElementTree.tostring(root, encoding="unicode"), description)
 
 
 def _plain(length: str) -> str:

@@ -26,6 +26,7 @@ from lepton_fed.report.words import (
     shortened,
     signed,
 )
+from lepton_fed.translation import Sentence, joined, sentence, term
 
 MOST_NAMED = 8
 """Departments that can have a colour and a label each; beyond, a figure shows the spread and the extremes."""
@@ -263,9 +264,21 @@ def curves(name: str, metric: str, part: str, lines: Mapping[str, Curve]) -> str
             _line(axes, finite[who], i)
         _round_axis(axes, list(finite.values()))
         _end_labels(axes, {who: (finite[who], LINES[i % len(LINES)]) for i, who in enumerate(shown)})
-        ends = "; ".join(f"{who} ends at {number(_last(finite[who]))}" for who in shown)
-        described = f"{metric_name(metric)} on the {part} part over the rounds ({direction(metric)}). {ends}."
-        return drawing.svg(figure, name, described)
+        ends = {who: _last(finite[who]) for who in shown}
+        return drawing.svg(figure, name, _ending(metric, part, ends))
+
+
+def _ending(metric: str, part: str, ends: Mapping[str, float]) -> Sentence:
+    """Curves in words: where each ends."""
+    return sentence(
+        "{metric} on the {part} part over the rounds ({direction}). {ends}.",
+        metric=term(metric_name(metric)),
+        part=term(part),
+        direction=term(direction(metric)),
+        ends=joined(
+            "; ", (sentence("{who} ends at {value}", who=who, value=number(value)) for who, value in ends.items())
+        ),
+    )
 
 
 def _finite(line: Curve) -> Curve:

@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from lepton_fed.report import drawing
 from lepton_fed.report.drawing import FEDERATED, INK, MUTED, POOLED, RULE, WORSE
 from lepton_fed.report.words import duration, ems, shortened
+from lepton_fed.translation import Sentence, joined, sentence, term
 
 Ending = Literal["done", "again", "failed", "manual", "running"]
 
@@ -75,6 +76,10 @@ def _name(axes: Axes, text: str, y: float, colour: str, bold: bool = False) -> N
     )  # fmt: skip
 
 
-def _described(bars: Sequence[Bar]) -> str:
-    said = "; ".join(f"{bar.lane} {bar.label} {duration(bar.end - bar.begin)}, {bar.ending}" for bar in bars[:30])
-    return f"Timeline: {said}."
+def _described(bars: Sequence[Bar]) -> Sentence:
+    return sentence("Timeline: {bars}.", bars=joined("; ", map(_told, bars[:30])))
+
+
+def _told(bar: Bar) -> Sentence:
+    took, ending = term(duration(bar.end - bar.begin)), term(bar.ending)
+    return sentence("{lane} {label} {took}, {ending}", lane=bar.lane, label=bar.label, took=took, ending=ending)

@@ -12,7 +12,7 @@ from lepton_fed.translation.sentence import Row, Sentence, Spelt, Term, Verbatim
 TERMS = "terms"
 """The table of single words."""
 
-_BETWEEN = {"zh": {"; ": "；", "; or ": "；或者", ", ": "、", " and ": "和", " or ": "或", " ": ""}}
+_BETWEEN = {"zh": {"; ": "；", "; or ": "；或者", ", ": "、", ". ": "。", " and ": "和", " or ": "或", " ": ""}}
 """What stands between sentences or names in a row."""
 
 

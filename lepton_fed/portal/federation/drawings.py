@@ -12,6 +12,8 @@ import threading
 from collections.abc import Callable
 from xml.etree import ElementTree
 
+from lepton_fed.report.described import Drawing
+
 ELEMENTS = frozenset(
     ("svg", "title", "g", "path", "rect", "circle", "line", "polygon", "text", "tspan", "use", "defs", "clipPath")
 )
@@ -35,8 +37,8 @@ _DRAWING = threading.Lock()
 def drawn(figure: Callable[[], str]) -> str:
     """What the figure draws, fit for a page; empty where it draws nothing."""
     with _DRAWING:
-        text = figure()
-    return fit(text) if text else ""
+        made = figure()
+    return made.changed(fit) if isinstance(made, Drawing) else fit(made) if made else ""
 
 
 def fit(text: str) -> str:

@@ -20,6 +20,7 @@ from lepton_fed.portal.web.asking import asking_of
 from lepton_fed.portal.web.visiting import digest_of
 from lepton_fed.portal.web.watching import watches
 from lepton_fed.portal.wording import DEFAULT, LANGUAGES, Wording, preferred, wording
+from lepton_fed.report.described import Drawing
 from lepton_fed.report.words import number
 from lepton_fed.storage.portal_entry_tables import AUDIENCES, KINDS
 from lepton_fed.storage.portal_people_tables import ROLES
@@ -145,7 +146,7 @@ def _environment() -> Environment:
     made.filters["number"] = number
     made.filters["bytes"] = _bytes
     made.filters["agent"] = in_short
-    made.filters["drawing"] = _drawing
+    made.filters["drawing"] = pass_context(_drawing)
     made.filters["said"] = pass_context(_said)
     return made
 
@@ -161,11 +162,12 @@ def _said(context: Context, text: str) -> Markup:
     return Markup('<span lang="en">{}</span>').format(words)
 
 
-def _drawing(svg: str) -> Markup:
-    """What `federation.drawings` made, which holds shapes and text alone, as it is."""
+def _drawing(context: Context, svg: str) -> Markup:
+    """What `federation.drawings` made, which holds shapes and text alone; described in the language of the page."""
     from markupsafe import Markup
 
-    return Markup(svg)  # noqa: S704
+    shown = svg.told(translated(svg.description, context["language"])) if isinstance(svg, Drawing) else svg
+    return Markup(shown)  # noqa: S704
 
 
 def _version(name: str) -> str:

@@ -137,6 +137,35 @@ def test_the_graphs_report_is_said_in_the_readers_language(watching: World) -> N
     assert f"{TARGET} needs 生产线数据 from {LINES[0]}" in page(watching, "/graph", "en")
 
 
+def test_what_a_drawing_says_to_those_who_do_not_see_it_is_said_in_the_readers_language(
+    watching: World, watched: Watched
+) -> None:
+    run = runs.runs(watched)[0].id
+    for path, *words in (
+        ("/graph", f"3 个部门的协作图。{TARGET}依赖{LINES[0]}：生产线数据", "Collaboration graph of 3 departments. "),
+        ("/pipeline", f"时间线：{TARGET}的完成模型开发用时 ", f"Timeline: {TARGET} 完成模型开发 "),
+        (
+            f"/runs/{run}",
+            "测试部分的AUC随轮次的变化（越高越好）。",
+            "AUC on the test part over the rounds (higher is better). ",
+        ),
+    ):
+        for language, said_there in zip(("zh", "en"), words, strict=True):
+            titles = re.findall('<title id="[^"]*">(.*?)</title>', page(watching, path, language))
+            assert any(one.startswith(said_there) for one in titles)
+            assert not (language == "zh" and ENGLISH.search(" ".join(titles)))
+
+
+@pytest.mark.parametrize(
+    "path", ["", "/graph", "/runs", "/pipeline", "/plan", "/policies", "/explain", "/ledgers", "/audit"]
+)
+def test_no_label_of_a_chinese_page_is_english(watching: World, path: str) -> None:
+    shown = page(watching, path)
+    labels = re.findall(r'(?:aria-label|title|alt|placeholder|aria-description)="([^"]*)"', shown)
+    assert labels
+    assert [one for one in labels if re.search("[A-Za-z]{2}", one)] == []
+
+
 def tables(shown: str) -> str:
     """Of a page, what stands in tables."""
     return " ".join(re.findall("<table>.*?</table>", shown, flags=re.DOTALL))
