@@ -22,6 +22,7 @@ from lepton_fed.audit.key_folder import KeyFolder
 from lepton_fed.audit.log import last_head, size_of
 from lepton_fed.audit.places import Found, logs_at
 from lepton_fed.audit.provenance import Provenance, names, prove
+from lepton_fed.audit.record import Sealed
 from lepton_fed.audit.verification import Verdict
 from lepton_fed.deploy.kit import CoordinatorKit
 from lepton_fed.portal.errors import NotThere
@@ -75,7 +76,7 @@ def page(watched: Watched, before: int | None = None) -> LogSeen | None:
         size = 0 if connection is None else size_of(connection, name)
         if connection is None or not size:
             return None
-        head = last_head(connection, name)
+        head = _last_head(connection, name)
         entries = tuple(_entries(connection, name, size if before is None else before))
         return LogSeen(
             name=name,
@@ -159,6 +160,15 @@ def _reading(watched: Watched) -> Iterator[tuple[Connection | None, str]]:
             yield connection, name
     finally:
         database.close()
+
+
+def _last_head(connection: Connection, log: str) -> Sealed | None:
+    """The newest head, None without any; Unreadable where somebody has edited it."""
+    try:
+        return last_head(connection, log)
+    except (Malformed, TypeError) as error:  # SQLite lets somebody put text in the place of bytes.
+        why = sentence("the last head of the log was edited: it cannot be read any more ({error})", error=str(error))
+        raise Unreadable(why) from None
 
 
 def _log(watched: Watched) -> Found:

@@ -17,6 +17,7 @@ from lepton_fed.storage import sqlite_url
 from tests.federations import LINES, SECURE, TARGET, quick, written
 from tests.portal.browser import Browser
 from tests.portal.federation.conftest import GATE
+from tests.portal.federation.test_chinese import edit_log
 from tests.portal.world import World
 from tests.speaking import ENGLISH
 
@@ -224,6 +225,14 @@ def test_a_log_that_cannot_be_checked_is_told_in_chinese(
     change(watched)
     quoted = "bytes are left over after the value" if change is no_head else "lepton-fed audit keys"
     assert said in told(watching, "/audit/verdict", quoted)
+
+
+@pytest.mark.parametrize("body", ["x'00'", "'text'"])
+def test_a_log_whose_last_head_was_edited_is_told_in_chinese(watching: World, watched: Watched, body: str) -> None:
+    edit_log(watched, f"UPDATE audit_head SET body = {body}")
+    found = Browser.before(watching.portal, "en").sign_in("line").get("/federation/audit").text
+    flaw = html.unescape(re.search(r"it cannot be read any more \((.*?)\)</p>", found)[1])  # type: ignore[index]
+    assert "日志的最后一个签名头被改动过：已无法读取（" in told(watching, "/audit", flaw)
 
 
 def test_a_key_that_an_answer_needs_and_that_is_damaged_is_told_in_chinese(watching: World, watched: Watched) -> None:
