@@ -22,7 +22,8 @@ from lepton_fed.policies.request import WORDS
 from lepton_fed.secagg.errors import Malformed
 from lepton_fed.secagg.roster import check_name
 from lepton_fed.translation import again, always, joined, recalled, said_by, sentence, speaks, spelt, term, translated
-from lepton_fed.translation.catalogue import TERMS, tables
+from lepton_fed.translation.catalogue import TERMS, tables, templates
+from lepton_fed.translation.recalling import MOST, Reading
 
 HOME = Path(lepton_fed.__file__).parent
 CHINESE = tables("zh")
@@ -209,3 +210,34 @@ def test_what_there_are_no_words_for_stays_in_english(text: str, filled: str) ->
     assert translated(text, "zh") == text
     assert not speaks(unknown, "zh")
     assert not speaks(joined("; ", (unknown, sentence("no rule of {owner} permits it", owner=filled))), "zh")
+
+
+LITERALS = sorted({piece for one in templates() for piece, *_ in Formatter().parse(one) if piece.strip()})
+
+
+@pytest.mark.parametrize("quoted", [r"'\x'", "'\\'", "'\0'", "'甲\n'", r"'\N{no such}'", "'a' 'b'", '"a"', "'''"])
+def test_what_is_not_quoted_as_python_quotes_is_shown_as_it_is(quoted: str) -> None:
+    text = f"column {quoted}: 1 of 9 rows are not numbers"
+    assert recalled(text) == text
+    assert f"column {quoted}" in translated(recalled(text), "zh")
+    assert "不是数" in translated(recalled(text), "zh")
+
+
+OTHERS = ["a", "甲 乙", "'a'", r"'\x'", "'\n'", "; ", ": "]
+
+
+@given(st.lists(st.sampled_from(LITERALS) | st.sampled_from(OTHERS), max_size=80).map("".join))
+def test_a_text_made_of_pieces_of_ours_is_read_in_a_bounded_number_of_steps_and_says_the_same(text: str) -> None:
+    reading = Reading()
+    assert reading.sentence(text, 0) in (None, text)
+    assert len(reading.known) <= MOST
+    assert recalled(text) == text
+    translated(recalled(text), "zh")
+
+
+def test_what_would_take_too_many_steps_to_read_stays_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    inner = sentence("no rule of {owner} permits it", owner="甲")
+    text = str(sentence("{reason} (tried {times} times)", reason=PolicyError("甲", inner).args[0], times=2))
+    assert Reading().sentence(text, 0) == text
+    monkeypatch.setattr("lepton_fed.translation.recalling.MOST", 2)
+    assert Reading().sentence(text, 0) is None

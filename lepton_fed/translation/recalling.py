@@ -5,16 +5,17 @@
         ──►  "{reason} (tried {times} times)"  of  "{department} refused: {reason}"  of  "no rule of {owner} permits it"
 
 Several sentences may be read in one text. The one with the most letters of its own is taken, unless a part of it would
-stay English all the same; then none is. So what others wrote stays as it is.
+stay English all the same; then none is. So what others wrote stays as it is. Departments have a say in these texts, so
+that reading one takes a bounded number of steps whatever it is.
 """
 
 from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from string import Formatter
 
 from lepton_fed.translation.catalogue import templates, terms, translations
@@ -24,28 +25,65 @@ LONGEST = 2000
 """Characters that are looked at."""
 DEEPEST = 6
 """Sentences in sentences."""
+MOST = 300
+"""Parts of a text that are looked at."""
 
 _WORDS = frozenset({"flaw", "kind", "label", "message", "needs", "reason", "shown", "state", "verb", "why"})
 """Fields that may be filled with a single word that has a word of its own elsewhere."""
 _TALK = re.compile(r"\b[a-z]{2,} [a-z]{2,} [a-z]{2,}\b|; ")
 """What no name or number is: words in a row."""
-_QUOTED = r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\""""
+_QUOTED = re.compile(r"""'(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*\"""")
+
+
+@dataclass(frozen=True)
+class _Field:
+    """What is filled in, and what stands behind it in the template."""
+
+    name: str
+    behind: str
+    quoted: bool
+    formatted: bool
 
 
 @dataclass(frozen=True)
 class _Form:
-    """A template as it is read. `anchor`: its longest piece between fields; `quoted`: fields that show their quotes."""
+    """A template as it is read. `anchor`: its longest piece between fields; `weight`: the letters of its own."""
 
     template: str
-    source: str
+    before: str
+    fields: tuple[_Field, ...]
     anchor: str
     weight: int
-    quoted: frozenset[str]
 
-    @cached_property
-    def pattern(self) -> re.Pattern[str]:
-        """Compiled for those few whose anchor is in a text."""
-        return re.compile(self.source, re.DOTALL)
+    def read(self, text: str) -> dict[str, str] | None:
+        """What stands in its fields, each ending where it first can; None for a text of another form."""
+        if self.anchor not in text or not text.startswith(self.before):
+            return None
+        if not self.fields:
+            return {} if text == self.before else None
+        found: dict[str, str] = {}
+        start = len(self.before)
+        for field in self.fields:
+            end = _end(text, start, field, last=field is self.fields[-1])
+            value = text[start:end] if end is not None else ""
+            if end is None or not value or found.setdefault(field.name, value) != value:
+                return None
+            start = end + len(field.behind)
+        return found
+
+
+def _end(text: str, start: int, field: _Field, *, last: bool) -> int | None:
+    """Where the value of a field ends that starts there, and what stands behind it begins."""
+    if last:
+        end = len(text) - len(field.behind) if text.endswith(field.behind) else -1
+    elif field.quoted:
+        match = _QUOTED.match(text, start)
+        end = match.end() if match is not None and text.startswith(field.behind, match.end()) else -1
+    else:
+        end = text.find(field.behind, start)
+    if end < start or (field.formatted and any(map(str.isspace, text[start:end]))):
+        return None
+    return end
 
 
 class _Shown:
@@ -57,44 +95,76 @@ class _Shown:
     def __format__(self, spec: str) -> str:
         return self.text
 
+    def __repr__(self) -> str:
+        return self.text
+
 
 @lru_cache(maxsize=256)
 def recalled(text: str) -> str:
     """The sentence of another language's catalogue that is this text; the text itself where there is none."""
     if isinstance(text, Sentence) or len(text) > LONGEST:
         return text
-    return _read(text, 0) or text
+    return Reading().sentence(text, 0) or text
 
 
-def _read(text: str, depth: int) -> Sentence | None:
-    if depth > DEEPEST:
-        return None
-    for form in _forms():
-        match = form.pattern.fullmatch(text) if form.anchor in text else None
-        values = None if match is None else _values(form, match.groupdict(), depth)
-        if values is not None:
-            made = Sentence(text)
-            made.template, made.values = form.template, values
-            return made
-    parts = [_read(part, depth + 1) for part in text.split("; ")] if "; " in text else [None]
-    return None if None in parts else joined("; ", [part for part in parts if part is not None])
+class Reading:
+    """Of one text: its parts as far as they have been read."""
 
+    def __init__(self) -> None:
+        self.known: dict[tuple[str, int], Sentence | None] = {}
 
-def _values(form: _Form, found: Mapping[str, str], depth: int) -> dict[str, object] | None:
-    """What stands in the fields; None where something there is neither a name nor a sentence that can be read."""
-    values: dict[str, object] = {}
-    for name, shown in found.items():
-        if name in form.quoted:
-            values[name] = ast.literal_eval(shown)
-        elif name in _WORDS and shown in terms():
-            values[name] = term(shown)
-        else:
-            inner = _read(shown, depth + 1)
-            if inner is None and _TALK.search(shown):
+    def sentence(self, text: str, depth: int) -> Sentence | None:
+        """The sentence that a part is; None where there is none, or where it would take too long to see."""
+        key = text, depth
+        if key not in self.known:
+            if depth > DEEPEST or len(self.known) >= MOST:
                 return None
-            values[name] = _Shown(shown) if inner is None else inner
-    told = form.weight or any(isinstance(value, Sentence) for value in values.values())
-    return values if told else None
+            self.known[key] = None
+            self.known[key] = self._made(text, depth)
+        return self.known[key]
+
+    def _made(self, text: str, depth: int) -> Sentence | None:
+        for form in _forms():
+            found = form.read(text)
+            values = None if found is None else self._values(form, found, depth)
+            if values is not None:
+                made = Sentence(text)
+                made.template, made.values = form.template, values
+                return made
+        parts = [self.sentence(part, depth + 1) for part in text.split("; ")] if "; " in text else [None]
+        return None if None in parts else joined("; ", [part for part in parts if part is not None])
+
+    def _values(self, form: _Form, found: dict[str, str], depth: int) -> dict[str, object] | None:
+        """What stands in the fields; None where something there is neither a name nor a sentence that can be read."""
+        values: dict[str, object] = {}
+        for field in form.fields:
+            value = self._value(field, found[field.name], depth)
+            if value is None:
+                return None
+            values[field.name] = value
+        told = form.weight or any(isinstance(value, Sentence) for value in values.values())
+        return values if told else None
+
+    def _value(self, field: _Field, shown: str, depth: int) -> object:
+        if field.quoted:
+            return _unquoted(shown)
+        if field.name in _WORDS and shown in terms():
+            return term(shown)
+        inner = self.sentence(shown, depth + 1)
+        if inner is None and _TALK.search(shown):
+            return None
+        return _Shown(shown) if inner is None else inner
+
+
+def _unquoted(shown: str) -> str | None:
+    """The text that Python shows so; None for what it would not show."""
+    if _QUOTED.fullmatch(shown) is None:
+        return None
+    try:
+        text = ast.literal_eval(shown)
+    except (SyntaxError, ValueError):  # An escape that there is not, or a letter that no text has.
+        return None
+    return str(text) if repr(text) == shown else None
 
 
 def _letters(template: str) -> int:
@@ -111,25 +181,17 @@ def _forms() -> tuple[_Form, ...]:
 def _readable(known: Iterable[str]) -> Iterator[_Form]:
     for template in known:
         pieces = list(Formatter().parse(template))
-        counting = any(spec and "|" in spec for _, _, spec, _ in pieces)
-        if counting or not _telling(template):
-            continue
-        pattern, seen, quoted = "", set[str](), set[str]()
-        for literal, name, spec, conversion in pieces:
-            pattern += re.escape(literal)
-            if name is None:
-                continue
-            inside = _QUOTED if conversion == "r" else r"\S+?" if spec else ".+?"
-            pattern += f"(?P={name})" if name in seen else f"(?P<{name}>{inside})"
-            seen.add(name)
-            quoted |= {name} if conversion == "r" else set()
-        yield _Form(
-            template,
-            pattern,
-            max((literal for literal, *_ in pieces), key=len),
-            _letters(template),
-            frozenset(quoted),
-        )
+        literals = [literal for literal, *_ in pieces] + ["" if pieces[-1][1] is not None else pieces[-1][0]]
+        fields = [
+            _Field(name, behind, conversion == "r", bool(spec))
+            for (_, name, spec, conversion), behind in zip(pieces, literals[1:], strict=True)
+            if name is not None
+        ]
+        counting = any("|" in (spec or "") for _, _, spec, _ in pieces)
+        touching = not all(field.behind for field in fields[:-1])
+        if not (counting or touching or "{{" in template or "}}" in template) and _telling(template):
+            before = literals[0] if fields else template
+            yield _Form(template, before, tuple(fields), max(literals, key=len), _letters(template))
 
 
 def _telling(template: str) -> bool:
