@@ -5,7 +5,8 @@
     translated(why, "zh")     ──►  "生产车间没有规则允许"
 
 The English template is the key, as gettext's are; messages/zh.toml has the Chinese one under the module that says it.
-A text that is no such sentence, or that was changed on its way (cut, sent, stored), stays in English.
+A text that is no such sentence, or that was changed on its way (cut, sent, stored), stays in English, unless it is put
+together again (`again`, `recalled`).
 """
 
 from lepton_fed.translation.again import GAP, Making, again, always
