@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from types import FrameType, TracebackType
@@ -17,7 +18,10 @@ from typing import Any, Generic, TypeVar
 T = TypeVar("T")
 Handler = Callable[[int, FrameType | None], Any]
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SECOND_THOUGHT = 1.0
+"""Seconds after which another signal of the kind is not held back any more: whoever sends it will not wait."""
+
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class Undivided(Generic[T]):
@@ -32,7 +36,7 @@ class Undivided(Generic[T]):
         self._inner = inner
         self._replaced: dict[int, Handler] = {}
         self._inside = False
-        self._came: list[int] = []
+        self._came: dict[int, float] = {}
 
     def __enter__(self) -> T:
         begun = False
@@ -62,7 +66,7 @@ class Undivided(Generic[T]):
             self._let_go()
 
     def _hold(self) -> None:
-        if threading.current_thread() is not threading.main_thread():
+        if not _in_main_thread():
             return
         for number in _SIGNALS:
             handler = signal.getsignal(number)
@@ -71,22 +75,33 @@ class Undivided(Generic[T]):
                 signal.signal(number, self._on_signal)
 
     def _let_go(self) -> None:
-        self._inside = True
         try:
-            for number, handler in self._replaced.items():
-                signal.signal(number, handler)
+            if _in_main_thread():  # Elsewhere nobody can; what stays hands the signals on.
+                for number, handler in self._replaced.items():
+                    signal.signal(number, handler)
         finally:
+            self._inside = True
             self._handle_what_came()
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         # The call of __exit__ has already begun, and would not be made again.
         leaving = frame is not None and frame.f_code is Undivided.__exit__.__code__
-        if self._inside and not leaving:
+        now = time.monotonic()
+        insists = now - self._came.get(number, now) > SECOND_THOUGHT
+        if insists or (self._inside and not leaving):
             self._replaced[number](number, frame)
         else:
-            self._came.append(number)
+            self._came.setdefault(number, now)
 
     def _handle_what_came(self) -> None:
-        while self._came:
-            number = self._came.pop()
-            self._replaced[number](number, None)
+        if self._came:
+            number = next(iter(self._came))
+            del self._came[number]
+            try:
+                self._replaced[number](number, None)
+            finally:
+                self._handle_what_came()
+
+
+def _in_main_thread() -> bool:
+    return threading.current_thread() is threading.main_thread()

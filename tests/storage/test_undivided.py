@@ -98,6 +98,7 @@ def ends_whole(file: Path, at: int) -> bool:
         assert isinstance(ended, KeyboardInterrupt) == lasted, repr(ended)
         assert read(database).count(2 * at + 1) in ((0, 2) if lasted else (2,))
         assert len(read(database)) % 2 == 0
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     finally:
         database.close()
     return lasted
@@ -125,19 +126,24 @@ def test_after_ctrl_c_at_any_moment_of_a_read_a_write_begins(tmp_path: Path) -> 
 
 
 @contextmanager
-def steps(done: list[str], signal_in: str = "", number: signal.Signals = signal.SIGINT) -> Iterator[str]:
-    """A block that says what it does, and gets a signal while it begins or while it ends."""
+def steps(done: list[str], signals_in: str = "", *numbers: signal.Signals) -> Iterator[str]:
+    """A block that says what it does, and gets signals, by default Ctrl-C, while it begins or while it ends."""
     done.append("begins")
-    if signal_in == "beginning":
-        signal.raise_signal(number)
+    if signals_in == "beginning":
+        come(numbers)
     done.append("has begun")
     try:
         yield "value"
     finally:
         done.append("ends")
-        if signal_in == "end":
-            signal.raise_signal(number)
+        if signals_in == "end":
+            come(numbers)
         done.append("has ended")
+
+
+def come(numbers: tuple[signal.Signals, ...]) -> None:
+    for number in numbers or (signal.SIGINT,):
+        signal.raise_signal(number)
 
 
 WHOLE = ["begins", "has begun", "ends", "has ended"]
@@ -192,17 +198,44 @@ def test_blocks_within_blocks_end_one_after_another() -> None:
     assert outer == inner == WHOLE
 
 
+@pytest.fixture
+def told() -> Iterator[list[int]]:
+    """What a program that takes SIGTERM as a wish was told."""
+    heard: list[int] = []
+    before = signal.signal(signal.SIGTERM, lambda number, _: heard.append(number))
+    yield heard
+    signal.signal(signal.SIGTERM, before)
+
+
 @pytest.mark.parametrize("where", ["beginning", "end"])
-def test_a_program_that_takes_signals_as_a_wish_is_told_once(where: str) -> None:
-    told: list[int] = []
-    before = signal.signal(signal.SIGTERM, lambda number, _: told.append(number))
-    try:
-        done: list[str] = []
-        with Undivided(steps(done, where, signal.SIGTERM)) as value:
-            assert value == "value"
-        assert (done, told) == (WHOLE, [signal.SIGTERM])
-    finally:
-        signal.signal(signal.SIGTERM, before)
+def test_a_program_that_takes_signals_as_a_wish_is_told_once(told: list[int], where: str) -> None:
+    done: list[str] = []
+    with Undivided(steps(done, where, signal.SIGTERM)) as value:
+        assert value == "value"
+    assert (done, told) == (WHOLE, [signal.SIGTERM])
+
+
+@pytest.mark.parametrize("where", ["beginning", "end"])
+@pytest.mark.parametrize("first", [signal.SIGTERM, signal.SIGINT])
+def test_of_two_signals_none_is_lost(told: list[int], where: str, first: signal.Signals) -> None:
+    second = signal.SIGINT if first == signal.SIGTERM else signal.SIGTERM
+    done: list[str] = []
+    with pytest.raises(KeyboardInterrupt), Undivided(steps(done, where, first, second)):
+        pass
+    assert (done, told) == (WHOLE, [signal.SIGTERM])
+
+
+def test_ctrl_c_twice_at_once_waits_and_twice_with_a_second_between_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[str] = []
+    with pytest.raises(KeyboardInterrupt), Undivided(steps(done, "end", signal.SIGINT, signal.SIGINT)):
+        pass
+    assert done == WHOLE
+    done.clear()
+    monkeypatch.setattr("lepton_fed.storage.undivided.SECOND_THOUGHT", 0.0)
+    with pytest.raises(KeyboardInterrupt), Undivided(steps(done, "end", signal.SIGINT, signal.SIGINT)):
+        pass
+    assert done == ["begins", "has begun", "ends"]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_handlers_are_afterwards_as_they_were() -> None:
@@ -224,6 +257,28 @@ def test_blocks_that_end_in_another_order_hold_no_signal_back() -> None:
         second.__enter__()
         first.__exit__(None, None, None)
         second.__exit__(None, None, None)
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_a_block_that_another_thread_ends_holds_no_signal_back() -> None:
+    block, before = Undivided(steps([])), signal.getsignal(signal.SIGINT)
+    failed: list[BaseException] = []
+
+    def end() -> None:
+        try:
+            block.__exit__(None, None, None)
+        except BaseException as error:
+            failed.append(error)
+
+    block.__enter__()
+    try:
+        thread = threading.Thread(target=end)
+        thread.start()
+        thread.join()
+        assert not failed
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
     finally:
