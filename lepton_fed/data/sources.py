@@ -22,7 +22,7 @@ from lepton_fed.config.spelling import hinted
 from lepton_fed.data.department_file import DataSource, require_private
 from lepton_fed.data.text import positions
 from lepton_fed.errors import ConfigError, DataError, LeptonError
-from lepton_fed.translation import sentence, term
+from lepton_fed.translation import said_by, sentence, term
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -63,7 +63,7 @@ def locate(source: DataSource, base: Path, department: str) -> Path:
         try:
             return installed_file(source.distribution, source.path)
         except DataError as error:
-            raise DataError(f"{department}: {error}") from None
+            raise DataError(sentence("{name}: {problem}", name=department, problem=said_by(error))) from None
     path = base / Path(source.path).expanduser()
     if not path.is_file():
         raise DataError(
@@ -200,7 +200,7 @@ def read_callable(source: DataSource, department: str) -> pd.DataFrame | Arrays:
     try:
         given = reader(**source.arguments)
     except LeptonError as error:
-        raise DataError(f"{department}: {error}") from None
+        raise DataError(sentence("{name}: {problem}", name=department, problem=said_by(error))) from None
     except Exception as error:
         raise DataError(f"{department}: its reader {source.call} failed with {_kind_and_place(error)}") from None
     if isinstance(given, pd.DataFrame):

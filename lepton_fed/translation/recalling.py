@@ -25,7 +25,7 @@ LONGEST = 2000
 """Characters that are looked at."""
 DEEPEST = 6
 """Sentences in sentences."""
-MOST = 300
+MOST = 100
 """Parts of a text that are looked at."""
 
 _WORDS = frozenset({"flaw", "kind", "label", "message", "needs", "reason", "shown", "state", "verb", "why"})
@@ -148,6 +148,8 @@ class Reading:
     def _value(self, field: _Field, shown: str, depth: int) -> object:
         if field.quoted:
             return _unquoted(shown)
+        if field.formatted:  # A number or a time, which its format would not take as a sentence.
+            return _Shown(shown)
         if field.name in _WORDS and shown in terms():
             return term(shown)
         inner = self.sentence(shown, depth + 1)

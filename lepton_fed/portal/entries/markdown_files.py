@@ -120,9 +120,10 @@ def _filled_at_once(folder: Path) -> Iterator[Path]:
 def _require_empty(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     found = sorted(folder.iterdir())
-    if found and all(map(is_leftover, found)):
+    left = next(filter(is_leftover, found), None)
+    if left is not None:
         raise StorageError(
-            f"{found[0]} is of an export that was killed or is under way; remove it if none is, or name a new folder"
+            f"{left} is of an export that was killed or is under way; remove it if none is, or name a new folder"
         )
     if found:
         raise StorageError(f"{folder} is not empty and is left as it is; name a new folder")
