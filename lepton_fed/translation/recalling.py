@@ -99,7 +99,7 @@ class _Shown:
         return self.text
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=256, typed=True)  # A sentence equals its text.
 def recalled(text: str) -> str:
     """The sentence of another language's catalogue that is this text; the text itself where there is none."""
     if isinstance(text, Sentence) or len(text) > LONGEST:
