@@ -99,9 +99,10 @@ class Visitor:
     def leaving(self) -> Iterator[None]:
         """What is done in here leads to another page: the next step is taken in that one, once it has been loaded.
 
-        A click is over before the browser leaves the page, so what follows it would see the old page, or none.
+        A click is over before the browser leaves the page, so what follows it would see the old page, or none. A page
+        that only changes its own address has not been left.
         """
-        with self.page.expect_navigation():
+        with self.page.expect_event("load"):
             yield
 
     def sees(self, text: str) -> None:

@@ -11,16 +11,21 @@ import pytest
 from lepton_fed import AutoPipeline, Federation
 from lepton_fed.portal.federation import runs
 from lepton_fed.portal.federation.watched import Watched
+from lepton_fed.storage.store import RunStore
 from tests.portal.federation.conftest import ROLE
 from tests.portal.visitor import DESKTOP, PHONE, Visitor, chromium, served
 from tests.portal.world import World
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser as Chromium
+    from playwright.sync_api import Page
 
 __all__ = ["chromium"]
 
 pytestmark = pytest.mark.long
+
+A_WHILE = 300
+"""Milliseconds in which an answer is shown, if it is."""
 
 
 @pytest.fixture
@@ -51,6 +56,54 @@ def test_a_gate_is_approved_by_keyboard_and_the_page_tells_that_the_pipeline_is_
     page.locator("#seen .badge.finished").wait_for()
     assert page.locator("#seen[hx-trigger]").count() == 0
     assert approver.complaints == []
+
+
+def brought_again(page: Page) -> bool:
+    """Whether the next answer is shown of those that the page asks for by itself."""
+    page.evaluate("window.before = document.getElementById('seen')")
+    with page.expect_response(page.url):
+        pass
+    page.wait_for_timeout(A_WHILE)
+    return not page.evaluate("before.isConnected")
+
+
+def test_a_run_that_is_watched_keeps_what_is_opened_focused_selected_or_pressed(
+    chromium: Chromium, watching: World, watched: Watched, tmp_path: Path
+) -> None:
+    (run,) = runs.runs(watched)
+    with RunStore(str(watched.url)) as store:
+        store.finish_run(run.id, "running")
+    watching.portal.close()
+    with served(tmp_path / "门户", "--watch", str(watched.place), "--runs", str(watched.runs)) as address:
+        reader = Visitor(chromium, address, "zh").sign_in("approver")
+        page = reader.page
+        page.goto(f"/federation/runs/{run.id}")
+        table, summary = page.locator("#seen details").first, page.locator("#seen summary").first
+        summary.click()
+        assert brought_again(page)
+        assert table.evaluate("(one) => one.open")
+        assert summary.evaluate("(one) => one === document.activeElement")
+        table.evaluate("(one) => getSelection().selectAllChildren(one)")
+        assert not brought_again(page)
+        page.evaluate("getSelection().removeAllRanges()")
+        assert brought_again(page)
+        summary.hover()
+        page.mouse.down()
+        assert not brought_again(page)
+        page.mouse.up()
+        assert not table.evaluate("(one) => one.open")
+        assert brought_again(page)
+        assert reader.complaints == []
+
+
+def test_a_table_that_was_scrolled_on_a_phone_stays_so(chromium: Chromium, address: str) -> None:
+    reader = Visitor(chromium, address, "zh", size=PHONE).sign_in("approver")
+    reader.page.goto("/federation/pipeline")
+    table = reader.page.locator("#scroll-steps")
+    table.evaluate("(one) => one.scrollTo(50, 0)")
+    assert brought_again(reader.page)
+    assert table.evaluate("(one) => one.scrollLeft") == 50
+    assert reader.complaints == []
 
 
 @pytest.mark.parametrize("size", [PHONE, DESKTOP], ids=["phone", "desktop"])

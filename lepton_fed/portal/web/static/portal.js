@@ -32,3 +32,42 @@ document.addEventListener("change", (event) => {
     event.stopPropagation();
   }
 }, true);
+
+// A word that is being put together (pinyin, before its characters are chosen) is not searched for yet.
+document.addEventListener("input", (event) => { if (event.isComposing) event.stopPropagation(); }, true);
+document.addEventListener("compositionend", (event) => event.target.dispatchEvent(new Event("input", { bubbles: true })), true);
+
+// What a page brings again, by itself or while somebody types, is not put under a mouse that is pressed: what is replaced
+// between its going down and its coming up is not clicked. Nor does it replace what somebody has selected, close what was
+// opened, or scroll back what was scrolled; these are known by their ids, as is what has the focus (htmx sees to that).
+let pressed = null;
+const waiting = new Set();
+const release = () => setTimeout(() => {
+  pressed = null;
+  for (const asker of waiting) htmx.trigger(asker, "released");
+  waiting.clear();
+});
+document.addEventListener("pointerdown", (event) => { pressed = event.button === 0 ? event.target : null; }, true);
+document.addEventListener("pointerup", release, true);
+document.addEventListener("pointercancel", release, true);
+
+let opened = [];
+let scrolled = [];
+document.addEventListener("htmx:beforeSwap", (event) => {
+  const { target, requestConfig: { elt: asker, verb } } = event.detail;
+  if (verb !== "get") return;
+  const selected = getSelection();
+  const read = asker.matches("[hx-trigger^=every]") && !selected.isCollapsed && target.contains(selected.anchorNode);
+  if (read || target.contains(pressed)) {
+    event.detail.shouldSwap = false;
+    waiting.add(asker);
+    return;
+  }
+  opened = [...target.querySelectorAll("details[open][id]")].map((one) => one.id);
+  scrolled = [...target.querySelectorAll(".scroll[id]")].map((one) => [one.id, one.scrollLeft]);
+});
+document.addEventListener("htmx:load", () => {
+  for (const id of opened) document.getElementById(id)?.setAttribute("open", "");
+  for (const [id, left] of scrolled) document.getElementById(id)?.scroll(left, 0);
+  opened = scrolled = [];
+});
