@@ -208,7 +208,7 @@ class AutoPipeline:
             try:
                 status = worker.run(run)
             finally:
-                self._seal(store)
+                self._sealer(store)()
             self._say(ending(status, plan))
             return status
 
@@ -239,8 +239,9 @@ class AutoPipeline:
         """End the run under way; what is done stays done."""
         self._require_written()
         with self._store() as store:
+            seal = self._sealer(store)
             store.cancel(by if by is not None else somebody(), why)
-            self._seal(store)
+            seal()
 
     def report(self, path: str | Path) -> Path:
         """Write the newest run's timeline and its steps as one HTML file."""
@@ -263,21 +264,22 @@ class AutoPipeline:
             raise ConfigError(f"{name!r} is {'more than one step' if found else 'no step'} of the pipeline{several}")
         self._require_written()
         with self._store() as store:
+            seal = self._sealer(store)
             who = by if by is not None else somebody()
             store.answer(plan, found[0], role=role, by=who, approve=approve, why=why)
-            self._seal(store)
+            seal()
 
-    def _seal(self, store: PipelineStore) -> None:
-        """Nobody could change afterwards what a federation's pipeline has written."""
+    def _sealer(self, store: PipelineStore) -> Callable[[], object]:
+        """When it is called, nobody can change afterwards what a federation's pipeline has written until then."""
         federation = self.graph.federation
         if federation is None:
-            return
-        from lepton_fed.pipeline.sealing import seal
+            return lambda: None
+        from lepton_fed.pipeline.sealing import sealer
         from lepton_fed.record import DATABASE, folder_of
 
         where = self._where()
         beside = where.parent if isinstance(where, Path) else folder_of(self.folder / DATABASE, where)
-        seal(store.database, self.name, beside, federation.settings.names)
+        return sealer(store.database, self.name, beside, federation.settings.names)
 
     @property
     def _unwritten(self) -> bool:

@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from lepton_fed import AutoPipeline, Federation
 from lepton_fed.deploy.provisioning import provision
+from lepton_fed.pipeline import State
 from lepton_fed.portal.federation.watched import Watched
 from lepton_fed.storage import sqlite_url
 from tests.federations import LINES, SECURE, TARGET, quick, written
@@ -235,12 +237,20 @@ def test_a_log_whose_last_head_was_edited_is_told_in_chinese(watching: World, wa
     assert "日志的最后一个签名头被改动过：已无法读取（" in told(watching, "/audit", flaw)
 
 
-def test_a_key_that_an_answer_needs_and_that_is_damaged_is_told_in_chinese(watching: World, watched: Watched) -> None:
-    (keys(watched) / "coordinator.key").write_bytes(b"short")
+@pytest.mark.parametrize("key", ["coordinator.key", "*.department.key"])
+def test_a_key_that_an_answer_needs_and_that_is_damaged_is_told_in_chinese_and_nothing_is_answered(
+    watching: World, watched: Watched, key: str
+) -> None:
+    damaged = next(keys(watched).glob(key))
+    damaged.write_bytes(b"short")
     browser = Browser.before(watching.portal, "zh").sign_in("approver")
     answer = browser.fill("/federation/pipeline", step=GATE, run=1, decision="approve", why="已核对")
     assert answer.status_code == 503
-    assert "coordinator.key 不是日志的密钥；请放回其副本，或换一个数据库另起新日志" in alert(answer.text)
+    assert f"{damaged.name} 不是日志的密钥；请放回其副本，或换一个数据库另起新日志" in alert(answer.text)
+    auto = AutoPipeline.of(Federation.load(watched.place), folder=watched.runs, say=lambda _: None)
+    status = auto.status()
+    assert status is not None
+    assert [one.name for one in status.in_state(State.ASKING)] == [GATE]
 
 
 def test_of_a_deployed_federation_what_is_wrong_is_told_in_chinese(watching: World, tmp_path: Path) -> None:
