@@ -71,3 +71,53 @@ document.addEventListener("htmx:load", () => {
   for (const [id, left] of scrolled) document.getElementById(id)?.scroll(left, 0);
   opened = scrolled = [];
 });
+
+// What htmx asked for and did not get is said, where nothing else would change; it is over with the next answer.
+const unheard = (which) => {
+  for (const one of document.querySelectorAll("[data-unheard]")) one.hidden = one.dataset.unheard !== which;
+};
+document.addEventListener("htmx:sendError", () => unheard("away"));
+document.addEventListener("htmx:responseError", (event) => {
+  const { status } = event.detail.xhr;
+  unheard(status === 401 ? "signed-out" : status < 500 ? "refused" : "away");
+});
+document.addEventListener("htmx:beforeSwap", (event) => { if (!event.detail.isError) unheard(""); });
+
+// A form is sent once, however often its button is pressed, until the page is left or it has taken too long; nor does the
+// second click of a double one press the button that the next page happens to have in the same place.
+const LONG = 10_000;
+const DOUBLE = 700;
+const NEAR = 8;
+const sent = new WeakMap();
+let click = { at: 0, x: 0, y: 0 };
+let before = JSON.parse(sessionStorage.getItem("click")) || click;
+const posted = (form) => form && form.getAttribute("method") === "post";
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (event.defaultPrevented || !posted(form)) return;
+  if (Date.now() - (sent.get(form) || -LONG) < LONG) event.preventDefault();
+  else sent.set(form, Date.now());
+});
+document.addEventListener("click", (event) => {
+  if (!event.detail) return;  // By the keyboard.
+  const now = { at: Date.now(), x: event.clientX, y: event.clientY };
+  const near = Math.abs(now.x - before.x) <= NEAR && Math.abs(now.y - before.y) <= NEAR;
+  const button = event.target.closest("button");
+  if (button && posted(button.form) && near && now.at - before.at < DOUBLE) event.preventDefault();
+  else click = now;
+}, true);
+addEventListener("pagehide", () => sessionStorage.setItem("click", JSON.stringify(click)));
+addEventListener("pageshow", (event) => {
+  if (!event.persisted) return;
+  before = JSON.parse(sessionStorage.getItem("click")) || click;
+  for (const form of document.forms) sent.delete(form);
+});
+
+// Text that was typed and not sent is not left without a question.
+let typing = document.querySelector("form[data-unsaved]");
+document.addEventListener("input", (event) => {
+  const form = event.target.form;
+  if (event.isTrusted && posted(form) && form.querySelector("textarea")) typing = form;
+});
+document.addEventListener("submit", (event) => { if (event.target === typing && !event.defaultPrevented) typing = null; });
+addEventListener("beforeunload", (event) => { if (typing) event.preventDefault(); });
