@@ -50,7 +50,7 @@ from lepton_fed.portal.web import (
 )
 from lepton_fed.portal.web.guard import API, Guard
 from lepton_fed.portal.web.known import named, only_known
-from lepton_fed.portal.web.page import own_path, refused, to
+from lepton_fed.portal.web.page import own_path, refused, said, to
 from lepton_fed.portal.web.refusals import REFUSALS
 from lepton_fed.portal.web.visiting import Limits, NotSignedIn, visit_of
 
@@ -140,7 +140,7 @@ def _refused(request: Request, error: Exception) -> Response:
             body["places"] = {"title": _places(error.title), "body": _places(error.body)}
         return JSONResponse(body, error.status, headers=after)
     if isinstance(error, NotSignedIn):
-        return _sign_in(request)
+        return _sign_in(request, error)
     answer = refused(request, error)
     answer.headers.update(after or {})
     return answer
@@ -150,13 +150,13 @@ def _places(found: tuple[Finding, ...]) -> list[dict[str, object]]:
     return [{"kind": one.kind, "start": one.start, "end": one.end, "mask": one.mask} for one in found]
 
 
-def _sign_in(request: Request) -> Response:
+def _sign_in(request: Request, error: NotSignedIn) -> Response:
     """To the page for signing in, and back from there where that makes sense."""
-    back = str(request.url.path) + (f"?{request.url.query}" if request.url.query else "")
-    answer = to("/sign-in", back=own_path(back) if request.method == "GET" and back != "/" else "")
     if request.headers.get("hx-request"):
-        return Response(status_code=401, headers={"HX-Redirect": "/sign-in"})
-    return answer
+        # Its page stays as it is: half of a text may be in it.
+        return PlainTextResponse(error.said(said(request).language), error.status)
+    back = str(request.url.path) + (f"?{request.url.query}" if request.url.query else "")
+    return to("/sign-in", back=own_path(back) if request.method == "GET" and back != "/" else "")
 
 
 def _unreadable(request: Request, error: Exception) -> Response:
