@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.staticfiles import StaticFiles
@@ -45,6 +46,7 @@ from lepton_fed.portal.web import (
     suggestion_api,
     trust_api,
     trust_pages,
+    unsent,
     yearly_api,
     yearly_pages,
 )
@@ -52,7 +54,7 @@ from lepton_fed.portal.web.guard import API, Guard
 from lepton_fed.portal.web.known import named, only_known
 from lepton_fed.portal.web.page import own_path, refused, said, to
 from lepton_fed.portal.web.refusals import REFUSALS
-from lepton_fed.portal.web.visiting import Limits, NotSignedIn, visit_of
+from lepton_fed.portal.web.visiting import Limits, NotSignedIn, StaleForm, visit_of
 
 if TYPE_CHECKING:
     from lepton_fed.portal.knowledge.shown import ShownKnowledge
@@ -125,6 +127,8 @@ def application(
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     app.add_middleware(Guard, strict_transport=strict_transport)
     app.add_exception_handler(PortalError, _refused)
+    app.add_exception_handler(NotSignedIn, _unsent)
+    app.add_exception_handler(StaleForm, _unsent)
     app.add_exception_handler(RequestValidationError, _unreadable)
     app.add_exception_handler(HTTPException, _unknown)
     app.add_exception_handler(StorageError, _unavailable)
@@ -148,6 +152,15 @@ def _refused(request: Request, error: Exception) -> Response:
 
 def _places(found: tuple[Finding, ...]) -> list[dict[str, object]]:
     return [{"kind": one.kind, "start": one.start, "end": one.end, "mask": one.mask} for one in found]
+
+
+async def _unsent(request: Request, error: Exception) -> Response:
+    """A form without a session or for another one, whose page is gone: what was sent is not."""
+    assert isinstance(error, PortalError)
+    ends = request.url.path == "/sign-out" and isinstance(error, NotSignedIn)
+    if not ends and not request.url.path.startswith(API) and unsent.is_for(request, error):
+        return await unsent.answer(request, error)
+    return await run_in_threadpool(_refused, request, error)
 
 
 def _sign_in(request: Request, error: NotSignedIn) -> Response:

@@ -10,7 +10,7 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.requests import ClientDisconnect
 
 from lepton_fed.portal.attachments import attached
-from lepton_fed.portal.errors import Forbidden, NotThere, PortalError, Unacceptable
+from lepton_fed.portal.errors import NotThere, PortalError, Unacceptable
 from lepton_fed.portal.people import sessions
 from lepton_fed.portal.people.sessions import Visit
 from lepton_fed.portal.portal import Portal
@@ -18,7 +18,7 @@ from lepton_fed.portal.web.attachment_answers import answer, received_form
 from lepton_fed.portal.web.entry_form import EntryForm
 from lepton_fed.portal.web.entry_pages import form_page
 from lepton_fed.portal.web.page import page, said
-from lepton_fed.portal.web.visiting import Changing, ThePortal, Visiting
+from lepton_fed.portal.web.visiting import Changing, StaleForm, ThePortal, Visiting
 
 router = APIRouter(prefix="/entries/{number}/attachments")
 
@@ -72,7 +72,7 @@ def _require_may_add(portal: Portal, visit: Visit, number: int) -> None:
 
 def _attached(request: Request, portal: Portal, visit: Visit, number: int, form: FormData) -> Response:
     if not sessions.same_form(visit, str(form.get("form_token") or request.headers.get("x-form-token", ""))):
-        raise Forbidden("form")
+        raise StaleForm
     typed, problem = EntryForm.typed(form), None
     try:
         made = _added(portal, visit, number, form.get("file"))

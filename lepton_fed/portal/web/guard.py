@@ -95,6 +95,14 @@ def _own(scope: Scope, headers: Headers) -> bool:
     return origin is not None and urlsplit(origin).netloc == headers.get("host")
 
 
+def from_here(headers: Headers) -> bool:
+    """Whether a page of the portal's own sent this, as far as the browser says: nobody else, and no typed address."""
+    site = headers.get("sec-fetch-site")
+    if site is not None:
+        return site == "same-origin"
+    return headers.get("origin") == f"https://{headers.get('host')}"
+
+
 def _too_large(scope: Scope) -> Response:
     sentence = "the request is too large"
     if scope["path"].startswith(API):

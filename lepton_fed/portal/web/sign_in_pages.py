@@ -48,7 +48,7 @@ def health(portal: ThePortal) -> PlainTextResponse:
 def sign_in_page(request: Request, back: str = "/") -> Response:
     """The page for signing in."""
     if visit_of(request) is not None:
-        return to("/")
+        return to(own_path(back))
     return page(request, "sign_in.html.j2", back=own_path(back), problem="", name="")
 
 

@@ -34,6 +34,13 @@ class NotSignedIn(PortalError):
         super().__init__("not_signed_in")
 
 
+class StaleForm(Forbidden):
+    """A form brings the token of another session than the one that sends it, or none."""
+
+    def __init__(self) -> None:
+        super().__init__("form")
+
+
 class Limits:
     """How often one place may try to sign in, and one person may ask and change."""
 
@@ -111,7 +118,7 @@ def signed_in_with_form(
 ) -> Visit:
     """Who sent a form that was made for this session; Forbidden for any other form."""
     if not sessions.same_form(visit, form_token or x_form_token):
-        raise Forbidden("form")
+        raise StaleForm
     return visit
 
 
