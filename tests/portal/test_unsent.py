@@ -44,7 +44,7 @@ def ended(there: World, browser: Browser, way: str = "expired") -> None:
 
 def again(page: str) -> tuple[str, list[tuple[str, str]]]:
     """Where the form of the page leads, and what a browser sends with it."""
-    (form,) = re.findall(r'<main.*?<form method="post" action="([^"]*)">(.*?)</form>', page, re.DOTALL)
+    (form,) = re.findall(r'<main.*?<form method="post" action="([^"]*)" data-unsaved>(.*?)</form>', page, re.DOTALL)
     hidden = re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', form[1])
     texts = re.findall(r'<textarea[^>]* name="(\w+)" readonly>\n(.*?)</textarea>', form[1], re.DOTALL)
     return unescape(form[0]), [(name, unescape(value)) for name, value in hidden + texts]
