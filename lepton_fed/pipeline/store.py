@@ -23,6 +23,7 @@ from lepton_fed.errors import ConfigError
 from lepton_fed.pipeline import reading, run_rows
 from lepton_fed.pipeline.claiming import Claim, LeaseLost, Permit, Taken, held, next_step, take, take_over
 from lepton_fed.pipeline.clock import Clock
+from lepton_fed.pipeline.given import kept
 from lepton_fed.pipeline.journal import RUN, STEP, Journal, RunKey
 from lepton_fed.pipeline.plan import Plan
 from lepton_fed.pipeline.reasons import answered
@@ -163,6 +164,7 @@ class PipelineStore(Closing):
 
     def answer(self, plan: Plan, step: Step, *, role: str, by: str, approve: bool, why: str = "") -> RunKey:
         """Somebody in a role approves, or declines, a step that waits for it; ConfigError if he may not."""
+        reason = answered(role, approve, kept(why))
         with self.database.writing() as connection:
             run, found = run_rows.under_way(connection, self.pipeline)
             run_rows.require_same(connection, run, found["definition"], plan)
@@ -176,11 +178,12 @@ class PipelineStore(Closing):
                 if state is not State.ASKING:
                     raise ConfigError(f"{step.name} does not wait for approval: it is {state}")
                 move = Move.APPROVED if approve else Move.DECLINED
-                journal.move(step.name, move, reason=answered(role, approve, why), by=by)
+                journal.move(step.name, move, reason=reason, by=by)
             return run
 
     def cancel(self, by: str, why: str = "") -> RunKey:
         """End the run under way: what is done stays done, and nothing else is begun or recorded."""
+        reason = kept(why)
         with self.database.writing() as connection:
             run, found = run_rows.under_way(connection, self.pipeline)
             with self._journal(connection, run, None, found["definition"]) as journal:
@@ -189,7 +192,7 @@ class PipelineStore(Closing):
                 ).all()
                 for name, state in rows:
                     if State(state) not in OVER:
-                        journal.move(name, Move.CANCELLED, reason=why, by=by)
+                        journal.move(name, Move.CANCELLED, reason=reason, by=by)
             ended = {"state": "cancelled", "finished": self.clock.now()}
             connection.execute(update(RUN).where(run.of(RUN)).values(**ended))
             return run

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -264,6 +265,45 @@ def test_what_comes_after_a_declined_step_is_blocked_and_opens_again(asking: tup
     assert status(store).step(gate.name).reason == "质量经理 declined: too early"
     assert store.begin(plan, "张三").number == 1, "a failed run goes on"
     assert [one.state for one in status(store).steps] == [State.DONE, State.ASKING, State.WAITING]
+
+
+@pytest.mark.parametrize(
+    ("why", "left_out"),
+    [
+        ("yes\u202eon", "U+202E"),
+        ("\x1b[2Jyes", "U+001B"),
+        ("\0", "U+0000"),
+        ("\ud800", "U+D800"),
+        ("a\u200bb", "U+200B"),
+    ],
+)
+def test_a_reason_that_could_pass_for_another_line_is_not_stored(
+    asking: tuple[PipelineStore, Plan, Step], why: str, left_out: str
+) -> None:
+    store, plan, gate = asking
+    before = rows(store)
+    for approve in (True, False):
+        with pytest.raises(ConfigError, match=rf"leave out {re.escape(left_out)}"):
+            store.answer(plan, gate, role="质量经理", by="李四", approve=approve, why=why)
+    with pytest.raises(ConfigError, match=rf"leave out {re.escape(left_out)}"):
+        store.cancel("李四", why)
+    with pytest.raises(ConfigError, match="500 characters at most, not 501"):
+        store.answer(plan, gate, role="质量经理", by="李四", approve=True, why="x" * 501)
+    assert rows(store) == before
+
+
+@pytest.mark.parametrize("why", ["不同意👨\u200d👩\u200d👧", "می\u200cخواهم", "❤\ufe0f", "葛\U000e0100", "太早 　了"])
+def test_a_reason_in_any_script_is_stored_as_one_line(asking: tuple[PipelineStore, Plan, Step], why: str) -> None:
+    store, plan, gate = asking
+    store.answer(plan, gate, role="质量经理", by="李四", approve=False, why=f" {why}\r\n{why} ")
+    line = " ".join(why.split())
+    assert status(store).step(gate.name).reason == f"质量经理 declined: {line} {line}"
+
+
+def test_a_reason_of_which_nothing_would_be_seen_is_none(asking: tuple[PipelineStore, Plan, Step]) -> None:
+    store, plan, gate = asking
+    store.answer(plan, gate, role="质量经理", by="李四", approve=False, why="\u200d \ufe0f")
+    assert status(store).step(gate.name).reason == "质量经理 declined"
 
 
 def test_a_cancelled_run_keeps_what_is_done_and_the_next_one_starts_anew(url: str) -> None:

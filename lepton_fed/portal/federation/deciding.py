@@ -13,6 +13,7 @@ import unicodedata
 
 from lepton_fed.errors import ConfigError
 from lepton_fed.pipeline import State
+from lepton_fed.pipeline.given import LONGEST_REASON, one_line, unseen
 from lepton_fed.pipeline.status import Status
 from lepton_fed.pipeline.step import Step
 from lepton_fed.portal.errors import Conflict, Forbidden, NotThere, Unacceptable
@@ -23,9 +24,6 @@ from lepton_fed.portal.federation.watched import Watched
 from lepton_fed.portal.people.person import Person
 
 DECISIONS = ("approve", "decline")
-
-
-LONGEST_REASON = 500
 
 
 def answer(watched: Watched, onlooker: Onlooker, *, step: str, run: int, approve: bool, why: str = "") -> None:
@@ -90,9 +88,12 @@ def _began(person: Person, status: Status) -> bool:
 
 
 def _reason(why: str, *, needed: bool) -> str:
-    reason = " ".join(why.split())
+    """As the store keeps it; what that would refuse is refused before it, in the reader's language."""
+    reason = one_line(why)
     if needed and not reason:
         raise Unacceptable("reason")
-    if len(reason) > LONGEST_REASON or not reason.isprintable():
+    if len(reason) > LONGEST_REASON:
         raise Unacceptable("long_reason", most=LONGEST_REASON)
+    if character := unseen(reason):
+        raise Unacceptable("unseen_reason", character=character)
     return reason

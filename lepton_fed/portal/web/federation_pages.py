@@ -22,6 +22,7 @@ from lepton_fed.portal.federation import (
     runs,
 )
 from lepton_fed.portal.web.page import page, said, to
+from lepton_fed.portal.web.typed import NOTHING, Typed
 from lepton_fed.portal.web.visiting import Changing, ThePortal
 from lepton_fed.portal.web.watching import Look, Looking
 
@@ -81,7 +82,7 @@ def answer(
         approve = deciding.decided(decision)
         deciding.answer(looking.watched, looking.onlooker, step=step, run=run, approve=approve, why=why)
     except PortalError as error:
-        return _pipeline(request, looking, problem=error)
+        return _pipeline(request, looking, problem=error, typed=Typed(step, why=why))
     return to("/federation/pipeline")
 
 
@@ -169,12 +170,15 @@ def _file(content: bytes, name: str, kind: str) -> Response:
     return Response(content, media_type=kind, headers={"Content-Disposition": f'attachment; filename="{name}"'})
 
 
-def _pipeline(request: Request, looking: Look, *, problem: PortalError | None = None) -> Response:
+def _pipeline(
+    request: Request, looking: Look, *, problem: PortalError | None = None, typed: Typed = NOTHING
+) -> Response:
     return page(
         request,
         _part(request, "federation_pipeline"),
         200 if problem is None else problem.status,
         pipeline=pipeline.pipeline(looking.watched, looking.onlooker),
+        typed=typed,
         problem="" if problem is None else problem.said(said(request).language),
     )
 

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from lepton_fed.explaining import Explained
-from lepton_fed.portal.federation.deciding import LONGEST_REASON
+from lepton_fed.pipeline.given import LONGEST_REASON
 from lepton_fed.portal.federation.runs import Curves, RunSeen
 from lepton_fed.portal.web.api_shapes import Taken
 from lepton_fed.storage.store import StoredRun

@@ -142,6 +142,36 @@ def test_a_gate_is_declined_with_a_reason_only(watching: World, watched: Watched
     assert status.step(GATE).reason == f"{ROLE} declined: too early"
 
 
+JOINED = "不同意👨\u200d👩\u200d👧，❤\ufe0f می\u200cخواهم"
+
+
+def test_a_reason_may_hold_joined_pictures_and_is_read_in_each_language(watching: World, watched: Watched) -> None:
+    assert answered(before(watching, "approver"), "decline", JOINED)[0] == 200
+    status = AutoPipeline.of(Federation.load(watched.place), folder=watched.runs).status()
+    assert status is not None
+    assert status.step(GATE).reason == f"{ROLE} declined: {JOINED}"
+    for language in ("en", "zh"):
+        assert JOINED in before(watching, "approver", language).get("/federation/pipeline").text
+
+
+@pytest.mark.parametrize(
+    ("why", "said", "in_chinese"),
+    [
+        ("yes\u202eon", "leave out the character U+202E", "请去掉字符 U+202E"),
+        ("\x1b[2Jyes", "leave out the character U+001B", "请去掉字符 U+001B"),
+        ("x" * 501, "a reason has 500 characters at most", "理由最多 500 个字符"),
+        ("\u200d\ufe0f", "give a reason", "请填写理由"),
+    ],
+)
+def test_a_refused_reason_is_in_its_form_again_with_what_is_wrong_with_it(
+    watching: World, why: str, said: str, in_chinese: str
+) -> None:
+    for language, sentence in (("en", said), ("zh", in_chinese)):
+        code, text = answered(before(watching, "approver", language), "decline", why)
+        assert (code, sentence in text, why in text) == (422, True, True)
+    assert why not in before(watching, "approver").get("/federation/pipeline").text
+
+
 def test_whoever_began_the_run_or_is_of_another_department_answers_nothing(watching: World, watched: Watched) -> None:
     for name in ("zhangsan", "line"):
         browser = before(watching, name)

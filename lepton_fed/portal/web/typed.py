@@ -1,0 +1,21 @@
+"""What was typed into a form that was refused, to be in it again. Passwords are never sent back: hand none in."""
+
+from __future__ import annotations
+
+
+class Typed:
+    """Of one of a page's forms, by its name in the template; the others are as empty as before."""
+
+    def __init__(self, form: str = "", **fields: str) -> None:
+        self._form, self._fields = form, fields
+
+    def __call__(self, form: str, field: str, usual: str = "") -> str:
+        """What to put into a field; `usual`: what is there where nothing was typed."""
+        return self._fields.get(field, usual) if self.into(form) else usual
+
+    def into(self, form: str) -> bool:
+        """Whether it was that form; one that is folded away is open then."""
+        return form != "" and form == self._form
+
+
+NOTHING = Typed()
