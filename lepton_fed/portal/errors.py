@@ -4,6 +4,7 @@ PortalError
 ├── Unacceptable     what was sent cannot be used as it is
 ├── Sensitive        it holds what looks sensitive; carries the places
 ├── NotThere         no such thing, or none that this person may know of: the same answer
+├── Nobody           nobody signs in by that name; for administrators, who may know that
 ├── Forbidden        the person may see it, and may not do that
 ├── Conflict         it has changed meanwhile, or is not in the state for that
 ├── Unready          something has to be put right before that; says how much
@@ -60,6 +61,15 @@ class NotThere(PortalError):
 
     def __init__(self) -> None:
         super().__init__("not_there")
+
+
+class Nobody(PortalError):
+    """Nobody signs in by that name, and whoever asks may know which names there are."""
+
+    status = 404
+
+    def __init__(self, name: str) -> None:
+        super().__init__("nobody", name=name)
 
 
 class Forbidden(PortalError):

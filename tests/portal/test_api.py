@@ -211,6 +211,12 @@ def test_a_role_is_given_by_name_to_somebody_of_another_department(there: World,
     assert call("admin", "PUT", at, json={"role": None}).status_code == 204
     assert there.person("shop").roles == {"生产车间": "reader"}
     assert call("admin", "PUT", "/departments/研发部门/roles/admin", json={"role": None}).status_code == 403
+    nobody = call("admin", "PUT", "/departments/研发部门/roles/nemo", json={"role": "reader"})
+    assert nobody.status_code == 404
+    assert nobody.json() == {"error": "nobody", "sentence": "nobody here signs in as nemo"}
+    assert (
+        call("shop", "PUT", "/departments/研发部门/roles/nemo", json={"role": "reader"}).json()["error"] == "administer"
+    )
 
 
 def test_a_body_that_is_no_json_is_called_so(call: Call) -> None:

@@ -75,7 +75,7 @@ MISTAKES: tuple[tuple[tuple[str, ...], str | None, str], ...] = (
     (("user", "p", "wang", "--department", "甲"), "", "a password has"),
     (("user", "p", "wang", "--department", "甲", "--role", "king"), None, "a role is one of"),
     (("user", "p", "wang fang", "--department", "甲"), None, "a name to sign in with"),
-    (("user", "p", "wang", "--department", "甲\n乙"), None, "a name has"),
+    (("user", "p", "wang", "--department", "甲\n乙"), None, "a name to show has"),
     (("backup", "none", "b.zip"), None, "there is no portal in none"),
     (("restore", "p", "none.zip"), None, "none.zip: it does not exist; check the path"),
     (("restore", "p", "p"), None, "it is a folder"),

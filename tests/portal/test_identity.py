@@ -315,6 +315,7 @@ def test_whoever_could_set_a_password_links_an_identity_and_nobody_else(
     assert "s-1" in admin.get("/people").text
     taken = admin.fill(f"/people/{there.person('reader').id}/identity", subject="s-1", linked="true")
     assert taken.status_code == 409, "it is somebody's already"
+    assert 'name="subject" value="s-1"' in taken.text, "what was typed is there again"
     assert admin.fill(f"/people/{number}/identity", subject="", linked="true").status_code == 422
     assert tried(there)[1].status_code == 303
     assert admin.fill(f"/people/{number}/identity", subject="s-1").status_code == 200

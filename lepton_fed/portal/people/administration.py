@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lepton_fed.portal.acting import Acting
-from lepton_fed.portal.errors import Forbidden
+from lepton_fed.portal.errors import Forbidden, Nobody
 from lepton_fed.portal.people import account_log, accounts, departments
 from lepton_fed.portal.people.person import Person, sign_in_name
 
@@ -52,9 +52,12 @@ def set_role(acting: Acting, number: int, department: str, role: str | None) -> 
 
 
 def set_role_of(acting: Acting, name: str, department: str, role: str | None) -> None:
-    """The same, of whoever signs in by that name."""
+    """The same, of whoever signs in by that name; Nobody."""
     accounts.require_administers(acting.person, department)
-    set_role(acting, accounts.named(acting.connection, name).id, department, role)
+    key = sign_in_name(name)
+    if not accounts.exists(acting.connection, key):
+        raise Nobody(key)
+    set_role(acting, accounts.named(acting.connection, key).id, department, role)
 
 
 def set_active(acting: Acting, number: int, active: bool) -> None:

@@ -51,8 +51,10 @@ def make(connection: Connection, person: int, name: str, days: int, now: datetim
     """A new token that ends after so many days; returns it, for the only time. Unacceptable."""
     if reach not in REACHES:
         raise Unacceptable("token_reach", reaches=", ".join(REACHES))
-    if not 0 < days <= MOST_DAYS or len(of(connection, person, now)) >= MOST:
-        raise Unacceptable("token", days=MOST_DAYS, most=MOST)
+    if not 0 < days <= MOST_DAYS:
+        raise Unacceptable("token", days=MOST_DAYS)
+    if len(of(connection, person, now)) >= MOST:
+        raise Unacceptable("tokens_enough", most=MOST)
     secret = PREFIX + secrets.token_urlsafe(32)
     values = {"digest": _digest(secret), "person": person, "name": said_name(name), "reach": reach}
     connection.execute(insert(TOKEN).values(made=now, ends=now + timedelta(days=days), **values))

@@ -13,6 +13,7 @@ from lepton_fed.portal.people.signing_in import guess_of
 from lepton_fed.portal.portal import Portal
 from lepton_fed.portal.web.identity_pages import shown_on_account
 from lepton_fed.portal.web.page import page, said, to
+from lepton_fed.portal.web.typed import NOTHING, Typed
 from lepton_fed.portal.web.visiting import COOKIE, Changing, TheLimits, ThePortal, Visiting, agent_of, place_of
 from lepton_fed.storage.portal_people_tables import REACHES
 
@@ -79,7 +80,8 @@ def make_token(
         with portal.database.writing() as connection:
             secret = tokens.make(connection, visit.person.id, name, days, portal.clock(), reach=reach)
     except PortalError as error:
-        return _shown(request, portal, visit, problem=error)
+        typed = Typed("token", name=name, days=str(days), reach=reach)
+        return _shown(request, portal, visit, problem=error, typed=typed)
     return _shown(request, portal, visit, secret=secret)
 
 
@@ -92,7 +94,13 @@ def end_token(portal: ThePortal, visit: Changing, number: int) -> Response:
 
 
 def _shown(
-    request: Request, portal: Portal, visit: Visit, *, problem: PortalError | None = None, secret: str = ""
+    request: Request,
+    portal: Portal,
+    visit: Visit,
+    *,
+    problem: PortalError | None = None,
+    secret: str = "",
+    typed: Typed = NOTHING,
 ) -> Response:
     with portal.database.reading() as connection:
         open_ = sessions.of(connection, visit.person.id, portal.clock())
@@ -106,5 +114,6 @@ def _shown(
         reaches=REACHES,
         identities=shown_on_account(request, portal, visit.person),
         secret=secret,  # Not `token`: the base template's macro of that name would be shown instead.
+        typed=typed,
         problem="" if problem is None else problem.said(said(request).language),
     )

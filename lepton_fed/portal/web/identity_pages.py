@@ -116,22 +116,6 @@ def finish(
     return answer
 
 
-@router.post("/people/{number}/identity")
-def link(
-    portal: ThePortal,
-    visit: Changing,
-    provider: TheProvider,
-    number: int,
-    subject: Annotated[str, Form()] = "",
-    linked: Annotated[bool, Form()] = False,
-) -> Response:
-    """Let an identity sign in as somebody, or no longer."""
-    with portal.writing(visit.person) as acting:
-        change = identities.link if linked else identities.unlink
-        change(acting, number, provider.provider.issuer, subject)
-    return to("/people")
-
-
 @router.post("/account/identity")
 def unlink_own(
     request: Request,

@@ -11,6 +11,7 @@ from lepton_fed.portal.entries.writing import where_author
 from lepton_fed.portal.errors import PortalError
 from lepton_fed.portal.people.sessions import Visit
 from lepton_fed.portal.web.page import page, said, to
+from lepton_fed.portal.web.typed import NOTHING, Typed
 from lepton_fed.portal.web.visiting import Changing, ThePortal, Visiting
 
 router = APIRouter(prefix="/lessons")
@@ -37,15 +38,16 @@ def make(
         found = code_reviews.read(content)
         code_reviews.imported(portal, visit.person, found, department, names=names, language=said(request).language)
     except PortalError as error:
-        return _form(request, visit, error)
+        return _form(request, visit, error, Typed("lessons", department=department, names="true" if names else ""))
     return to("/work")
 
 
-def _form(request: Request, visit: Visit, error: PortalError | None = None) -> Response:
+def _form(request: Request, visit: Visit, error: PortalError | None = None, typed: Typed = NOTHING) -> Response:
     return page(
         request,
         "lessons.html.j2",
         200 if error is None else error.status,
         problem="" if error is None else error.said(said(request).language),
+        typed=typed,
         mine=where_author(visit.person),
     )

@@ -6,13 +6,15 @@ from typing import Annotated
 
 from fastapi import APIRouter, Form, Request, Response
 
-from lepton_fed.portal.errors import PortalError
+from lepton_fed.portal.errors import NotThere, PortalError
+from lepton_fed.portal.identity import identities
 from lepton_fed.portal.people import administration
 from lepton_fed.portal.people.departments import departments
 from lepton_fed.portal.people.sessions import Visit
 from lepton_fed.portal.portal import Portal
-from lepton_fed.portal.web.identity_pages import shown_on_people
+from lepton_fed.portal.web.identity_pages import TheProvider, shown_on_people
 from lepton_fed.portal.web.page import page, said, to
+from lepton_fed.portal.web.typed import NOTHING, Typed
 from lepton_fed.portal.web.visiting import Changing, ThePortal, Visiting
 
 router = APIRouter(prefix="/people")
@@ -43,7 +45,8 @@ def add(
             portal, visit.person, name=name, shown=shown, department=department, role=role, password=password
         )
     except PortalError as error:
-        return _shown(request, portal, visit, problem=error)
+        typed = Typed("person", name=name, shown=shown, department=department, role=role)
+        return _shown(request, portal, visit, problem=error, typed=typed)
     return to("/people")
 
 
@@ -54,7 +57,7 @@ def add_department(request: Request, portal: ThePortal, visit: Changing, name: T
         with portal.writing(visit.person) as acting:
             administration.add_department(acting, name)
     except PortalError as error:
-        return _shown(request, portal, visit, problem=error)
+        return _shown(request, portal, visit, problem=error, typed=Typed("department", name=name))
     return to("/people")
 
 
@@ -67,7 +70,8 @@ def role_of(
         with portal.writing(visit.person) as acting:
             administration.set_role_of(acting, name, department, role)
     except PortalError as error:
-        return _shown(request, portal, visit, problem=error)
+        typed = Typed("role", name=name, department=department, role=role)
+        return _shown(request, portal, visit, problem=error, typed=typed)
     return to("/people")
 
 
@@ -93,11 +97,36 @@ def password(request: Request, portal: ThePortal, visit: Changing, number: int, 
     try:
         administration.reset(portal, visit.person, number, password)
     except PortalError as error:
-        return _shown(request, portal, visit, problem=error)
+        return _shown(request, portal, visit, problem=error, typed=Typed(f"password-{number}"))
     return to("/people")
 
 
-def _shown(request: Request, portal: Portal, visit: Visit, *, problem: PortalError | None = None) -> Response:
+@router.post("/{number}/identity")
+def link(
+    request: Request,
+    portal: ThePortal,
+    visit: Changing,
+    provider: TheProvider,
+    number: int,
+    subject: Text = "",
+    linked: Annotated[bool, Form()] = False,
+) -> Response:
+    """Let an identity sign in as somebody, or no longer."""
+    try:
+        with portal.writing(visit.person) as acting:
+            change = identities.link if linked else identities.unlink
+            change(acting, number, provider.provider.issuer, subject)
+    except NotThere:
+        raise
+    except PortalError as error:
+        typed = Typed(f"identity-{number}", subject=subject) if linked else NOTHING
+        return _shown(request, portal, visit, problem=error, typed=typed)
+    return to("/people")
+
+
+def _shown(
+    request: Request, portal: Portal, visit: Visit, *, problem: PortalError | None = None, typed: Typed = NOTHING
+) -> Response:
     person = visit.person
     with portal.reading(person) as acting:
         listed = administration.administered(acting)
@@ -111,5 +140,6 @@ def _shown(request: Request, portal: Portal, visit: Visit, *, problem: PortalErr
         identities=shown_on_people(request, portal),
         mine={one.id for one in listed if administration.answers_for(person, one)},
         departments=known or sorted(person.where_at_least("administrator")),
+        typed=typed,
         problem="" if problem is None else problem.said(said(request).language),
     )
