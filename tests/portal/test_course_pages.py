@@ -41,6 +41,7 @@ def test_a_course_goes_its_way_on_pages(there: World) -> None:
     assert (full.status_code, "all seats are taken" in full.text) == (409, True)
     assert supply.get(f"{path}/progress").status_code == 403
     early = shop.fill(f"{path}/sessions/1/attendance", came=there.person("supply").id)
+    assert f'value="{there.person("supply").id}" checked' in early.text, "who was ticked still is"
     assert (early.status_code, "not begun" in early.text) == (409, True)
     there.clock.now = datetime(2026, 12, 5, 7, 0, tzinfo=UTC)
     shop = Browser.before(there.portal).sign_in("shop")

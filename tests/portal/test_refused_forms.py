@@ -8,6 +8,8 @@ from html.parser import HTMLParser
 import pytest
 from httpx import Response
 
+from lepton_fed.portal.entries import writing
+from lepton_fed.portal.entries.content import Content
 from lepton_fed.portal.people.tokens import MOST
 from tests.portal.browser import Browser
 from tests.portal.world import World
@@ -173,3 +175,62 @@ def test_what_was_chosen_for_a_file_of_comments_stays_chosen(there: World) -> No
         )
         assert answer.status_code == 422
         assert fields(answer, "/lessons") == {**chosen, "file": ""}
+
+
+def test_an_heir_who_may_not_write_there_is_still_typed(there: World) -> None:
+    path = f"/entries/{there.publish('题')}/owner"
+    sentence = "an owner is somebody who may write in this department"
+    for name in ("nemo", "shop", " <b> "):
+        assert fields(refused(there, "author", path, sentence, name=name), path) == {"name": name}
+
+
+def test_a_comment_that_is_refused_is_still_typed_on_the_entry(there: World) -> None:
+    number = there.publish("题", audience="everyone")
+    path, long = f"/entries/{number}/comments", "长" * 3_998 + "\r\n好<b>"
+    answer = refused(there, "shop", path, "a comment has 1 to 4000 characters", text=long)
+    assert fields(answer, path) == {"text": long}
+    assert fields(answer, f"/entries/{number}/helped") == {}
+    assert Browser.before(there.portal).sign_in("shop").fill(path, text="长" * 3_998 + "\r\n好").status_code == 200
+
+
+def test_what_is_reported_and_answered_in_vain_is_still_typed(there: World) -> None:
+    number = there.publish("题", audience="everyone")
+    path = f"/entries/{number}/reports"
+    already = "you have reported an error here already, and it is not answered yet"
+    browser = Browser.before(there.portal).sign_in("shop")
+    assert browser.fill(path, text="步骤二有误").status_code == 200
+    assert fields(refused(there, "shop", path, already, text="步骤三\n也有误"), path) == {"text": "步骤三\n也有误"}
+    early = "readers still see the revision in which the error was reported; publish a newer one first"
+    answer = refused(there, "author", f"{path}/1/answer", early, verdict="fixed", reason="见修订 2")
+    assert fields(answer, f"{path}/1/answer") == {"reason": "见修订 2"}
+
+
+def test_a_reason_to_take_a_comment_back_is_asked_for_where_it_belongs(there: World) -> None:
+    number = there.publish("题", audience="everyone")
+    path = f"/entries/{number}/comments"
+    for text in ("一", "二"):
+        Browser.before(there.portal).sign_in("shop").fill(path, text=text)
+    answer = refused(there, "admin", f"{path}/1/take-back", "give a reason", reason=" ")
+    assert fields(answer, f"{path}/1/take-back") == {"reason": " "}
+    assert f"{path}/2/take-back" not in Forms(answer.text).open
+
+
+def test_why_an_entry_was_sent_on_in_vain_is_still_typed(there: World) -> None:
+    number = there.publish("题", audience="everyone")
+    path = f"/entries/{number}/move"
+    answer = refused(there, "admin", path, "give a reason", move="retire", revision="1", reason=" ")
+    assert answer.status_code == 422
+    with there.acting("author") as acting:
+        writing.revise(acting, number, Content.given(title="新", body="文", audience="everyone"), base=1)
+    late = "somebody else has saved a newer revision; look at it first"
+    answer = refused(there, "admin", path, late, move="retire", revision="1", reason="过时")
+    assert fields(answer, path) == {"reason": "过时", "revision": "2"}
+    assert "<h1>新</h1>" in answer.text, "the revision to look at"
+
+
+def test_whoever_may_not_send_an_entry_on_is_told_that_and_no_more(there: World) -> None:
+    number = there.publish("题", audience="everyone")
+    answer = refused(there, "shop", f"/entries/{number}/move", "that is not yours to do with this entry",
+                     move="retire", revision="1", reason="过时")  # fmt: skip
+    assert (answer.status_code, "<textarea" in answer.text) == (403, False)
+    assert Browser.before(there.portal).sign_in("shop").fill("/entries/99/comments", text="x").status_code == 404

@@ -85,6 +85,11 @@ class Content:
         return sum(len(sensitive.found(tag)) for tag in self.tags)
 
 
+def as_typed(text: str) -> str:
+    """What somebody says of an entry: a line break, of which a form makes two characters, is one, as in the field."""
+    return text.replace("\0", "").replace("\r\n", "\n").strip()
+
+
 def _tag(text: str) -> str:
     return " ".join(_clean(text, "tags", most=MOST_TAGS, longest=LONGEST_TAG).split())
 

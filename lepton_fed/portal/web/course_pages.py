@@ -232,7 +232,7 @@ def mark(
     except NotThere:
         raise
     except PortalError as error:
-        return _attendance(request, portal, visit, course, session, error)
+        return _attendance(request, portal, visit, course, session, problem=error, ticked=set(came or ()))
     return to(f"/courses/{course}/sessions/{session}/attendance", saved=1)
 
 
@@ -270,7 +270,14 @@ def _shown(
 
 
 def _attendance(
-    request: Request, portal: Portal, visit: Visit, course: int, session: int, problem: PortalError | None = None
+    request: Request,
+    portal: Portal,
+    visit: Visit,
+    course: int,
+    session: int,
+    *,
+    problem: PortalError | None = None,
+    ticked: set[int] | None = None,
 ) -> Response:
     with portal.reading(visit.person) as acting:
         found = courses.seen(acting, course)
@@ -282,6 +289,7 @@ def _attendance(
         found=found,
         session=one,
         people=people,
+        ticked={one.person for one in people if one.attended} if ticked is None else ticked,
         shown=shown,
         saved=problem is None and "saved" in request.query_params,
         problem="" if problem is None else problem.said(said(request).language),

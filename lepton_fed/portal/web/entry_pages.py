@@ -12,18 +12,21 @@ from lepton_fed.portal.attachments import attached
 from lepton_fed.portal.entries import access, quality, reading, reports, writing
 from lepton_fed.portal.entries.content import LONGEST_BODY
 from lepton_fed.portal.entries.differences import differences
-from lepton_fed.portal.errors import PortalError, Sensitive
+from lepton_fed.portal.errors import Forbidden, NotThere, PortalError, Sensitive
 from lepton_fed.portal.finding.suggestions import related
 from lepton_fed.portal.people.departments import departments
+from lepton_fed.portal.people.sessions import Visit
+from lepton_fed.portal.portal import Portal
 from lepton_fed.portal.web.entry_form import EntryForm
 from lepton_fed.portal.web.naming import shown
 from lepton_fed.portal.web.page import page, said, to
+from lepton_fed.portal.web.typed import NOTHING, Typed
 from lepton_fed.portal.web.visiting import Changing, ThePortal, Visiting
 
 router = APIRouter(prefix="/entries")
 
 Number = Annotated[int, Form()]
-Typed = Annotated[EntryForm, Depends()]
+Entered = Annotated[EntryForm, Depends()]
 
 
 @router.get("/new")
@@ -36,7 +39,7 @@ def new(request: Request, portal: ThePortal, visit: Visiting) -> Response:
 
 
 @router.post("/new")
-def begin(request: Request, portal: ThePortal, visit: Changing, typed: Typed) -> Response:
+def begin(request: Request, portal: ThePortal, visit: Changing, typed: Entered) -> Response:
     """A new entry, or the form again with what is wrong."""
     try:
         with portal.writing(visit.person) as acting:
@@ -64,6 +67,20 @@ def preview(
 @router.get("/{number}")
 def read(request: Request, portal: ThePortal, visit: Visiting, number: int, newest: bool = False) -> Response:
     """An entry, as its readers see it or, with `newest`, as its writers do."""
+    return entry_page(request, portal, visit, number, newest=newest)
+
+
+def entry_page(
+    request: Request,
+    portal: Portal,
+    visit: Visit,
+    number: int,
+    *,
+    newest: bool = False,
+    problem: PortalError | None = None,
+    typed: Typed = NOTHING,
+) -> Response:
+    """An entry's page; with what is wrong with a form of it, and what was typed there. NotThere."""
     with portal.reading(visit.person) as acting:
         opened = reading.opened(acting, number, newest=newest)
         comments, moves = reading.comments(acting, number), reading.moves(acting, opened.access)
@@ -79,6 +96,7 @@ def read(request: Request, portal: ThePortal, visit: Visiting, number: int, newe
     return page(
         request,
         "entry.html.j2",
+        200 if problem is None else problem.status,
         opened=opened,
         html=html,
         comments=comments,
@@ -88,6 +106,8 @@ def read(request: Request, portal: ThePortal, visit: Visiting, number: int, newe
         reports=reported,
         answers=answers,
         suggested=suggested,
+        typed=typed,
+        problem="" if problem is None else problem.said(said(request).language),
     )
 
 
@@ -101,7 +121,7 @@ def edit(request: Request, portal: ThePortal, visit: Visiting, number: int) -> R
 
 
 @router.post("/{number}/edit")
-def revise(request: Request, portal: ThePortal, visit: Changing, number: int, typed: Typed) -> Response:
+def revise(request: Request, portal: ThePortal, visit: Changing, number: int, typed: Entered) -> Response:
     """A new revision, or the form again with what is wrong."""
     try:
         with portal.writing(visit.person) as acting:
@@ -161,6 +181,7 @@ def restore(
 
 @router.post("/{number}/move")
 def move(
+    request: Request,
     portal: ThePortal,
     visit: Changing,
     number: int,
@@ -169,26 +190,46 @@ def move(
     reason: Annotated[str, Form()] = "",
 ) -> Response:
     """Send the newest revision on its way."""
-    with portal.reading(visit.person) as acting:
-        speaks = writing.spoken_of(acting, number, revision) if move == "publish" else None
-    with portal.writing(visit.person) as acting:
-        writing.move(acting, number, move, revision=revision, reason=reason, speaks=speaks)
+    try:
+        with portal.reading(visit.person) as acting:
+            speaks = writing.spoken_of(acting, number, revision) if move == "publish" else None
+        with portal.writing(visit.person) as acting:
+            writing.move(acting, number, move, revision=revision, reason=reason, speaks=speaks)
+    except (NotThere, Forbidden):
+        raise
+    except PortalError as error:
+        typed = Typed("move", reason=reason)
+        return entry_page(request, portal, visit, number, newest=True, problem=error, typed=typed)
     return to(f"/entries/{number}", newest=1)
 
 
 @router.post("/{number}/owner")
-def give(portal: ThePortal, visit: Changing, number: int, name: Annotated[str, Form()] = "") -> Response:
+def give(
+    request: Request, portal: ThePortal, visit: Changing, number: int, name: Annotated[str, Form()] = ""
+) -> Response:
     """Make somebody else the owner."""
-    with portal.writing(visit.person) as acting:
-        writing.give(acting, number, name)
+    try:
+        with portal.writing(visit.person) as acting:
+            writing.give(acting, number, name)
+    except (NotThere, Forbidden):
+        raise
+    except PortalError as error:
+        return entry_page(request, portal, visit, number, problem=error, typed=Typed("owner", name=name))
     return to(f"/entries/{number}")
 
 
 @router.post("/{number}/comments")
-def comment(portal: ThePortal, visit: Changing, number: int, text: Annotated[str, Form()] = "") -> Response:
+def comment(
+    request: Request, portal: ThePortal, visit: Changing, number: int, text: Annotated[str, Form()] = ""
+) -> Response:
     """Say something about it."""
-    with portal.writing(visit.person) as acting:
-        reading.comment(acting, number, text)
+    try:
+        with portal.writing(visit.person) as acting:
+            reading.comment(acting, number, text)
+    except (NotThere, Forbidden):
+        raise
+    except PortalError as error:
+        return entry_page(request, portal, visit, number, problem=error, typed=Typed("comment", text=text))
     return to(f"/entries/{number}#comments")
 
 
