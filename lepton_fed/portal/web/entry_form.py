@@ -18,6 +18,7 @@ from lepton_fed.portal.errors import Unacceptable
 class EntryForm:
     """`base`: the newest revision that the author saw; `sensitive`: what to do with places that look so.
 
+    `began`: the revision that they began with, where somebody saved another one meanwhile, 0 otherwise.
     `attached`: the attachments that the revision is to hold, and 0, which says that they were asked for at all.
     """
 
@@ -33,12 +34,13 @@ class EntryForm:
         department: Annotated[str, Form()] = "",
         note: Annotated[str, Form()] = "",
         base: Annotated[int, Form()] = 0,
+        began: Annotated[int, Form()] = 0,
         sensitive: Annotated[str, Form()] = "ask",
         attached: Annotated[list[int] | None, Form()] = None,
     ) -> None:
         self.title, self.body, self.tags, self.audience = title, body, tags, audience
         self.named, self.review_by, self.kind, self.department = named or [], review_by, kind, department
-        self.note, self.base, self.sensitive, self.attached = note, base, sensitive, attached
+        self.note, self.base, self.began, self.sensitive, self.attached = note, base, began, sensitive, attached
 
     @classmethod
     def typed(cls, form: FormData) -> EntryForm:
@@ -48,6 +50,7 @@ class EntryForm:
             **{name: str(form.get(name, "")) for name in text},
             named=[str(one) for one in form.getlist("named")],
             base=next(_numbers(form.getlist("base")), 0),
+            began=next(_numbers(form.getlist("began")), 0),
             attached=list(_numbers(form.getlist("attached"))),
         )
 
@@ -66,6 +69,7 @@ class EntryForm:
             department=entry.department,
             note="",
             base=entry.newest,
+            began=0,
             sensitive="ask",
             attached=[0, *attached],
         )
@@ -80,6 +84,10 @@ class EntryForm:
             named=self.named,
             review_by=_day(self.review_by),
         )
+
+    def overtaken(self, newest: int) -> None:
+        """Go on from the revision that somebody saved meanwhile: what is typed here is to come after it."""
+        self.began, self.base = self.began or self.base, newest
 
     @property
     def attachments(self) -> list[int] | None:

@@ -136,7 +136,9 @@ def revise(request: Request, portal: ThePortal, visit: Changing, number: int, ty
             )
     except PortalError as error:
         with portal.reading(visit.person) as acting:
-            access.seen(acting, number)
+            newest = access.seen(acting, number).entry.newest
+            if error.key == "changed_meanwhile":
+                typed.overtaken(newest)
             return form_page(request, acting, typed, number, error)
     return to(f"/entries/{number}", newest=1)
 
