@@ -114,6 +114,21 @@ def test_what_looks_sensitive_is_answered_with_its_places_and_not_saved(call: Ca
     assert call("author", "GET", f"/entries/{number}").json()["revision"]["body"] == "电话138****5678。"
 
 
+def test_a_call_that_says_what_was_shown_saves_nothing_else(call: Call) -> None:
+    shown = [{"kind": "phone", "text": "13812345678"}]
+    entry = {**ENTRY, "body": "电话13812345678或13912345678。", "shown": shown}
+    for choice in ("ask", "mask", "keep"):
+        asked = call("author", "POST", "/entries", json={**entry, "sensitive": choice})
+        assert (asked.status_code, len(asked.json()["places"]["body"])) == (409, 2), choice
+    both = [*shown, {"kind": "phone", "text": "13912345678"}]
+    made = call("author", "POST", "/entries", json={**entry, "shown": both, "sensitive": "keep"})
+    assert made.status_code == 201
+    path = f"/entries/{made.json()['id']}/revisions"
+    revised = {**_text(), "body": "电话13812345678。", "base": 1, "sensitive": "keep", "shown": both}
+    assert call("author", "POST", path, json=revised).json()["error"] == "sensitive"
+    assert call("author", "POST", path, json={**revised, "shown": None}).status_code == 201
+
+
 def test_accounts_are_administered_by_calls(call: Call, there: World) -> None:
     new = {"name": "new", "department": "研发部门", "role": "author", "password": PASSWORD}
     assert call("author", "POST", "/people", json=new).status_code == 403

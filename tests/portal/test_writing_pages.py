@@ -47,3 +47,42 @@ def test_a_form_that_says_nothing_of_a_revision_links_to_none(there: World) -> N
     told = Browser.before(there.portal).sign_in("author").fill(f"/entries/{number}/edit", title="题", body="文", base=9)
     assert told.status_code == 409 and "differences" not in told.text
     assert hidden(told.text)["base"] == "1"
+
+
+PHONE, OTHER, SECRET = "13812345678", "13912345678", "hunter2hunter"
+
+
+def test_only_what_was_shown_is_kept_or_masked(there: World) -> None:
+    author = Browser.before(there.portal).sign_in("author")
+    typed = {"title": "题", "department": "研发部门"}
+    for choice in ("keep", "mask"):
+        first = author.fill("/entries/new", **typed, body=f"问 {PHONE}")
+        assert first.status_code == 409 and f"<td>{PHONE}</td>" in first.text
+        more = {**typed, "body": f"问 {PHONE} 或 {OTHER}，password: {SECRET}"}
+        second = author.fill("/entries/new", **hidden(first.text), **more, sensitive=choice)
+        assert second.status_code == 409
+        assert all(f"<td>{one}</td>" in second.text for one in (PHONE, OTHER, SECRET))
+        saved = author.fill("/entries/new", **hidden(second.text), **more, sensitive=choice)
+        assert saved.status_code == 200
+        assert (SECRET in saved.text, OTHER in saved.text) == (choice == "keep", choice == "keep")
+
+
+def test_who_writes_on_around_what_was_shown_is_not_asked_again(there: World) -> None:
+    author, number = Browser.before(there.portal).sign_in("author"), there.write("题")
+    path = f"/entries/{number}/edit"
+    asked = author.fill(path, title="题", body=f"问 {PHONE} 或 {OTHER}", base=1)
+    assert asked.status_code == 409
+    kept = author.fill(path, **hidden(asked.text), title="题", body=f"先问 {OTHER}，再问 {PHONE}。", sensitive="keep")
+    assert kept.status_code == 200 and "the author kept: 2" in kept.text
+    again = author.fill(path, title="题", body=f"问 {PHONE}", base=2)
+    gone = author.fill(path, **hidden(again.text), title="题", body="不问", sensitive="keep")
+    assert gone.status_code == 200, "nothing is left to ask about"
+
+
+def test_what_looks_sensitive_in_tags_is_masked_whatever_is_kept(there: World) -> None:
+    author = Browser.before(there.portal).sign_in("author")
+    typed = {"title": "题", "body": f"问 {PHONE}", "tags": f"甲，{OTHER}", "department": "研发部门"}
+    asked = author.fill("/entries/new", **typed)
+    kept = author.fill("/entries/new", **hidden(asked.text), **typed, sensitive="keep")
+    assert kept.status_code == 200
+    assert PHONE in kept.text and OTHER not in kept.text and "139****5678" in kept.text

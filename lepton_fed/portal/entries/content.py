@@ -75,9 +75,12 @@ class Content:
     def masked(self) -> Content:
         """The same with whatever looks sensitive masked."""
         title, body = self.found()
-        tags = tuple(dict.fromkeys(map(sensitive.without, self.tags)))
         masked = sensitive.masked(self.title, title), sensitive.masked(self.body, body)
-        return replace(self, title=masked[0], body=masked[1], tags=tags)
+        return replace(self.with_tags_masked(), title=masked[0], body=masked[1])
+
+    def with_tags_masked(self) -> Content:
+        """The same with whatever looks sensitive in its tags masked."""
+        return replace(self, tags=tuple(dict.fromkeys(map(sensitive.without, self.tags))))
 
     @property
     def found_in_tags(self) -> int:

@@ -7,9 +7,11 @@ cards (Luhn).
 
 from __future__ import annotations
 
+import hashlib
 import ipaddress
+import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 _ID_WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
@@ -62,6 +64,16 @@ def masked(text: str, findings: tuple[Finding, ...]) -> str:
 def without(text: str) -> str:
     """The text with whatever looks sensitive masked: for what is written without being asked."""
     return masked(text, found(text))
+
+
+def texts(text: str, findings: tuple[Finding, ...]) -> list[tuple[str, str]]:
+    """The kind of each finding, and what stands there."""
+    return [(one.kind, text[one.start : one.end]) for one in findings]
+
+
+def digest(shown: Iterable[tuple[str, str]]) -> str:
+    """Says which kinds and texts somebody was shown, each as often as it was found; where they stand is all one."""
+    return hashlib.sha256(json.dumps(sorted(shown)).encode()).hexdigest()
 
 
 def is_identity_card(number: str) -> bool:

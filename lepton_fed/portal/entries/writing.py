@@ -18,7 +18,7 @@ from lepton_fed.portal.attachments import attached
 from lepton_fed.portal.entries import access, quality, references, states
 from lepton_fed.portal.entries.content import LONGEST_NOTE, Content
 from lepton_fed.portal.entries.markdown import tokens
-from lepton_fed.portal.entries.sensitive import without
+from lepton_fed.portal.entries.sensitive import Finding, digest, texts, without
 from lepton_fed.portal.entries.tables import ENTRY, MOVE, REVISION, TAG, Revision
 from lepton_fed.portal.errors import Conflict, Forbidden, NotThere, Sensitive, Unacceptable
 from lepton_fed.portal.finding import keywords, sketch
@@ -44,11 +44,19 @@ class Chosen:
     kept: int
 
 
-def begin(acting: Acting, department: str, kind: str, content: Content, *, sensitive: Choice = "ask") -> int:
-    """A new entry of a department, as a draft; returns its number."""
+def begin(
+    acting: Acting,
+    department: str,
+    kind: str,
+    content: Content,
+    *,
+    sensitive: Choice = "ask",
+    shown: str | None = None,
+) -> int:
+    """A new entry of a department, as a draft; returns its number. `shown`: see `chosen`."""
     require_kind(kind)
     shelf = shelf_to_write(acting, department, content)
-    return _begun(acting, department, kind, shelf, chosen(content, sensitive))
+    return _begun(acting, department, kind, shelf, chosen(content, sensitive, shown))
 
 
 def begin_chosen(acting: Acting, department: str, kind: str, one: Chosen) -> int:
@@ -71,11 +79,12 @@ def revise(
     base: int,
     note: str = "",
     sensitive: Choice = "ask",
+    shown: str | None = None,
     attachments: Iterable[int] | None = None,
 ) -> int:
     """Save a revision; returns its number. Conflict where `base`, the newest that the author saw, no longer is it.
 
-    `attachments`: those that it holds; None: those of the newest one.
+    `shown`: see `chosen`; `attachments`: those that it holds; None: those of the newest one.
     """
     found = access.seen(acting, number, to_change=True)
     entry = found.entry
@@ -86,7 +95,7 @@ def revise(
     if entry.state not in states.REVISABLE:
         raise Conflict("in_review")
     shelf = shelf_to_write(acting, entry.department, content)
-    one = chosen(content, sensitive)
+    one = chosen(content, sensitive, shown)
     newest = entry.newest + 1
     _add_revision(acting, number, newest, shelf, one, note)
     held = attached.those_there(acting, number, entry.newest) if attachments is None else attachments
@@ -217,13 +226,23 @@ def give(acting: Acting, number: int, name: str) -> None:
     acting.connection.execute(update(ENTRY).where(ENTRY.c.id == number).values(owner=heir.id))
 
 
-def chosen(content: Content, sensitive: Choice) -> Chosen:
-    """The content as its author wants it saved. Of title and text an author is asked; tags alone are masked at once."""
+def chosen(content: Content, sensitive: Choice, shown: str | None = None) -> Chosen:
+    """The content as its author wants it saved. Of title and text an author is asked; tags are masked at once.
+
+    `shown`: the digest of what the author saw when they chose: they are asked again where something else is found.
+    None: they chose for whatever is.
+    """
     title, body = content.found()
-    count = len(title) + len(body) + content.found_in_tags
-    if (title or body) and sensitive == "ask":
+    tags, rest = content.found_in_tags, len(title) + len(body)
+    if rest and (sensitive == "ask" or (shown is not None and shown != _digest(content, title, body))):
         raise Sensitive(title, body)
-    return Chosen(content, 0, count) if sensitive == "keep" else Chosen(content.masked(), count, 0)
+    if sensitive == "keep":
+        return Chosen(content.with_tags_masked(), tags, rest)
+    return Chosen(content.masked(), rest + tags, 0)
+
+
+def _digest(content: Content, title: tuple[Finding, ...], body: tuple[Finding, ...]) -> str:
+    return digest([*texts(content.title, title), *texts(content.body, body)])
 
 
 def shelf_to_write(acting: Acting, department: str, content: Content) -> int:

@@ -88,7 +88,14 @@ def work(portal: ThePortal, person: Calling) -> ToDoGiven:
 def begin(portal: ThePortal, person: Calling, taken: EntryTaken) -> Made:
     """A new entry, as a draft."""
     with portal.writing(person) as acting:
-        number = writing.begin(acting, taken.department, taken.kind, taken.content(), sensitive=taken.sensitive)
+        number = writing.begin(
+            acting,
+            taken.department,
+            taken.kind,
+            taken.content(),
+            sensitive=taken.sensitive,
+            shown=taken.shown_digest(),
+        )
     return Made(id=number)
 
 
@@ -132,6 +139,7 @@ def revise(portal: ThePortal, person: Calling, number: int, taken: RevisionTaken
             base=taken.base,
             note=taken.note,
             sensitive=taken.sensitive,
+            shown=taken.shown_digest(),
             attachments=taken.attachments,
         )
     return Made(id=made)

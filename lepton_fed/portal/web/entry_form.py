@@ -16,7 +16,9 @@ from lepton_fed.portal.errors import Unacceptable
 
 
 class EntryForm:
-    """`base`: the newest revision that the author saw; `sensitive`: what to do with places that look so.
+    """`base`: the newest revision that the author saw.
+
+    `sensitive`: what to do with places that look so; `shown`: the digest of those that the author was shown.
 
     `began`: the revision that they began with, where somebody saved another one meanwhile, 0 otherwise.
     `attached`: the attachments that the revision is to hold, and 0, which says that they were asked for at all.
@@ -36,11 +38,13 @@ class EntryForm:
         base: Annotated[int, Form()] = 0,
         began: Annotated[int, Form()] = 0,
         sensitive: Annotated[str, Form()] = "ask",
+        shown: Annotated[str, Form()] = "",
         attached: Annotated[list[int] | None, Form()] = None,
     ) -> None:
         self.title, self.body, self.tags, self.audience = title, body, tags, audience
         self.named, self.review_by, self.kind, self.department = named or [], review_by, kind, department
-        self.note, self.base, self.began, self.sensitive, self.attached = note, base, began, sensitive, attached
+        self.note, self.base, self.began, self.attached = note, base, began, attached
+        self.sensitive, self.shown = sensitive, shown
 
     @classmethod
     def typed(cls, form: FormData) -> EntryForm:
@@ -71,6 +75,7 @@ class EntryForm:
             base=entry.newest,
             began=0,
             sensitive="ask",
+            shown="",
             attached=[0, *attached],
         )
 

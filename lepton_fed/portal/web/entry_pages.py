@@ -12,6 +12,7 @@ from lepton_fed.portal.attachments import attached
 from lepton_fed.portal.entries import access, quality, reading, reports, writing
 from lepton_fed.portal.entries.content import LONGEST_BODY
 from lepton_fed.portal.entries.differences import differences
+from lepton_fed.portal.entries.sensitive import digest, texts
 from lepton_fed.portal.errors import Forbidden, NotThere, PortalError, Sensitive
 from lepton_fed.portal.finding.suggestions import related
 from lepton_fed.portal.people.departments import departments
@@ -43,7 +44,14 @@ def begin(request: Request, portal: ThePortal, visit: Changing, typed: Entered) 
     """A new entry, or the form again with what is wrong."""
     try:
         with portal.writing(visit.person) as acting:
-            number = writing.begin(acting, typed.department, typed.kind, typed.content(), sensitive=typed.choice)
+            number = writing.begin(
+                acting,
+                typed.department,
+                typed.kind,
+                typed.content(),
+                sensitive=typed.choice,
+                shown=typed.shown,
+            )
     except PortalError as error:
         with portal.reading(visit.person) as acting:
             return form_page(request, acting, typed, None, error)
@@ -132,6 +140,7 @@ def revise(request: Request, portal: ThePortal, visit: Changing, number: int, ty
                 base=typed.base,
                 note=typed.note,
                 sensitive=typed.choice,
+                shown=typed.shown,
                 attachments=typed.attachments,
             )
     except PortalError as error:
@@ -253,7 +262,7 @@ def form_page(
     if isinstance(error, Sensitive):
         content = form.content()
         for text, places in ((content.title, error.title), (content.body, error.body)):
-            found += [(one.kind, text[one.start : one.end], one.mask) for one in places]
+            found += [(*one, place.mask) for one, place in zip(texts(text, places), places, strict=True)]
     return page(
         request,
         "edit.html.j2",
@@ -262,6 +271,7 @@ def form_page(
         number=number,
         problem="" if error is None else error.said(said(request).language),
         sensitive=found,
+        shown=digest((kind, text) for kind, text, _ in found) if found else "",
         attachments=[] if number is None else attached.listed(acting, number),
         departments=departments(acting.connection),
         mine=writing.where_author(acting.person) if number is None else [],

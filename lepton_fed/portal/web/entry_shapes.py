@@ -10,10 +10,18 @@ from pydantic import BaseModel, Field
 
 from lepton_fed.portal.entries.content import LONGEST_BODY, LONGEST_NOTE, LONGEST_TITLE, MOST_TAGS, Content
 from lepton_fed.portal.entries.reading import LONGEST_COMMENT, Opened, Said
+from lepton_fed.portal.entries.sensitive import digest
 from lepton_fed.portal.entries.tables import Entry, Saved
 from lepton_fed.portal.entries.writing import Choice
 from lepton_fed.portal.people.rights import Shelf
 from lepton_fed.portal.web.api_shapes import Audience, Kind, Move, PartGiven, Taken
+
+
+class ShownTaken(Taken):
+    """A place that looks sensitive: its kind, and what stands there."""
+
+    kind: str
+    text: str
 
 
 class TextTaken(Taken):
@@ -30,6 +38,17 @@ class TextTaken(Taken):
     sensitive: Annotated[
         Choice, Field(description="What looks sensitive: `ask` answers 409 with the places, and nothing is saved.")
     ] = "ask"
+    shown: Annotated[
+        list[ShownTaken] | None,
+        Field(
+            description="With `mask` or `keep`: the places of a 409 that the author was shown; 409 again where others "
+            "are found. null: the choice is for whatever is found."
+        ),
+    ] = None
+
+    def shown_digest(self) -> str | None:
+        """What `writing.chosen` compares."""
+        return None if self.shown is None else digest((one.kind, one.text) for one in self.shown)
 
     def content(self) -> Content:
         """Checked; Unacceptable."""
