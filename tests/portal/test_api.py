@@ -129,6 +129,18 @@ def test_a_call_that_says_what_was_shown_saves_nothing_else(call: Call) -> None:
     assert call("author", "POST", path, json={**revised, "shown": None}).status_code == 201
 
 
+def test_a_line_end_of_two_characters_counts_one_in_a_call(call: Call, there: World) -> None:
+    path, text = f"/entries/{there.publish('题', audience='everyone')}", "行\r\n"
+    for to, longest in (("comments", 4000), ("reports", 1000)):
+        assert call("shop", "POST", f"{path}/{to}", json={"text": text * (longest // 2)}).status_code < 300, to
+        assert call("shop", "POST", f"{path}/{to}", json={"text": text * longest}).status_code == 422, to
+        assert call("shop", "POST", f"{path}/{to}", json={"text": 1}).status_code == 422, to
+    retire = {"move": "retire", "revision": 1, "reason": text * 250}
+    assert call("admin", "POST", f"{path}/moves", json=retire).status_code == 200
+    document = call("shop", "GET", "/openapi.json").json()["components"]["schemas"]
+    assert document["CommentTaken"]["properties"]["text"]["maxLength"] == 4000
+
+
 def test_accounts_are_administered_by_calls(call: Call, there: World) -> None:
     new = {"name": "new", "department": "研发部门", "role": "author", "password": PASSWORD}
     assert call("author", "POST", "/people", json=new).status_code == 403

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from html import unescape
 
+from lepton_fed.portal.entries import reading
 from tests.portal.browser import Browser
 from tests.portal.world import World
 
@@ -16,8 +17,6 @@ def hidden(page: str) -> dict[str, str]:
 
 
 def body(there: World, number: int) -> str:
-    from lepton_fed.portal.entries import reading
-
     with there.acting("author") as acting:
         return reading.opened(acting, number, newest=True).revision.body
 
@@ -86,3 +85,22 @@ def test_what_looks_sensitive_in_tags_is_masked_whatever_is_kept(there: World) -
     kept = author.fill("/entries/new", **hidden(asked.text), **typed, sensitive="keep")
     assert kept.status_code == 200
     assert PHONE in kept.text and OTHER not in kept.text and "139****5678" in kept.text
+
+
+def lines(length: int) -> str:
+    """As many characters as a field lets somebody type, and as its browser sends them."""
+    return ("行\n" * length)[: length - 1].replace("\n", "\r\n") + "末"
+
+
+def test_a_line_end_counts_one_character_as_in_the_field(there: World) -> None:
+    number = there.publish("题", audience="everyone")
+    reader, author = Browser.before(there.portal).sign_in("shop"), Browser.before(there.portal).sign_in("admin")
+    path = f"/entries/{number}"
+    for to, longest in (("comments", 4000), ("reports", 1000)):
+        assert reader.fill(f"{path}/{to}", text=lines(longest)).status_code == 200, to
+        assert reader.fill(f"{path}/{to}", text=lines(longest) + "多").status_code == 422, to
+    assert author.fill("/entries/preview", body=lines(200_000).replace("行", "x")).status_code == 200
+    said = author.fill(f"{path}/move", move="retire", revision=1, reason=lines(500)).text
+    assert lines(500).replace("\r", "") in said, "whole to its end"
+    with there.acting("admin") as acting:
+        assert [one.text for one in reading.comments(acting, number)] == [lines(4000).replace("\r", "")]

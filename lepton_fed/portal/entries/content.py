@@ -57,7 +57,7 @@ class Content:
         listed = _SEPARATOR.split(tags) if isinstance(tags, str) else tags
         return cls(
             title=" ".join(_clean(title, "title", most=LONGEST_TITLE).split()),
-            body=_clean(body.replace("\r\n", "\n").replace("\r", "\n"), "body", most=LONGEST_BODY),
+            body=_clean(with_line_feeds(body), "body", most=LONGEST_BODY),
             tags=tuple(dict.fromkeys(tag for tag in map(_tag, listed) if tag)),
             audience=audience,
             named=tuple(sorted(set(named))) if audience == "named" else (),
@@ -88,9 +88,14 @@ class Content:
         return sum(len(sensitive.found(tag)) for tag in self.tags)
 
 
-def as_typed(text: str) -> str:
-    """What somebody says of an entry: a line break, of which a form makes two characters, is one, as in the field."""
-    return text.replace("\0", "").replace("\r\n", "\n").strip()
+def with_line_feeds(text: str) -> str:
+    """Its lines as they are counted and kept: browsers end each by two characters, and count one in their fields."""
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def remark(text: str) -> str:
+    """What somebody says beside an entry, of whatever length: a comment, a report, a reason."""
+    return with_line_feeds(text).replace("\0", "").strip()
 
 
 def _tag(text: str) -> str:

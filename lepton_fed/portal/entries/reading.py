@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, RowMapping, bindparam, insert, or_, select
 from lepton_fed.portal.acting import Acting
 from lepton_fed.portal.entries import access, states
 from lepton_fed.portal.entries.access import Access
-from lepton_fed.portal.entries.content import as_typed
+from lepton_fed.portal.entries.content import remark
 from lepton_fed.portal.entries.sensitive import without
 from lepton_fed.portal.entries.tables import COMMENT, ENTRY, MOVE, REPORT, USE, WITHDRAWAL, Entry, Revision, entry_of
 from lepton_fed.portal.errors import Forbidden, Unacceptable
@@ -151,7 +151,7 @@ def note_help(acting: Acting, number: int) -> int:
 def comment(acting: Acting, number: int, text: str) -> None:
     """Say something about an entry that one may see; what looks sensitive in it is masked."""
     access.seen(acting, number)
-    said = as_typed(text)
+    said = remark(text)
     if not 0 < len(said) <= LONGEST_COMMENT:
         raise Unacceptable("comment", most=LONGEST_COMMENT)
     values = {"entry": number, "person": acting.person.id, "time": acting.now, "text": without(said)}

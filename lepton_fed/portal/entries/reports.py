@@ -17,7 +17,7 @@ from sqlalchemy import bindparam, func, insert, select, update
 from lepton_fed.portal.acting import Acting
 from lepton_fed.portal.entries import access
 from lepton_fed.portal.entries.access import LARGEST, Access
-from lepton_fed.portal.entries.content import LONGEST_NOTE, as_typed
+from lepton_fed.portal.entries.content import LONGEST_NOTE, remark
 from lepton_fed.portal.entries.reading import names
 from lepton_fed.portal.entries.sensitive import without
 from lepton_fed.portal.entries.tables import REPORT
@@ -59,7 +59,7 @@ class Report:
 def report(acting: Acting, number: int, text: str) -> int:
     """Say what is wrong in what readers see of an entry; returns the report's number."""
     entry = access.seen(acting, number, to_change=True).entry
-    said = as_typed(text)
+    said = remark(text)
     if not 0 < len(said) <= LONGEST_REPORT:
         raise Unacceptable("report", most=LONGEST_REPORT)
     if entry.published is None:
@@ -88,7 +88,7 @@ def answer(acting: Acting, number: int, report: int, verdict: str, reason: str) 
     row = acting.connection.execute(select(REPORT.c.state, REPORT.c.revision).where(*where)).first()
     if row is None:
         raise NotThere
-    said = without(reason.replace("\0", "").strip()[:LONGEST_NOTE])
+    said = without(remark(reason)[:LONGEST_NOTE])
     if verdict not in VERDICTS or not said:
         raise Unacceptable("reason")
     if row.state != "open":

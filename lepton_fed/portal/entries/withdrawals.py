@@ -7,7 +7,7 @@ from sqlalchemy import select, update
 from lepton_fed.portal.acting import Acting
 from lepton_fed.portal.entries import access
 from lepton_fed.portal.entries.access import LARGEST
-from lepton_fed.portal.entries.content import LONGEST_NOTE
+from lepton_fed.portal.entries.content import LONGEST_NOTE, remark
 from lepton_fed.portal.entries.sensitive import without
 from lepton_fed.portal.entries.tables import COMMENT, WITHDRAWAL
 from lepton_fed.portal.errors import Conflict, Forbidden, NotThere, Unacceptable
@@ -23,7 +23,7 @@ def take_back(acting: Acting, number: int, comment: int, reason: str = "") -> No
     writer = acting.connection.execute(select(COMMENT.c.person).where(*where)).scalar()
     if writer is None:
         raise NotThere
-    said = without(reason.replace("\0", "").strip()[:LONGEST_NOTE])
+    said = without(remark(reason)[:LONGEST_NOTE])
     if writer != acting.person.id:
         if not found.reviews:
             raise Forbidden("not_yours")

@@ -16,7 +16,7 @@ from sqlalchemy import delete, insert, update
 from lepton_fed.portal.acting import Acting
 from lepton_fed.portal.attachments import attached
 from lepton_fed.portal.entries import access, quality, references, states
-from lepton_fed.portal.entries.content import LONGEST_NOTE, Content
+from lepton_fed.portal.entries.content import LONGEST_NOTE, Content, remark
 from lepton_fed.portal.entries.markdown import tokens
 from lepton_fed.portal.entries.sensitive import Finding, digest, texts, without
 from lepton_fed.portal.entries.tables import ENTRY, MOVE, REVISION, TAG, Revision
@@ -204,7 +204,7 @@ def _note_move(acting: Acting, number: int, revision: int, move: str, reason: st
 
 def _said(text: str) -> str:
     """A note or a reason as it is kept."""
-    return without(text.replace("\0", "").strip()[:LONGEST_NOTE])
+    return without(remark(text)[:LONGEST_NOTE])
 
 
 def give(acting: Acting, number: int, name: str) -> None:

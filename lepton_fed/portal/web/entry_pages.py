@@ -18,6 +18,7 @@ from lepton_fed.portal.finding.suggestions import related
 from lepton_fed.portal.people.departments import departments
 from lepton_fed.portal.people.sessions import Visit
 from lepton_fed.portal.portal import Portal
+from lepton_fed.portal.web.api_shapes import Lines
 from lepton_fed.portal.web.entry_form import EntryForm
 from lepton_fed.portal.web.naming import shown
 from lepton_fed.portal.web.page import page, said, to
@@ -63,7 +64,7 @@ def preview(
     request: Request,
     portal: ThePortal,
     visit: Changing,
-    body: Annotated[str, Form(max_length=LONGEST_BODY)] = "",
+    body: Annotated[str, Form(max_length=LONGEST_BODY), Lines] = "",
     entry: Number = 0,
 ) -> HTMLResponse:
     """A text as readers would see it; `entry`: whose attachments it may show, 0: it is a new one."""

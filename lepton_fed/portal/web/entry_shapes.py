@@ -14,7 +14,7 @@ from lepton_fed.portal.entries.sensitive import digest
 from lepton_fed.portal.entries.tables import Entry, Saved
 from lepton_fed.portal.entries.writing import Choice
 from lepton_fed.portal.people.rights import Shelf
-from lepton_fed.portal.web.api_shapes import Audience, Kind, Move, PartGiven, Taken
+from lepton_fed.portal.web.api_shapes import Audience, Kind, Lines, Move, PartGiven, Taken
 
 
 class ShownTaken(Taken):
@@ -28,7 +28,7 @@ class TextTaken(Taken):
     """What an author hands in."""
 
     title: Annotated[str, Field(max_length=LONGEST_TITLE)]
-    body: Annotated[str, Field(max_length=LONGEST_BODY, description="Markdown.")]
+    body: Annotated[str, Field(max_length=LONGEST_BODY, description="Markdown."), Lines]
     tags: Annotated[list[str], Field(max_length=MOST_TAGS)] = Field(default=[])
     audience: Audience = "department"
     named: Annotated[list[str], Field(description="The departments, where the audience is `named`.")] = Field(
@@ -91,7 +91,7 @@ class MoveTaken(Taken):
 
     move: Move
     revision: Annotated[int, Field(description="The newest revision, which is what was decided about.")]
-    reason: Annotated[str, Field(max_length=LONGEST_NOTE)] = ""
+    reason: Annotated[str, Field(max_length=LONGEST_NOTE), Lines] = ""
 
 
 class OwnerTaken(Taken):
@@ -103,7 +103,7 @@ class OwnerTaken(Taken):
 class CommentTaken(Taken):
     """What somebody says."""
 
-    text: Annotated[str, Field(max_length=LONGEST_COMMENT)]
+    text: Annotated[str, Field(max_length=LONGEST_COMMENT), Lines]
 
 
 class EntryGiven(BaseModel):

@@ -11,7 +11,7 @@ from lepton_fed.portal.entries.content import LONGEST_NOTE
 from lepton_fed.portal.entries.quality import Check
 from lepton_fed.portal.entries.quality import Kind as CheckKind
 from lepton_fed.portal.entries.reports import LONGEST_REPORT
-from lepton_fed.portal.web.api_shapes import Kind, Taken
+from lepton_fed.portal.web.api_shapes import Kind, Lines, Taken
 
 
 class Given(BaseModel):
@@ -37,20 +37,20 @@ class CheckGiven(Given):
 class ReportTaken(Taken):
     """What is wrong, in a sentence."""
 
-    text: Annotated[str, Field(max_length=LONGEST_REPORT)]
+    text: Annotated[str, Field(max_length=LONGEST_REPORT), Lines]
 
 
 class AnswerTaken(Taken):
     """How a report is answered, and why."""
 
     verdict: Literal["fixed", "no_error"]
-    reason: Annotated[str, Field(max_length=LONGEST_NOTE)]
+    reason: Annotated[str, Field(max_length=LONGEST_NOTE), Lines]
 
 
 class WithdrawalTaken(Taken):
     """Why a comment is taken back; needed where it is somebody else's."""
 
-    reason: Annotated[str, Field(max_length=LONGEST_NOTE)] = ""
+    reason: Annotated[str, Field(max_length=LONGEST_NOTE), Lines] = ""
 
 
 class AboutGiven(Given):
