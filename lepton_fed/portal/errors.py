@@ -8,6 +8,7 @@ PortalError
 ├── Forbidden        the person may see it, and may not do that
 ├── Conflict         it has changed meanwhile, or is not in the state for that
 ├── Unready          something has to be put right before that; says how much
+├── TooLarge         more than is read of a request
 └── TooMany          too often in too short a time; says when to come back
 """
 
@@ -91,6 +92,15 @@ class Unready(PortalError):
 
     def __init__(self, count: int) -> None:
         super().__init__("unready", count=count)
+
+
+class TooLarge(PortalError):
+    """More was sent than is read of such a request."""
+
+    status = 413
+
+    def __init__(self) -> None:
+        super().__init__("too_large")
 
 
 class TooMany(PortalError):

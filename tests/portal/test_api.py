@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from typing import Any
@@ -139,6 +140,13 @@ def test_a_line_end_of_two_characters_counts_one_in_a_call(call: Call, there: Wo
     assert call("admin", "POST", f"{path}/moves", json=retire).status_code == 200
     document = call("shop", "GET", "/openapi.json").json()["components"]["schemas"]
     assert document["CommentTaken"]["properties"]["text"]["maxLength"] == 4000
+
+
+def test_the_longest_text_is_taken_however_a_program_writes_it(call: Call) -> None:
+    for letter in "汉😀":
+        sent = json.dumps({**ENTRY, "body": letter * 200_000})
+        made = call("author", "POST", "/entries", content=sent, headers={"Content-Type": "application/json"})
+        assert made.status_code == 201, made.text[:200]
 
 
 def test_accounts_are_administered_by_calls(call: Call, there: World) -> None:

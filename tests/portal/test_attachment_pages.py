@@ -11,7 +11,7 @@ from starlette.requests import Request
 from lepton_fed.portal.attachments import attached, kinds
 from lepton_fed.portal.errors import NotThere
 from lepton_fed.portal.web import attachment_answers, attachment_api, guard
-from lepton_fed.portal.web.guard import HEADERS, LARGEST
+from lepton_fed.portal.web.guard import HEADERS, LARGEST, LARGEST_TEXT
 from tests.portal.browser import Browser
 from tests.portal.pictures import film, picture, sound
 from tests.portal.test_api import Call, call
@@ -142,8 +142,9 @@ def test_only_a_file_may_be_larger_than_a_form_and_no_file_larger_than_its_kind(
     assert call("author", "POST", at, params=name, content=b"%PDF" + bytes(4 * LARGEST)).status_code == 413
     pieces = iter([b"%PDF", *([bytes(65536)] * 40)])
     assert call("author", "POST", at, params=name, content=pieces).status_code == 422
-    assert browser.fill(f"/entries/{entry}/edit", body="x" * LARGEST).status_code == 413
-    assert browser.fill(f"/entries/{entry}/attachments/1/remove", body="x" * LARGEST).status_code == 413
+    form = LARGEST + LARGEST_TEXT
+    assert browser.fill(f"/entries/{entry}/edit", body="x" * form).status_code == 413
+    assert browser.fill(f"/entries/{entry}/attachments/1/remove", body="x" * form).status_code == 413
     wav = next(kind for kind in kinds.KINDS.values() if kind.media_type == "audio/wav")
     object.__setattr__(wav, "largest", 100)
     try:

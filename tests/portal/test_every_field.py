@@ -13,7 +13,7 @@ from starlette.routing import Mount
 from lepton_fed.portal.people import accounts, tokens
 from lepton_fed.portal.people.tokens import EVERYTHING
 from lepton_fed.portal.web.app import application
-from lepton_fed.portal.web.guard import LARGEST
+from lepton_fed.portal.web.guard import LARGEST, LARGEST_TEXT
 from tests.portal.browser import Browser, Unlimited
 from tests.portal.test_security import filled, private
 from tests.portal.world import World
@@ -233,8 +233,8 @@ def test_a_call_that_is_too_large_is_not_read(there: World) -> None:
         secret = tokens.make(connection, person, "test", 30, now, reach=EVERYTHING)
     bearer = {"Authorization": f"Bearer {secret}", "Content-Type": "application/json"}
     browser = Browser.before(there.portal)
-    whole = browser.post("/api/entries", content=b'{"title": "' + b"x" * LARGEST + b'"}', headers=bearer)
-    pieces = browser.post("/api/entries", content=iter([b"x" * 65536] * 20), headers=bearer)
+    whole = browser.post("/api/entries", content=b" " * (LARGEST + LARGEST_TEXT + 1), headers=bearer)
+    pieces = browser.post("/api/entries", content=iter([b"x" * 65536] * 60), headers=bearer)
     assert (whole.status_code, whole.json()["error"]) == (413, "too_large")
     assert pieces.status_code in (400, 413)
     assert pieces.json()["error"] in ("request", "too_large")

@@ -14,7 +14,7 @@ from lepton_fed.portal.people import accounts, sessions, signing_in
 from lepton_fed.portal.people.limits import Limit
 from lepton_fed.portal.people.signing_in import TRIES, guesses, sign_in
 from lepton_fed.portal.web.app import application
-from lepton_fed.portal.web.guard import HEADERS, LARGEST
+from lepton_fed.portal.web.guard import HEADERS, LARGEST, LARGEST_TEXT
 from lepton_fed.portal.web.visiting import COOKIE
 from tests.portal.browser import Browser
 from tests.portal.world import PASSWORD, World
@@ -311,8 +311,12 @@ def test_signing_in_leads_nowhere_else(there: World, browser: Browser, back: str
 
 def test_a_body_that_is_too_large_is_not_read(there: World) -> None:
     browser = Browser.before(there.portal).sign_in("author")
-    assert browser.fill("/entries/new", body="x" * LARGEST).status_code == 413
-    pieces = iter([b"body=", *([b"x" * 65536] * 20)])
+    for path, most in (("/entries/new", LARGEST + LARGEST_TEXT), ("/language", LARGEST)):
+        answer = browser.fill(path, body="x" * most)
+        assert (answer.status_code, answer.headers["content-type"][:9]) == (413, "text/html"), path
+        assert "the request is too large" in answer.text and "Sign out" in answer.text, path
+    assert "提交的内容过大" in Browser.before(there.portal, "zh").fill("/language", body="x" * LARGEST).text
+    pieces = iter([b"body=", *([b"x" * 65536] * 60)])
     form = {"Content-Type": "application/x-www-form-urlencoded"}
     assert browser.post("/entries/new", content=pieces, headers=form).status_code in (400, 413)
     assert "<h3>" not in browser.get("/work").text

@@ -5,7 +5,10 @@ from __future__ import annotations
 import re
 from html import unescape
 
+import pytest
+
 from lepton_fed.portal.entries import reading
+from lepton_fed.portal.web.guard import LARGEST
 from tests.portal.browser import Browser
 from tests.portal.world import World
 
@@ -104,3 +107,27 @@ def test_a_line_end_counts_one_character_as_in_the_field(there: World) -> None:
     assert lines(500).replace("\r", "") in said, "whole to its end"
     with there.acting("admin") as acting:
         assert [one.text for one in reading.comments(acting, number)] == [lines(4000).replace("\r", "")]
+
+
+@pytest.mark.parametrize("letter", ["汉", "😀"])
+def test_a_text_that_the_field_takes_is_sent_shown_and_saved(there: World, letter: str) -> None:
+    author, text = Browser.before(there.portal).sign_in("author"), letter * 200_000
+    typed = {"title": "题", "department": "研发部门", "body": text}
+    assert letter * 1000 in author.fill("/entries/preview", body=text).text
+    saved = author.fill("/entries/new", **typed)
+    assert saved.status_code == 200
+    path = saved.url.path
+    assert author.fill(f"{path}/edit", **typed, base=1).status_code == 200
+    removed = author.fill(f"{path}/attachments/1/remove", **typed, base=2)
+    assert removed.status_code == 404, "it was read, and there is none"
+    assert author.fill("/entries/new", **typed | {"body": text + letter}).status_code == 422
+
+
+def test_a_long_form_is_read_only_for_somebody_who_is_signed_in(there: World) -> None:
+    no_form, kind = b"x" * (LARGEST + 1), {"Content-Type": "multipart/form-data; boundary=b"}
+    for content in (no_form, iter([no_form])):
+        stranger = Browser.before(there.portal)
+        answer = stranger.post("/entries/new", content=content, headers=kind, follow_redirects=False)
+        assert (answer.status_code, answer.headers.get("location")) == (303, "/sign-in")
+    author = Browser.before(there.portal).sign_in("author")
+    assert author.post("/entries/new", content=no_form, headers=kind).status_code == 400

@@ -17,10 +17,11 @@ from lepton_fed.portal.portal import Portal
 from lepton_fed.portal.web.attachment_answers import answer, received_form
 from lepton_fed.portal.web.entry_form import EntryForm
 from lepton_fed.portal.web.entry_pages import form_page
+from lepton_fed.portal.web.long_forms import LongForms
 from lepton_fed.portal.web.page import page, said
 from lepton_fed.portal.web.visiting import Changing, StaleForm, ThePortal, Visiting
 
-router = APIRouter(prefix="/entries/{number}/attachments")
+router = APIRouter(prefix="/entries/{number}/attachments", route_class=LongForms)
 
 Typed = Annotated[EntryForm, Depends()]
 MOST_FIELDS = 1000

@@ -20,12 +20,13 @@ from lepton_fed.portal.people.sessions import Visit
 from lepton_fed.portal.portal import Portal
 from lepton_fed.portal.web.api_shapes import Lines
 from lepton_fed.portal.web.entry_form import EntryForm
+from lepton_fed.portal.web.long_forms import LongForms
 from lepton_fed.portal.web.naming import shown
 from lepton_fed.portal.web.page import page, said, to
 from lepton_fed.portal.web.typed import NOTHING, Typed
 from lepton_fed.portal.web.visiting import Changing, ThePortal, Visiting
 
-router = APIRouter(prefix="/entries")
+router = APIRouter(prefix="/entries", route_class=LongForms)
 
 Number = Annotated[int, Form()]
 Entered = Annotated[EntryForm, Depends()]

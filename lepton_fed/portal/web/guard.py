@@ -9,16 +9,33 @@ looks at no cookie, so that no other site can make a browser use it.
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from urllib.parse import urlsplit
 
+from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from lepton_fed.errors import StorageError
 from lepton_fed.portal.attachments.kinds import LARGEST as LARGEST_FILE
+from lepton_fed.portal.entries.content import LONGEST_BODY
+from lepton_fed.portal.errors import TooLarge
+from lepton_fed.portal.web.page import refused
+from lepton_fed.portal.web.visiting import visit_of
 
 LARGEST = 1024 * 1024
-"""Bytes of a request's body; the longest text is 200,000 characters."""
+"""Bytes of a request's body; where it brings a text of an entry or of a course, besides that."""
+
+LARGEST_TEXT = 12 * LONGEST_BODY
+"""Bytes of a text as it is sent: a Chinese character has nine in a form, and none has more than twelve, nor in JSON."""
+
+_WRITING = re.compile(
+    r"/(?:entries|courses)/(?:new|preview|[0-9]{1,19}/(?:edit|attachments/[0-9]{1,19}/remove))"
+    r"|/api/(?:entries(?:/[0-9]{1,19}/revisions)?|courses(?:/[0-9]{1,19})?)"
+)
+"""The paths that such texts are sent to."""
 
 _ATTACHING = re.compile(r"(?:/api)?/entries/[0-9]{1,19}/attachments")
 """The paths that files are sent to, together with the form that they are chosen on."""
@@ -63,13 +80,13 @@ class Guard:
         answer = self._with_headers(scope, send)
         if not _own(scope, headers):
             await PlainTextResponse("this form was sent from another site", 403)(scope, receive, answer)
-        elif _length(headers) > _largest(scope):
-            await _too_large(scope)(scope, receive, answer)
+        elif length(headers) > _largest(scope):
+            await (await _too_large(scope))(scope, receive, answer)
         else:
             try:
                 await self._app(scope, _counted(receive, _largest(scope)), answer)
             except _TooLarge:
-                await _too_large(scope)(scope, receive, answer)
+                await (await _too_large(scope))(scope, receive, answer)
 
     def _with_headers(self, scope: Scope, send: Send) -> Send:
         async def answer(message: Message) -> None:
@@ -103,22 +120,26 @@ def from_here(headers: Headers) -> bool:
     return headers.get("origin") == f"https://{headers.get('host')}"
 
 
-def _too_large(scope: Scope) -> Response:
-    sentence = "the request is too large"
+async def _too_large(scope: Scope) -> Response:
+    error = TooLarge()
     if scope["path"].startswith(API):
-        return JSONResponse({"error": "too_large", "sentence": sentence}, 413)
-    return PlainTextResponse(sentence, 413)
+        return JSONResponse({"error": error.key, "sentence": str(error)}, error.status)
+    request = Request(scope)
+    with suppress(StorageError):  # Then nobody is known, and the page is one for whoever comes.
+        request.state.visit = await run_in_threadpool(visit_of, request)
+    return await run_in_threadpool(refused, request, error)
 
 
-def _length(headers: Headers) -> int:
+def length(headers: Headers, *, unsaid: int = 0) -> int:
     """What the request says of its body; more than the largest where it says nonsense."""
-    said = headers.get("content-length", "0")
+    said = headers.get("content-length", str(unsaid))
     return int(said) if said.isascii() and said.isdigit() and len(said) < 20 else LARGEST_FILE + LARGEST + 1
 
 
 def _largest(scope: Scope) -> int:
-    is_file = scope["method"] == "POST" and _ATTACHING.fullmatch(scope["path"]) is not None
-    return LARGEST + LARGEST_FILE if is_file else LARGEST
+    if scope["method"] == "POST" and _ATTACHING.fullmatch(scope["path"]):
+        return LARGEST + LARGEST_FILE
+    return LARGEST + LARGEST_TEXT if _WRITING.fullmatch(scope["path"]) else LARGEST
 
 
 def _counted(receive: Receive, largest: int) -> Receive:

@@ -1,0 +1,46 @@
+"""Routes whose forms bring the text of an entry: a field there may be larger than what is read of one otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from fastapi import Request, Response
+from fastapi.routing import APIRoute
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+
+from lepton_fed.portal.web.guard import LARGEST, LARGEST_TEXT, length
+from lepton_fed.portal.web.visiting import NotSignedIn, visit_of
+
+
+class LongForms(APIRoute):
+    """A route whose form is read here, before the framework would with a limit of its own: 1 MiB of a field.
+
+    A long form takes long to read, and is read only for somebody who is signed in. A route that declares no form reads
+    it when it is ready to, as for whoever may attach a file.
+    """
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """What answers a request."""
+        answered = super().get_route_handler()
+
+        async def handle(request: Request) -> Response:
+            if self.body_field is not None:
+                await _read(request)
+            return await answered(request)
+
+        return handle
+
+
+async def _read(request: Request) -> None:
+    """The form, which the request then has."""
+    if length(request.headers, unsaid=LARGEST + 1) > LARGEST and await run_in_threadpool(visit_of, request) is None:
+        raise NotSignedIn
+    try:
+        # A field with its name; what is too large altogether has been refused by then.
+        await request.form(max_part_size=LARGEST + LARGEST_TEXT)
+    except HTTPException:
+        raise
+    except Exception as error:  # As the framework does: whatever was sent, it is no fault of the portal's.
+        raise HTTPException(400, "the form cannot be read") from error
