@@ -7,7 +7,8 @@ from html import unescape
 
 import pytest
 
-from lepton_fed.portal.entries import reading
+from lepton_fed.portal.entries import reading, writing
+from lepton_fed.portal.entries.content import Content
 from lepton_fed.portal.web.guard import LARGEST
 from tests.portal.browser import Browser
 from tests.portal.world import World
@@ -127,7 +128,41 @@ def test_a_long_form_is_read_only_for_somebody_who_is_signed_in(there: World) ->
     no_form, kind = b"x" * (LARGEST + 1), {"Content-Type": "multipart/form-data; boundary=b"}
     for content in (no_form, iter([no_form])):
         stranger = Browser.before(there.portal)
-        answer = stranger.post("/entries/new", content=content, headers=kind, follow_redirects=False)
-        assert (answer.status_code, answer.headers.get("location")) == (303, "/sign-in")
+        answer = stranger.post("/entries/new", content=content, headers=kind)
+        assert answer.status_code == 401 and "Nothing was saved" in answer.text
     author = Browser.before(there.portal).sign_in("author")
     assert author.post("/entries/new", content=no_form, headers=kind).status_code == 400
+
+
+def test_a_reason_is_not_lost_where_a_colleague_decides_first(there: World) -> None:
+    for other, left in (("publish", True), ("request_changes", False)):
+        number = there.write("题", audience="everyone")
+        there.send(number, "author", "submit")
+        reviewer = Browser.before(there.portal).sign_in("reviewer")
+        reviewer.get(f"/entries/{number}?newest=1")
+        there.send(number, "admin", other, reason="理由")
+        asked = {"move": "request_changes", "revision": 1, "reason": "请补充 <b>"}
+        late = reviewer.fill(f"/entries/{number}/move", **asked)
+        assert late.status_code == 409 and "not in the state for that" in late.text
+        assert "请补充 &lt;b&gt;</textarea>" in late.text and "<h1>题</h1>" in late.text
+        assert ('id="reason"' in late.text, "it is not saved" in late.text) == (left, not left)
+
+
+def test_a_decision_without_its_reason_shows_the_entry_with_the_field(there: World) -> None:
+    published, waiting = there.publish("旧"), there.write("新")
+    there.send(waiting, "author", "submit")
+    reviewer = Browser.before(there.portal, "zh").sign_in("reviewer")
+    for number, move in ((published, "retire"), (waiting, "request_changes")):
+        asked = reviewer.fill(f"/entries/{number}/move", move=move, revision=1, reason=" ")
+        assert asked.status_code == 422
+        assert '<p class="note bad" role="alert" id="no-reason">请填写理由</p>' in asked.text
+        assert 'aria-describedby="no-reason"' in asked.text and f'value="{move}"' in asked.text
+        assert reviewer.fill(f"/entries/{number}/move", **hidden(asked.text), move=move, reason="因").status_code == 200
+
+
+def test_who_only_reads_an_entry_decides_nothing_and_sees_no_draft(there: World) -> None:
+    number = there.publish("题", audience="everyone")
+    with there.acting("author") as acting:
+        writing.revise(acting, number, Content.given(title="草稿", body="机密", audience="everyone"), base=1)
+    answer = Browser.before(there.portal).sign_in("shop").fill(f"/entries/{number}/move", move="retire", revision=2)
+    assert answer.status_code == 403 and "机密" not in answer.text and "<article" not in answer.text

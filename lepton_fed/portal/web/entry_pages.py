@@ -100,7 +100,7 @@ def entry_page(
         reported = reports.reports(acting, opened.access)
         answers = reports.may_answer(acting, opened.access)
         checks = quality.while_unpublished(acting, opened.access, opened.revision)
-    if news:
+    if news and problem is None:
         portal.note(acting, lambda then: reading.note_opening(then, number))
     html = shown(request, visit.person, opened.revision.body, attached.by_name(held))
     return page(
@@ -118,6 +118,7 @@ def entry_page(
         suggested=suggested,
         typed=typed,
         problem="" if problem is None else problem.said(said(request).language),
+        at_reason=problem is not None and problem.key == "reason" and typed.into("move"),
     )
 
 
