@@ -14,6 +14,7 @@ from lepton_fed.portal.entries import code_reviews, reading
 from lepton_fed.portal.entries.code_reviews import LARGEST, MOST_DRAFTS, Review, imported, read
 from lepton_fed.portal.entries.markdown import rendered
 from lepton_fed.portal.errors import Forbidden, Unacceptable
+from lepton_fed.portal.people import accounts
 from tests.portal.browser import Browser
 from tests.portal.test_api import Call, call
 from tests.portal.world import World
@@ -194,6 +195,20 @@ def test_a_file_is_taken_on_the_page(there: World) -> None:
     assert (code, "look at: reviews.0.comment" in text) == (422, True), text
     assert send(b"x" * 2_000_000)[0] == 413
     assert author.fill("/lessons", department="研发部门").status_code == 422
+
+
+def test_after_a_bad_file_the_page_still_has_what_was_chosen(there: World) -> None:
+    with there.portal.database.writing() as connection:
+        accounts.set_role(connection, there.person("author").id, "生产车间", "author")
+    author = Browser.before(there.portal).sign_in("author")
+    home, other = "<option selected>研发部门</option>", "<option selected>生产车间</option>"
+    empty = author.get("/lessons").text
+    assert home in empty and other not in empty and 'value="true">' in empty
+    fields = {"form_token": author.form, "department": "生产车间", "names": "true"}
+    again = author.post("/lessons", data=fields, files={"file": ("r.json", b"{", "application/json")})
+    assert again.status_code == 422
+    assert other in again.text and home not in again.text
+    assert 'name="names" value="true" checked>' in again.text
 
 
 def test_comments_are_taken_by_a_call(there: World, call: Call) -> None:
