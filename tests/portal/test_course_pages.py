@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 
-from lepton_fed.portal.courses import courses
+from lepton_fed.portal.courses import courses, enrolment
 from tests.portal.browser import Browser
 from tests.portal.test_api import Call, call
 from tests.portal.test_courses import begun, content, enrolled, scheduled
@@ -53,6 +54,51 @@ def test_a_course_goes_its_way_on_pages(there: World) -> None:
     assert "closed for new people" in Browser.before(there.portal).sign_in("reader").get(path).text
     bad = author.fill(f"{path}/edit", **{**fields, "entries": "none of these"})
     assert (bad.status_code, "none of these is no entry" in bad.text) == (422, True)
+
+
+def ticked(text: str) -> set[str]:
+    """Who is ticked on a page of attendance."""
+    return set(re.findall(r'name="came" value="(\d+)" checked', text))
+
+
+def shown(text: str) -> str:
+    """Who was ticked when the page was made, as its form brings back."""
+    found = re.search(r'name="shown" value="([\d ]*)"', text)
+    assert found is not None, text
+    return found[1]
+
+
+def test_two_people_say_who_came_and_neither_takes_back_what_the_other_said(there: World, call: Call) -> None:
+    course = begun(there)
+    at = f"/courses/{course}/sessions/{scheduled(there, course, teacher='shop')}/attendance"
+    enrolled(there, course, "reader", "shop", "supply")
+    reader, shop, supply = (str(there.person(name).id) for name in ("reader", "shop", "supply"))
+    there.clock.now = datetime(2026, 12, 5, 7, 0, tzinfo=UTC)
+    teacher, admin = (Browser.before(there.portal).sign_in(name) for name in ("shop", "admin"))
+    opened = {one: one.get(at).text for one in (teacher, admin)}
+    assert ticked(teacher.fill(at, came=[reader], shown=shown(opened[teacher])).text) == {reader}
+    both = admin.fill(at, came=[supply], shown=shown(opened[admin])).text
+    assert (ticked(both), shown(both)) == ({reader, supply}, " ".join(sorted((reader, supply), key=int)))
+    assert ticked(teacher.fill(at, came=[supply], shown=shown(both)).text) == {supply}
+    assert call("admin", "PUT", at, json={"people": [int(shop)], "shown": []}).status_code == 204
+    assert ticked(admin.get(at).text) == {shop, supply}
+    assert call("admin", "PUT", at, json={"people": [int(reader)]}).status_code == 204
+    assert ticked(admin.get(at).text) == {reader}
+
+
+def test_ticks_are_kept_where_one_of_them_is_refused(there: World) -> None:
+    course = begun(there)
+    at = f"/courses/{course}/sessions/{scheduled(there, course)}/attendance"
+    enrolled(there, course, "reader", "shop")
+    reader, shop = (str(there.person(name).id) for name in ("reader", "shop"))
+    there.clock.now = datetime(2026, 12, 5, 7, 0, tzinfo=UTC)
+    admin = Browser.before(there.portal).sign_in("admin")
+    before = shown(admin.get(at).text)
+    with there.acting("shop") as acting:
+        enrolment.leave(acting, course)
+    refused = admin.fill(at, came=[reader, shop], shown=before)
+    assert (refused.status_code, "not on the list" in refused.text, ticked(refused.text)) == (422, True, {reader})
+    assert ticked(admin.fill(at, came=[reader], shown=shown(refused.text)).text) == {reader}
 
 
 def test_a_course_is_not_there_for_another_department_on_any_path(there: World, call: Call) -> None:

@@ -389,6 +389,28 @@ def test_the_teacher_and_administrators_say_who_came_and_nobody_else(there: Worl
             meeting.mark(acting, course, session, [people["author"]])
 
 
+def test_of_whom_two_lists_say_the_same_nothing_is_changed(there: World) -> None:
+    course = begun(there)
+    session = scheduled(there, course)
+    enrolled(there, course, "reader", "shop", "supply")
+    reader, shop, supply = (there.person(name).id for name in ("reader", "shop", "supply"))
+    there.clock.now = datetime(2026, 12, 5, 6, 30, tzinfo=UTC)
+
+    def after(came: list[int], shown: list[int] | None) -> list[str]:
+        with there.acting("admin") as acting:
+            meeting.mark(acting, course, session, came, shown=shown)
+            return [one.name for one in meeting.attendance(acting, course, session)[1] if one.attended]
+
+    assert after([reader], []) == ["Reader"]
+    assert after([shop], []) == ["Reader", "Shop"], "whom somebody else has ticked meanwhile stays"
+    assert after([reader, supply], [reader]) == ["Reader", "Shop", "Supply"]
+    assert after([], [reader]) == ["Shop", "Supply"]
+    assert after([reader], [reader]) == ["Shop", "Supply"], "whom somebody else has taken out meanwhile stays out"
+    assert after([supply], None) == ["Supply"]
+    with pytest.raises(Unacceptable):
+        after([there.person("author").id], [])
+
+
 def test_a_teacher_is_somebody_who_sees_the_course_and_names_are_not_tried_out(there: World) -> None:
     course = begun(there, audience="department")
     said = set()

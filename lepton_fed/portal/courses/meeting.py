@@ -142,20 +142,24 @@ def attendance(acting: Acting, course: int, number: int) -> tuple[Session, list[
     return session, people
 
 
-def mark(acting: Acting, course: int, number: int, came: Iterable[int]) -> None:
-    """Say who was there: these, and nobody else. Not before it begins; Unacceptable for who is not on its list."""
+def mark(acting: Acting, course: int, number: int, came: Iterable[int], *, shown: Iterable[int] | None = None) -> None:
+    """Say who was there: these, and nobody else. Not before it begins; Unacceptable for who is not on its list.
+
+    `shown`: who had been marked on the list that was looked at; then only where `came` differs from it is anything
+    changed, so that what somebody else has said meanwhile of other people stays.
+    """
     courses.seen(acting, course, to_change=True)
     session, people = attendance(acting, course, number)
     if session.cancelled is not None:
         raise Conflict("session_cancelled")
     if acting.now < session.begins:
         raise Conflict("session_ahead")
-    there = set(came)
-    if not there <= {one.person for one in people}:
+    there, before = set(came), {one.person for one in people if one.attended} if shown is None else set(shown)
+    if not there - before <= {one.person for one in people}:
         raise Unacceptable("attendant")
     now, by = acting.now, acting.person.id
     for one in people:
-        if (one.person in there) == one.attended:
+        if one.person not in there ^ before or (one.person in there) == one.attended:
             continue
         if one.person in there and not one.seat:
             added_once(acting.connection, SEAT, _seat(acting, number, one.person))

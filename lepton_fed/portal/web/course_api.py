@@ -106,4 +106,4 @@ def attendance(portal: ThePortal, person: Calling, course: int, session: int) ->
 def mark(portal: ThePortal, person: Calling, course: int, session: int, taken: shapes.AttendanceTaken) -> None:
     """Say who was there."""
     with portal.writing(person) as acting:
-        meeting.mark(acting, course, session, taken.people)
+        meeting.mark(acting, course, session, taken.people, shown=taken.shown)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Form, Request, Response
@@ -25,6 +26,15 @@ router = APIRouter(prefix="/courses")
 
 Text = Annotated[str, Form()]
 _ENTRY = re.compile(r"\s*(?:\S*/entries/)?(\d{1,18})(?!\d)")
+_NUMBER = re.compile(r"[0-9]{1,18}")
+
+
+@dataclass(frozen=True)
+class Ticks:
+    """A list of who was there as it was sent: who is ticked, and who was when the page was `shown`."""
+
+    came: frozenset[int]
+    shown: frozenset[int]
 
 
 class CourseForm:
@@ -224,15 +234,17 @@ def mark(
     course: int,
     session: int,
     came: Annotated[list[int] | None, Form()] = None,
+    shown: Text = "",
 ) -> Response:
-    """Say who was there."""
+    """Say who was there, where that differs from what the page had `shown`; or the page again with what is wrong."""
+    ticks = Ticks(frozenset(came or ()), frozenset(int(one) for one in shown.split() if _NUMBER.fullmatch(one)))
     try:
         with portal.writing(visit.person) as acting:
-            meeting.mark(acting, course, session, came or [])
+            meeting.mark(acting, course, session, ticks.came, shown=ticks.shown)
     except NotThere:
         raise
     except PortalError as error:
-        return _attendance(request, portal, visit, course, session, problem=error, ticked=set(came or ()))
+        return _attendance(request, portal, visit, course, session, error, ticks)
     return to(f"/courses/{course}/sessions/{session}/attendance", saved=1)
 
 
@@ -275,13 +287,13 @@ def _attendance(
     visit: Visit,
     course: int,
     session: int,
-    *,
     problem: PortalError | None = None,
-    ticked: set[int] | None = None,
+    typed: Ticks | None = None,
 ) -> Response:
     with portal.reading(visit.person) as acting:
         found = courses.seen(acting, course)
         one, people = meeting.attendance(acting, course, session)
+    there = frozenset(one.person for one in people if one.attended)
     return page(
         request,
         "attendance.html.j2",
@@ -289,7 +301,7 @@ def _attendance(
         found=found,
         session=one,
         people=people,
-        ticked={one.person for one in people if one.attended} if ticked is None else ticked,
+        ticks=typed or Ticks(there, there),
         shown=shown,
         saved=problem is None and "saved" in request.query_params,
         problem="" if problem is None else problem.said(said(request).language),

@@ -54,9 +54,17 @@ class SessionTaken(Taken):
 
 
 class AttendanceTaken(Taken):
-    """Who was there: these, and nobody else."""
+    """Who was there: these, and nobody else; with `shown`, a change of what the caller saw."""
 
     people: Annotated[list[int], Field(max_length=2 * LARGEST)]
+    shown: Annotated[
+        list[int] | None,
+        Field(
+            max_length=2 * LARGEST,
+            description="Who had attended on the list that the caller saw: nobody is changed of whom both lists say the same, "
+            "so that what somebody else has said meanwhile stays; null: `people`, and nobody else, were there.",
+        ),
+    ] = None
 
 
 class CourseGiven(BaseModel):
