@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 
-from lepton_fed.portal.courses import courses, enrolment
+from lepton_fed.portal.courses import enrolment
 from tests.portal.browser import Browser
 from tests.portal.test_api import Call, call
-from tests.portal.test_courses import begun, content, enrolled, scheduled
+from tests.portal.test_courses import begun, change, content, enrolled, scheduled
 from tests.portal.test_security import filled, routes
 from tests.portal.world import World
 
@@ -50,10 +50,40 @@ def test_a_course_goes_its_way_on_pages(there: World) -> None:
     assert marked.text.count(" checked") == 2
     assert "100 %" in shop.get(f"{path}/progress").text
     author = Browser.before(there.portal).sign_in("author")
+    fields["base"] = base(author.get(f"{path}/edit").text)
     assert author.fill(f"{path}/edit", **fields, opened="false").status_code == 200
     assert "closed for new people" in Browser.before(there.portal).sign_in("reader").get(path).text
     bad = author.fill(f"{path}/edit", **{**fields, "entries": "none of these"})
     assert (bad.status_code, "none of these is no entry" in bad.text) == (422, True)
+
+
+def test_of_two_authors_who_edit_a_course_the_later_is_told_and_keeps_what_they_typed(there: World, call: Call) -> None:
+    at = f"/courses/{begun(there)}"
+    first, second = (Browser.before(there.portal).sign_in(name) for name in ("author", "coauthor"))
+    before = [base(one.get(f"{at}/edit").text) for one in (first, second)]
+    fields = {"about": "读", "audience": "everyone", "entries": ""}
+    assert first.fill(f"{at}/edit", **fields, title="先到", base=before[0]).url.path == at
+    late = second.fill(f"{at}/edit", **fields, title="后到", base=before[1])
+    assert (late.status_code, "newer version" in late.text, 'value="后到"' in late.text) == (409, True, True)
+    assert (base(late.text), f'href="{at}/edit"' in late.text) == (before[1], True)
+    for none in ("", "yesterday", before[0][:10]):
+        assert second.fill(f"{at}/edit", **fields, title="后到", base=none).status_code == 409, none
+    assert "先到" in second.get(at).text
+    assert second.fill(f"{at}/edit", **fields, title="后到", base=base(second.get(f"{at}/edit").text)).url.path == at
+    seen = call("author", "GET", at).json()["course"]
+    new = {"title": "三", "about": "读", "audience": "everyone", "entries": []}
+    assert seen["title"] == "后到"
+    assert call("author", "PUT", at, json=new).status_code == 422
+    assert call("author", "PUT", at, json={**new, "base": seen["changed"]}).status_code == 204
+    refused = call("author", "PUT", at, json={**new, "base": seen["changed"]})
+    assert (refused.status_code, refused.json()["error"]) == (409, "changed_meanwhile")
+
+
+def base(text: str) -> str:
+    """What a page with the form of a course brings back with it."""
+    found = re.search(r'name="base" value="([^"]+)"', text)
+    assert found is not None, text
+    return found[1]
 
 
 def ticked(text: str) -> set[str]:
@@ -106,7 +136,7 @@ def test_a_course_is_not_there_for_another_department_on_any_path(there: World, 
     session = scheduled(there, course)
     enrolled(there, course, "reader")
     bodies: dict[tuple[str, str], dict[str, object]] = {
-        ("PUT", ""): {"title": "x", "about": "y", "entries": []},
+        ("PUT", ""): {"title": "x", "about": "y", "base": "2026-11-30T08:00:00Z", "entries": []},
         ("POST", "/sessions"): {**WHEN, "teacher": "shop", "capacity": 3},
         ("PUT", f"/sessions/{session}/attendance"): {"people": []},
     }
@@ -134,7 +164,7 @@ def test_the_list_of_courses_lets_people_leave_one_that_is_no_longer_for_them(th
     course = begun(there, title="机密课")
     enrolled(there, course, "shop")
     with there.acting("author") as acting:
-        courses.change(acting, course, content("机密课", audience="department"), opened=True, entries=[])
+        change(acting, course, content("机密课", audience="department"), opened=True, entries=[])
     shop = Browser.before(there.portal).sign_in("shop")
     listed = shop.get("/courses").text
     assert (f"Course {course}" in listed, "机密课" in listed) == (True, False)
@@ -148,7 +178,8 @@ def test_courses_are_called(there: World, call: Call) -> None:
     made = call("author", "POST", "/courses", json=new)
     assert made.status_code == 201, made.text
     at = f"/courses/{made.json()['id']}"
-    assert call("author", "PUT", at, json={**new, "entries": [entry]}).status_code == 204
+    seen = {"base": call("author", "GET", at).json()["course"]["changed"]}
+    assert call("author", "PUT", at, json={**new, **seen, "entries": [entry]}).status_code == 204
     session = call("author", "POST", f"{at}/sessions", json={**WHEN, "teacher": "author", "capacity": 2})
     assert session.status_code == 201, session.text
     seat = f"{at}/sessions/{session.json()['id']}/seat"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -28,9 +28,13 @@ def content(title: str = "轴承入门", about: str = "先读后练。", **of: o
 
 def begun(there: World, *entries: int, by: str = "author", **of: object) -> int:
     with there.acting(by) as acting:
-        number = courses.begin(acting, acting.person.department, content(**of))
-        courses.change(acting, number, content(**of), opened=True, entries=entries)
-        return number
+        return courses.begin(acting, acting.person.department, content(**of), entries)
+
+
+def change(acting: Acting, course: int, new: Content, *, opened: bool, entries: Sequence[int]) -> None:
+    """By somebody who has just looked at it."""
+    base = courses.seen(acting, course).course.changed
+    courses.change(acting, course, new, base=base, opened=opened, entries=entries)
 
 
 def scheduled(there: World, course: int, *, by: str = "author", teacher: str = "reader", capacity: int = 20) -> int:
@@ -129,11 +133,27 @@ def test_only_authors_of_its_department_change_a_course(there: World) -> None:
     course = begun(there)
     for name in ("reader", "shop", "shop-author", "root"):
         with pytest.raises(Forbidden), there.acting(name) as acting:
-            courses.change(acting, course, content("别的"), opened=False, entries=[])
+            change(acting, course, content("别的"), opened=False, entries=[])
         with pytest.raises(Forbidden):
             scheduled(there, course, by=name)
     with pytest.raises(Forbidden), there.acting("shop-author") as acting:
         courses.begin(acting, "研发部门", content())
+
+
+def test_what_an_author_saves_of_a_course_another_who_saw_it_before_does_not_save_over(either: World) -> None:
+    entry = either.publish("一")
+    course = begun(either)
+    with either.acting("author") as acting:
+        base = courses.seen(acting, course).course.changed
+        courses.change(acting, course, content("新"), base=base, opened=True, entries=[entry])
+    with pytest.raises(Conflict, match="newer version"), either.acting("coauthor") as acting:
+        courses.change(acting, course, content("旧"), base=base, opened=True, entries=[])
+    either.clock.forward(days=-1)
+    with either.acting("coauthor") as acting:
+        found = courses.seen(acting, course).course
+        assert (found.title, [step.entry.id for step in courses.steps(acting, course)]) == ("新", [entry])
+        courses.change(acting, course, content("更新"), base=found.changed, opened=True, entries=[])
+        assert courses.seen(acting, course).course.changed > found.changed
 
 
 def test_what_looks_sensitive_in_a_course_is_masked(there: World) -> None:
@@ -151,7 +171,7 @@ def test_a_course_shows_nobody_an_entry_that_is_not_for_them(there: World) -> No
             assert [step.entry.title for step in courses.steps(acting, course)] == titles, name
     secret = there.publish("车间机密", by="shop-author")
     with pytest.raises(Unacceptable, match="no entry that you may see"), there.acting("author") as acting:
-        courses.change(acting, course, content(), opened=True, entries=[secret])
+        change(acting, course, content(), opened=True, entries=[secret])
 
 
 def test_too_many_entries_are_refused_before_any_is_looked_at(there: World) -> None:
@@ -166,7 +186,7 @@ def test_an_entry_that_an_author_may_not_see_stays_where_it_is_changed(there: Wo
     with there.acting("author") as acting:
         acting.connection.execute(courses.insert(courses.COURSE_ENTRY).values(course=course, entry=other, place=2))
         assert [one.id for one in courses.to_write(acting, course)] == [own]
-        courses.change(acting, course, content(), opened=True, entries=[own])
+        change(acting, course, content(), opened=True, entries=[own])
         assert [one.id for one in courses.published(acting, course)] == [own, other]
 
 
@@ -181,7 +201,7 @@ def test_people_enrol_once_in_what_is_open_and_take_it_back(there: World) -> Non
         assert learning.mine(acting, course) is None
         assert [(one.taken, one.mine) for one in meeting.meetings(acting, course)] == [(0, False)]
     with there.acting("author") as acting:
-        courses.change(acting, course, content(), opened=False, entries=[])
+        change(acting, course, content(), opened=False, entries=[])
     with pytest.raises(Conflict):
         enrolled(there, course, "shop")
     hidden = begun(there, audience="department")
@@ -236,7 +256,7 @@ def test_who_lost_the_right_to_a_course_gives_a_seat_back_and_leaves_and_sees_no
     for session in (first, second):
         seated(either, course, session, "shop")
     with either.acting("author") as acting:
-        courses.change(acting, course, content(audience="department"), opened=True, entries=[])
+        change(acting, course, content(audience="department"), opened=True, entries=[])
     with either.acting("shop") as acting:
         assert courses.lost(acting) == [course]
         with pytest.raises(NotThere):
@@ -294,7 +314,7 @@ def test_by_swapping_entries_nobody_learns_what_a_learner_read_before_the_day_th
             return [one.read for one in learning.everybodys(acting, course)]
 
     with either.acting("author") as acting:
-        courses.change(acting, course, content(), opened=True, entries=[asked_about])
+        change(acting, course, content(), opened=True, entries=[asked_about])
     assert told("admin") == [0]
     with either.acting("shop") as acting:
         own = learning.mine(acting, course)
@@ -311,15 +331,15 @@ def test_nobody_learns_from_a_course_what_a_learner_read_before_the_entry_was_in
     opens(either, "shop", later)
     either.clock.forward(days=1)
 
-    def change(*entries: int) -> None:
+    def put(*entries: int) -> None:
         with either.acting("author") as acting:
-            courses.change(acting, course, content(), opened=True, entries=entries)
+            change(acting, course, content(), opened=True, entries=entries)
 
     def told() -> dict[str, int]:
         with either.acting("admin") as acting:
             return {one.name: one.read for one in learning.everybodys(acting, course)}
 
-    change(later, first)
+    put(later, first)
     assert told() == {"Shop": 0, "Supply": 0}
     with either.acting("shop") as acting:
         own = learning.mine(acting, course)
@@ -329,10 +349,10 @@ def test_nobody_learns_from_a_course_what_a_learner_read_before_the_entry_was_in
     opens(either, "shop", later)
     assert told() == {"Shop": 1, "Supply": 0}
     either.clock.forward(days=1)
-    change(first, later)
+    put(first, later)
     assert told() == {"Shop": 1, "Supply": 0}, "one that stays is in it since it came"
-    change(first)
-    change(first, later)
+    put(first)
+    put(first, later)
     assert told() == {"Shop": 0, "Supply": 0}, "one that is put in again is in it since then"
 
 
@@ -345,7 +365,7 @@ def test_of_entries_that_were_in_a_course_before_it_was_kept_when_readings_count
     opens(there, "shop", entry)
     there.clock.forward(days=3)
     with there.acting("author") as acting:
-        courses.change(acting, course, content(), opened=True, entries=[entry])
+        change(acting, course, content(), opened=True, entries=[entry])
     with there.acting("admin") as acting:
         assert [one.read for one in learning.everybodys(acting, course)] == [1]
 

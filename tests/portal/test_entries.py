@@ -183,7 +183,7 @@ def test_a_text_stands_still_while_it_is_reviewed(there: World) -> None:
 def test_two_authors_at_once_do_not_overwrite_each_other(there: World) -> None:
     number = there.write("题")
     revise(there, number, "coauthor", "先", 1)
-    with pytest.raises(Conflict, match="newer revision"):
+    with pytest.raises(Conflict, match="newer version"):
         revise(there, number, "author", "后", 1)
     there.send(number, "author", "submit")
     with pytest.raises(Conflict):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import delete, insert, select, update
 
@@ -45,8 +45,8 @@ class Step:
     done: bool
 
 
-def begin(acting: Acting, department: str, content: Content) -> int:
-    """A new course; what looks sensitive in its text is masked. Returns its number."""
+def begin(acting: Acting, department: str, content: Content, entries: Sequence[int] = ()) -> int:
+    """A new course with these entries; what looks sensitive in its text is masked. Returns its number."""
     told = content.masked()
     values = {
         "department": department,
@@ -57,16 +57,27 @@ def begin(acting: Acting, department: str, content: Content) -> int:
         "made": acting.now,
         "changed": acting.now,
     }
-    return int(acting.connection.execute(insert(COURSE).values(values).returning(COURSE.c.id)).scalar_one())
+    number = int(acting.connection.execute(insert(COURSE).values(values).returning(COURSE.c.id)).scalar_one())
+    _set_entries(acting, number, entries, [])
+    return number
 
 
-def change(acting: Acting, number: int, content: Content, *, opened: bool, entries: Sequence[int]) -> None:
-    """Another text, other readers, other entries in their order; those that the author may not see stay, at the end."""
+def change(
+    acting: Acting, number: int, content: Content, *, base: datetime, opened: bool, entries: Sequence[int]
+) -> None:
+    """Another text, other readers, other entries in their order; those that the author may not see stay, at the end.
+
+    Conflict where the course was `changed` after `base`, when what the author saw had been.
+    """
     found = seen(acting, number, to_change=True)
     require_writes(found)
+    if found.course.changed != base:
+        raise Conflict("changed_meanwhile")
     told = content.masked()
     shelf = shelf_to_write(acting, found.course.department, told)
-    changes = {"shelf": shelf, "title": told.title, "about": told.body, "opened": opened, "changed": acting.now}
+    # No two states of a course have one time, also where the clock stands still or was set back.
+    now = max(acting.now, base + timedelta(microseconds=1))
+    changes = {"shelf": shelf, "title": told.title, "about": told.body, "opened": opened, "changed": now}
     acting.connection.execute(update(COURSE).where(COURSE.c.id == number).values(changes))
     hidden = [one for one in _entries(acting, number) if not _sees(acting, one)]
     _set_entries(acting, number, entries, hidden)

@@ -40,7 +40,7 @@ def read(portal: ThePortal, person: Calling, course: int) -> shapes.OpenedCourse
 def change(portal: ThePortal, person: Calling, course: int, taken: shapes.CourseChanged) -> None:
     """Another text, other readers, other entries in their order."""
     with portal.writing(person) as acting:
-        courses.change(acting, course, taken.content(), opened=taken.opened, entries=taken.entries)
+        courses.change(acting, course, taken.content(), base=taken.base, opened=taken.opened, entries=taken.entries)
 
 
 @router.put("/{course}/enrolment", status_code=204)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Form, Request, Response
@@ -14,7 +15,7 @@ from lepton_fed.portal.courses.courses import Seen
 from lepton_fed.portal.courses.timing import USUAL, Span, shown, typed
 from lepton_fed.portal.entries.content import Content
 from lepton_fed.portal.entries.writing import where_author
-from lepton_fed.portal.errors import NotThere, PortalError, Unacceptable
+from lepton_fed.portal.errors import Conflict, NotThere, PortalError, Unacceptable
 from lepton_fed.portal.people.departments import departments
 from lepton_fed.portal.people.sessions import Visit
 from lepton_fed.portal.portal import Portal
@@ -38,7 +39,10 @@ class Ticks:
 
 
 class CourseForm:
-    """The form for a course, as it was typed. `entries`: one to a line, its number first."""
+    """The form for a course, as it was typed. `entries`: one to a line, its number first.
+
+    `base`: when what the author saw had been changed last.
+    """
 
     def __init__(
         self,
@@ -49,9 +53,11 @@ class CourseForm:
         department: Text = "",
         entries: Text = "",
         opened: Annotated[bool, Form()] = False,
+        base: Text = "",
     ) -> None:
         self.title, self.about, self.audience, self.named = title, about, audience, named or []
         self.department, self.entries, self.opened = department, entries, opened
+        self.base = base
 
     @classmethod
     def of(cls, acting: Acting, found: Seen) -> CourseForm:
@@ -66,11 +72,19 @@ class CourseForm:
             course.department,
             "\n".join(lines),
             course.opened,
+            course.changed.isoformat(),
         )
 
     def content(self) -> Content:
         """Checked; Unacceptable."""
         return Content.given(title=self.title, body=self.about, audience=self.audience, named=self.named)
+
+    def seen(self) -> datetime:
+        """Its `base`; Conflict for what is none, as for one that is out of date."""
+        try:
+            return datetime.fromisoformat(self.base)
+        except ValueError:
+            raise Conflict("changed_meanwhile") from None
 
     def numbers(self) -> list[int]:
         """The entries that it names; Unacceptable for a line that names none."""
@@ -102,8 +116,7 @@ def begin(request: Request, portal: ThePortal, visit: Changing, form: Typed) -> 
     """A new course, or the form again with what is wrong."""
     try:
         with portal.writing(visit.person) as acting:
-            number = courses.begin(acting, form.department, form.content())
-            courses.change(acting, number, form.content(), opened=True, entries=form.numbers())
+            number = courses.begin(acting, form.department, form.content(), form.numbers())
     except PortalError as error:
         return _form(request, portal, visit, form, None, error)
     return to(f"/courses/{number}")
@@ -131,7 +144,8 @@ def change(request: Request, portal: ThePortal, visit: Changing, course: int, fo
     try:
         with portal.writing(visit.person) as acting:
             courses.seen(acting, course)
-            courses.change(acting, course, form.content(), opened=form.opened, entries=form.numbers())
+            what, entries = form.content(), form.numbers()
+            courses.change(acting, course, what, base=form.seen(), opened=form.opened, entries=entries)
     except NotThere:
         raise
     except PortalError as error:
@@ -326,5 +340,6 @@ def _form(
         number=number,
         departments=known,
         mine=where_author(visit.person) if number is None else [],
+        changed=isinstance(problem, Conflict) and problem.key == "changed_meanwhile",
         problem="" if problem is None else problem.said(said(request).language),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Self
 
-from pydantic import BaseModel, Field
+from pydantic import AwareDatetime, BaseModel, Field
 
 from lepton_fed.portal.courses.courses import MOST_ENTRIES, Seen, Step
 from lepton_fed.portal.courses.learning import Progress
@@ -34,6 +34,7 @@ class CourseChanged(CourseTaken):
     """What a course is from now on; its department stays."""
 
     department: str = ""
+    base: Annotated[AwareDatetime, Field(description="When the course that the author saw was `changed`.")]
     opened: bool = True
     entries: Annotated[list[int], Field(max_length=MOST_ENTRIES, description="In their order.")]
 
@@ -61,8 +62,8 @@ class AttendanceTaken(Taken):
         list[int] | None,
         Field(
             max_length=2 * LARGEST,
-            description="Who had attended on the list that the caller saw: nobody is changed of whom both lists say the same, "
-            "so that what somebody else has said meanwhile stays; null: `people`, and nobody else, were there.",
+            description="Who had attended on the list that the caller saw: nobody is changed of whom both lists say "
+            "the same, so what somebody else has said meanwhile stays; null: `people`, and nobody else, were there.",
         ),
     ] = None
 
