@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 
+import pytest
+
 from lepton_fed.portal.courses import enrolment
 from tests.portal.browser import Browser
 from tests.portal.test_api import Call, call
@@ -55,6 +57,16 @@ def test_a_course_goes_its_way_on_pages(there: World) -> None:
     assert "closed for new people" in Browser.before(there.portal).sign_in("reader").get(path).text
     bad = author.fill(f"{path}/edit", **{**fields, "entries": "none of these"})
     assert (bad.status_code, "none of these is no entry" in bad.text) == (422, True)
+
+
+@pytest.mark.parametrize("seats", ["1e1", "many", "2.5", "-3", "0", "1001", "", "9" * 30, "²"])
+def test_a_number_of_seats_that_is_none_is_refused_within_the_form(there: World, seats: str) -> None:
+    path = f"/courses/{begun(there)}"
+    author = Browser.before(there.portal).sign_in("author")
+    refused = author.fill(f"{path}/sessions", **WHEN, teacher="reader", capacity=seats)
+    assert (refused.status_code, "write their number in digits" in refused.text) == (422, True)
+    assert all(f'value="{typed}"' in refused.text for typed in (*WHEN.values(), "reader", seats))
+    assert author.fill(f"{path}/sessions", **WHEN, teacher="reader", capacity=" 12 ").url.path == path
 
 
 def test_of_two_authors_who_edit_a_course_the_later_is_told_and_keeps_what_they_typed(there: World, call: Call) -> None:

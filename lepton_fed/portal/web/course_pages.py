@@ -190,7 +190,7 @@ def schedule(
     zone: Text = "",
     place: Text = "",
     teacher: Text = "",
-    capacity: Annotated[int, Form()] = 0,
+    capacity: Text = "",
 ) -> Response:
     """A new session, or the page again with what is wrong."""
     asked = {"begins": begins, "ends": ends, "zone": zone, "place": place, "teacher": teacher, "capacity": capacity}
@@ -198,7 +198,7 @@ def schedule(
         with portal.writing(visit.person) as acting:
             courses.require_writes(courses.seen(acting, course))
             span = Span.said(typed(begins), typed(ends), zone)
-            meeting.schedule(acting, course, span, place=place, teacher=teacher, capacity=capacity)
+            meeting.schedule(acting, course, span, place=place, teacher=teacher, capacity=_seats(capacity))
     except NotThere:
         raise
     except PortalError as error:
@@ -260,6 +260,13 @@ def mark(
     except PortalError as error:
         return _attendance(request, portal, visit, course, session, error, ticks)
     return to(f"/courses/{course}/sessions/{session}/attendance", saved=1)
+
+
+def _seats(text: str) -> int:
+    """A number in digits; Unacceptable."""
+    if not _NUMBER.fullmatch(text.strip()):
+        raise Unacceptable("session_capacity", most=meeting.LARGEST)
+    return int(text)
 
 
 def _shown(
