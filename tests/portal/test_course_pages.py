@@ -143,6 +143,28 @@ def test_ticks_are_kept_where_one_of_them_is_refused(there: World) -> None:
     assert ticked(admin.fill(at, came=[reader], shown=shown(refused.text)).text) == {reader}
 
 
+def test_the_page_of_attendance_has_a_form_only_where_somebody_may_be_marked(there: World) -> None:
+    course = begun(there)
+    at = [f"/courses/{course}/sessions/{scheduled(there, course)}/attendance" for _ in range(2)]
+    enrolled(there, course, "shop")
+    author, admin = (Browser.before(there.portal, "zh").sign_in(name) for name in ("author", "admin"))
+    ahead = admin.get(at[0]).text
+    assert ("课次尚未开始" in ahead, "Shop" in ahead, 'name="came"' in ahead, "保存" in ahead) == (
+        True,
+        True,
+        False,
+        False,
+    )
+    sent = admin.fill(at[0], came=there.person("shop").id)
+    assert (sent.status_code, sent.text.count("课次尚未开始"), 'name="came"' in sent.text) == (409, 1, False)
+    author.fill(at[0].replace("attendance", "cancel"))
+    there.clock.now = datetime(2026, 12, 5, 7, 0, tzinfo=UTC)
+    admin.sign_in("admin")
+    cancelled, begun_ = (admin.get(one).text for one in at)
+    assert ("课次已取消" in cancelled, "Shop" in cancelled, 'name="came"' in cancelled) == (True, True, False)
+    assert ('class="note' in begun_, 'name="came"' in begun_) == (False, True)
+
+
 def test_a_course_is_not_there_for_another_department_on_any_path(there: World, call: Call) -> None:
     course = begun(there, title="机密课", audience="department")
     session = scheduled(there, course)

@@ -150,10 +150,7 @@ def mark(acting: Acting, course: int, number: int, came: Iterable[int], *, shown
     """
     courses.seen(acting, course, to_change=True)
     session, people = attendance(acting, course, number)
-    if session.cancelled is not None:
-        raise Conflict("session_cancelled")
-    if acting.now < session.begins:
-        raise Conflict("session_ahead")
+    require_markable(acting, session)
     there, before = set(came), {one.person for one in people if one.attended} if shown is None else set(shown)
     if not there - before <= {one.person for one in people}:
         raise Unacceptable("attendant")
@@ -166,6 +163,14 @@ def mark(acting: Acting, course: int, number: int, came: Iterable[int], *, shown
         marked = {"attended": now if one.person in there else None, "marked_by": by}
         where = (SEAT.c.session == number, SEAT.c.person == one.person)
         acting.connection.execute(update(SEAT).where(*where).values(marked))
+
+
+def require_markable(acting: Acting, session: Session) -> None:
+    """Conflict where nobody is marked: it is cancelled, or has not begun."""
+    if session.cancelled is not None:
+        raise Conflict("session_cancelled")
+    if acting.now < session.begins:
+        raise Conflict("session_ahead")
 
 
 def _seat(acting: Acting, session: int, person: int) -> dict[str, object]:

@@ -12,6 +12,7 @@ from fastapi import APIRouter, Depends, Form, Request, Response
 from lepton_fed.portal.acting import Acting
 from lepton_fed.portal.courses import courses, enrolment, learning, meeting
 from lepton_fed.portal.courses.courses import Seen
+from lepton_fed.portal.courses.tables import Session
 from lepton_fed.portal.courses.timing import USUAL, Span, shown, typed
 from lepton_fed.portal.entries.content import Content
 from lepton_fed.portal.entries.writing import where_author
@@ -314,6 +315,7 @@ def _attendance(
     with portal.reading(visit.person) as acting:
         found = courses.seen(acting, course)
         one, people = meeting.attendance(acting, course, session)
+        closed = _closed(request, acting, one)
     there = frozenset(one.person for one in people if one.attended)
     return page(
         request,
@@ -323,10 +325,20 @@ def _attendance(
         session=one,
         people=people,
         ticks=typed or Ticks(there, there),
+        closed=closed,
         shown=shown,
         saved=problem is None and "saved" in request.query_params,
         problem="" if problem is None else problem.said(said(request).language),
     )
+
+
+def _closed(request: Request, acting: Acting, session: Session) -> str:
+    """Why nobody is marked in this session; nothing where somebody may be."""
+    try:
+        meeting.require_markable(acting, session)
+    except PortalError as error:
+        return error.said(said(request).language)
+    return ""
 
 
 def _form(
