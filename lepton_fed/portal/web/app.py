@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Match
 from starlette.staticfiles import StaticFiles
 
 import lepton_fed
@@ -50,6 +50,7 @@ from lepton_fed.portal.web import (
     yearly_api,
     yearly_pages,
 )
+from lepton_fed.portal.web.bare import NoPage, Unavailable, Unreadable
 from lepton_fed.portal.web.guard import API, Guard
 from lepton_fed.portal.web.known import named, only_known
 from lepton_fed.portal.web.page import own_path, refused, said, to
@@ -184,22 +185,31 @@ def _unreadable(request: Request, error: Exception) -> Response:
 
 def _unknown(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    if error.status_code == 404:
-        # Whoever is signed in keeps the page's frame; what is not there looks the same to everybody.
-        request.state.visit = visit_of(request)
-        return _refused(request, NotThere())
-    return _plain(request, "request", str(error.detail), error.status_code, error.headers)
+    found = error.status_code == 404
+    if request.url.path.startswith(API) and not found:
+        sentence = {"error": "request", "sentence": str(error.detail)}
+        return JSONResponse(sentence, error.status_code, headers=error.headers)
+    missing = error.status_code == 405
+    if missing and request.method == "GET" and (above := _above(request)):
+        return to(above)
+    # Whoever is signed in keeps the page's frame; what is not there looks the same to everybody.
+    request.state.visit = visit_of(request)
+    answer = _refused(request, NotThere() if found else NoPage() if missing else Unreadable(error.status_code))
+    answer.headers.update(error.headers or {})
+    return answer
+
+
+def _above(request: Request) -> str:
+    """The page of what an address is about that only takes forms: the nearest above it; nothing where there is none."""
+    path = str(request.scope["path"])
+    while path := path.rpartition("/")[0]:
+        asked = {**request.scope, "path": path}
+        if any(route.matches(asked)[0] is Match.FULL for route in request.app.routes):
+            return own_path(path)
+    return ""
 
 
 def _unavailable(request: Request, error: Exception) -> Response:
-    """The database cannot be used; why is for the log and not for a browser."""
-    return _plain(request, "database", "the portal cannot reach its database; try again in a moment", 503)
-
-
-def _plain(
-    request: Request, key: str, sentence: str, status: int, headers: Mapping[str, str] | None = None
-) -> Response:
-    """A refusal in which no page's frame has a part."""
-    if request.url.path.startswith(API):
-        return JSONResponse({"error": key, "sentence": sentence}, status, headers=headers)
-    return PlainTextResponse(sentence, status, headers=headers)
+    # The page's frame would ask the database who is signed in.
+    request.state.visit = None
+    return _refused(request, Unavailable())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated
@@ -277,7 +278,7 @@ def _shown(
     course: int,
     *,
     problem: PortalError | None = None,
-    asked: dict[str, object] | None = None,
+    asked: Mapping[str, object] | None = None,
 ) -> Response:
     portal.afterwards.done()  # What was read until now counts.
     with portal.reading(visit.person) as acting:

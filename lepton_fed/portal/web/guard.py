@@ -15,13 +15,14 @@ from urllib.parse import urlsplit
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from lepton_fed.errors import StorageError
 from lepton_fed.portal.attachments.kinds import LARGEST as LARGEST_FILE
 from lepton_fed.portal.entries.content import LONGEST_BODY
-from lepton_fed.portal.errors import TooLarge
+from lepton_fed.portal.errors import PortalError, TooLarge
+from lepton_fed.portal.web.bare import Stranger
 from lepton_fed.portal.web.page import refused
 from lepton_fed.portal.web.visiting import visit_of
 
@@ -79,14 +80,14 @@ class Guard:
         headers = Headers(scope=scope)
         answer = self._with_headers(scope, send)
         if not _own(scope, headers):
-            await PlainTextResponse("this form was sent from another site", 403)(scope, receive, answer)
+            await (await _refused(scope, Stranger()))(scope, receive, answer)
         elif length(headers) > _largest(scope):
-            await (await _too_large(scope))(scope, receive, answer)
+            await (await _refused(scope, TooLarge()))(scope, receive, answer)
         else:
             try:
                 await self._app(scope, _counted(receive, _largest(scope)), answer)
             except _TooLarge:
-                await (await _too_large(scope))(scope, receive, answer)
+                await (await _refused(scope, TooLarge()))(scope, receive, answer)
 
     def _with_headers(self, scope: Scope, send: Send) -> Send:
         async def answer(message: Message) -> None:
@@ -120,13 +121,13 @@ def from_here(headers: Headers) -> bool:
     return headers.get("origin") == f"https://{headers.get('host')}"
 
 
-async def _too_large(scope: Scope) -> Response:
-    error = TooLarge()
+async def _refused(scope: Scope, error: PortalError) -> Response:
     if scope["path"].startswith(API):
         return JSONResponse({"error": error.key, "sentence": str(error)}, error.status)
     request = Request(scope)
-    with suppress(StorageError):  # Then nobody is known, and the page is one for whoever comes.
-        request.state.visit = await run_in_threadpool(visit_of, request)
+    if isinstance(error, TooLarge):  # What comes from elsewhere is answered as to nobody.
+        with suppress(StorageError):  # Then nobody is known, and the page is one for whoever comes.
+            request.state.visit = await run_in_threadpool(visit_of, request)
     return await run_in_threadpool(refused, request, error)
 
 
