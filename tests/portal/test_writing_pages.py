@@ -122,6 +122,8 @@ def test_a_text_that_the_field_takes_is_sent_shown_and_saved(there: World, lette
     removed = author.fill(f"{path}/attachments/1/remove", **typed, base=2)
     assert removed.status_code == 404, "it was read, and there is none"
     assert author.fill("/entries/new", **typed | {"body": text + letter}).status_code == 422
+    course = author.fill("/courses/new", title="课", department="研发部门", about=text)
+    assert (course.status_code, course.url.path) == (200, "/courses/1")
 
 
 def test_a_long_form_is_read_only_for_somebody_who_is_signed_in(there: World) -> None:

@@ -21,11 +21,12 @@ from lepton_fed.portal.errors import Conflict, NotThere, PortalError, Unacceptab
 from lepton_fed.portal.people.departments import departments
 from lepton_fed.portal.people.sessions import Visit
 from lepton_fed.portal.portal import Portal
+from lepton_fed.portal.web.long_forms import LongForms
 from lepton_fed.portal.web.naming import shown as text_shown
 from lepton_fed.portal.web.page import page, said, to
 from lepton_fed.portal.web.visiting import Changing, ThePortal, Visiting
 
-router = APIRouter(prefix="/courses")
+router = APIRouter(prefix="/courses", route_class=LongForms)
 
 Text = Annotated[str, Form()]
 _ENTRY = re.compile(r"\s*(?:\S*/entries/)?(\d{1,18})(?!\d)")

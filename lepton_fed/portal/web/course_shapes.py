@@ -13,7 +13,7 @@ from lepton_fed.portal.courses.meeting import LARGEST, LONGEST_PLACE, Attendant,
 from lepton_fed.portal.courses.tables import Course
 from lepton_fed.portal.courses.timing import Span
 from lepton_fed.portal.entries.content import LONGEST_BODY, LONGEST_TITLE, Content
-from lepton_fed.portal.web.api_shapes import Audience, Taken
+from lepton_fed.portal.web.api_shapes import Audience, Lines, Taken
 
 
 class CourseTaken(Taken):
@@ -21,7 +21,7 @@ class CourseTaken(Taken):
 
     department: str
     title: Annotated[str, Field(max_length=LONGEST_TITLE)]
-    about: Annotated[str, Field(max_length=LONGEST_BODY, description="Markdown.")]
+    about: Annotated[str, Field(max_length=LONGEST_BODY, description="Markdown."), Lines]
     audience: Audience = "department"
     named: list[str] = Field(default_factory=list, description="The departments, where the audience is `named`.")
 
