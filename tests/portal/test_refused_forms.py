@@ -224,7 +224,7 @@ def test_why_an_entry_was_sent_on_in_vain_is_still_typed(there: World) -> None:
     assert answer.status_code == 422
     with there.acting("author") as acting:
         writing.revise(acting, number, Content.given(title="新", body="文", audience="everyone"), base=1)
-    late = "somebody else has saved a newer revision; look at it first"
+    late = "somebody else has saved a newer version; look at it first"
     answer = refused(there, "admin", path, late, move="retire", revision="1", reason="过时")
     assert fields(answer, path) == {"reason": "过时", "revision": "2"}
     assert "<h1>新</h1>" in answer.text, "the revision to look at"

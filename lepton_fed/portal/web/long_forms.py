@@ -1,4 +1,4 @@
-"""Routes whose forms bring a text of an entry or a course: a field may be larger there than what is read of one otherwise."""
+"""Routes whose forms bring a text of an entry or a course: a field may be longer there than what others may bring."""
 
 from __future__ import annotations
 
