@@ -16,10 +16,14 @@ _JOINERS = "\u200c\u200d"
 """Between letters, as Persian, scripts of India and joined pictures have them; they hide and turn nothing."""
 
 
+_EMPTY = "\u115f\u1160\u2800\u3164\uffa0"
+"""Letters and signs of which nothing is seen."""
+
+
 def one_line(why: str) -> str:
     """Without line breaks and blanks at its ends; empty where nothing in it would be seen."""
     line = " ".join(why.split())
-    seen = any(c not in _JOINERS and unicodedata.category(c) not in ("Mn", "Zs") for c in line)
+    seen = any(c not in _JOINERS + _EMPTY and unicodedata.category(c) not in ("Mn", "Zs") for c in line)
     return line if seen else ""
 
 

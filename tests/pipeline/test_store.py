@@ -300,9 +300,10 @@ def test_a_reason_in_any_script_is_stored_as_one_line(asking: tuple[PipelineStor
     assert status(store).step(gate.name).reason == f"质量经理 declined: {line} {line}"
 
 
-def test_a_reason_of_which_nothing_would_be_seen_is_none(asking: tuple[PipelineStore, Plan, Step]) -> None:
+@pytest.mark.parametrize("why", ["\u200d \ufe0f", "\u2800", "\u3164\u115f"])
+def test_a_reason_of_which_nothing_would_be_seen_is_none(asking: tuple[PipelineStore, Plan, Step], why: str) -> None:
     store, plan, gate = asking
-    store.answer(plan, gate, role="质量经理", by="李四", approve=False, why="\u200d \ufe0f")
+    store.answer(plan, gate, role="质量经理", by="李四", approve=False, why=why)
     assert status(store).step(gate.name).reason == "质量经理 declined"
 
 

@@ -65,12 +65,18 @@ def test_a_page_says_that_the_database_is_gone(there: World, monkeypatch: pytest
     refused = author.get("/work")
     assert (refused.status_code, wording("zh")("error.database") in refused.text) == (503, True)
     assert (BACK in refused.text, OUT in refused.text) == (True, False)
+    for method, path, status in (("PUT", "/entries/1", 405), ("GET", "/sign-out", 405), ("GET", "/nowhere", 404)):
+        refused = author.request(method, path)
+        assert (refused.status_code, BACK in refused.text) == (status, True), path
 
 
 def test_a_page_says_that_a_form_is_too_large_or_a_strangers(there: World) -> None:
     author = Browser.before(there.portal, "zh").sign_in("author")
     large = author.fill("/entries/new", body="多" * LARGEST)
     assert (large.status_code, wording("zh")("error.too_large") in large.text, BACK in large.text) == (413, True, True)
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    endless = author.post("/entries/new", content=iter([b"x" * LARGEST] * 6), headers=form)
+    assert (endless.status_code, wording("zh")("error.too_large") in endless.text) == (413, True)
     strange = author.post("/sign-out", headers={"Sec-Fetch-Site": "cross-site"})
     assert (strange.status_code, wording("zh")("error.stranger") in strange.text) == (403, True)
     assert strange.headers["X-Frame-Options"] == "DENY"

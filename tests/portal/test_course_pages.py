@@ -121,6 +121,8 @@ def test_two_people_say_who_came_and_neither_takes_back_what_the_other_said(ther
     both = admin.fill(at, came=[supply], shown=shown(opened[admin])).text
     assert (ticked(both), shown(both)) == ({reader, supply}, " ".join(sorted((reader, supply), key=int)))
     assert ticked(teacher.fill(at, came=[supply], shown=shown(both)).text) == {supply}
+    full = teacher.fill(at, came=[supply, *range(10_000, 12_000)], shown=shown(both))
+    assert (full.status_code, ticked(full.text)) == (422, {supply}), "so many are read, and are nobody"
     assert call("admin", "PUT", at, json={"people": [int(shop)], "shown": []}).status_code == 204
     assert ticked(admin.get(at).text) == {shop, supply}
     assert call("admin", "PUT", at, json={"people": [int(reader)]}).status_code == 204

@@ -138,6 +138,47 @@ def test_text_that_was_typed_and_not_sent_is_not_left_without_a_question(chromiu
     assert asked == ["beforeunload"] * 2
 
 
+def test_what_an_input_method_wrote_is_not_left_without_a_question_and_who_stays_may_send_again(
+    chromium: Chromium, address: str
+) -> None:
+    reader = Visitor(chromium, address, "zh").sign_in("shop")
+    page, t = reader.page, reader.t
+    page.goto("/entries/1")
+    page.get_by_label(t("comments.label")).focus()
+    keyboard = page.context.new_cdp_session(page)
+    keyboard.send("Input.imeSetComposition", {"text": "xie", "selectionStart": 3, "selectionEnd": 3})
+    keyboard.send("Input.insertText", {"text": "谢"})
+    page.get_by_text(t("report.open"), exact=True).click()
+    page.get_by_label(t("report.label")).fill("步骤二有误")
+    asked: list[str] = []
+    page.once("dialog", lambda dialog: (asked.append(dialog.type), dialog.dismiss()))
+    reader.press("report.go")
+    page.wait_for_timeout(A_WHILE)
+    assert (asked, page.get_by_label(t("report.label")).input_value()) == (["beforeunload"], "步骤二有误")
+    page.once("dialog", lambda dialog: (asked.append(dialog.type), dialog.accept()))
+    reader.send("report.go")
+    reader.sees(t("report_state.open"))
+    assert asked == ["beforeunload"] * 2
+    assert reader.complaints == []
+
+
+def test_a_browser_that_keeps_nothing_sends_a_form_once_too(chromium: Chromium, address: str) -> None:
+    reader = Visitor(chromium, address, "zh").sign_in("reader")
+    page = reader.page
+    page.add_init_script("Object.defineProperty(window, 'sessionStorage', { get() { throw new Error('denied'); } })")
+    page.goto("/entries/1")
+    comments = page.locator("#comments li").count()
+    page.get_by_label(reader.t("comments.label")).fill("谢谢")
+    button = page.get_by_role("button", name=reader.t("comments.go"), exact=True)
+    button.scroll_into_view_if_needed()
+    slowly(page, 300)
+    with reader.leaving():
+        twice(page, button, 60)
+    page.goto("/entries/1")
+    assert page.locator("#comments li").count() == comments + 1
+    assert reader.complaints == []
+
+
 def test_nothing_is_saved_while_a_file_is_being_uploaded(chromium: Chromium, address: str) -> None:
     author = Visitor(chromium, address, "zh").sign_in("author")
     page, t = author.page, author.t

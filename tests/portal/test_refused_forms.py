@@ -207,6 +207,20 @@ def test_what_is_reported_and_answered_in_vain_is_still_typed(there: World) -> N
     assert fields(answer, f"{path}/1/answer") == {"reason": "见修订 2"}
 
 
+def test_what_was_typed_into_a_form_that_is_gone_meanwhile_is_still_on_the_page(there: World) -> None:
+    number = there.publish("题", audience="everyone")
+    path = f"/entries/{number}/reports"
+    assert Browser.before(there.portal).sign_in("shop").fill(path, text="步骤二有误").status_code == 200
+    late = Browser.before(there.portal).sign_in("author")
+    assert late.fill(f"{path}/1/answer", verdict="no_error", reason="无误").status_code == 200
+    for where, sent in ((f"{path}/1/answer", {"verdict": "no_error", "reason": "又 <b>"}), (path, {"text": "又 <b>"})):
+        if where == path:
+            there.send(number, "admin", "retire", reason="过时")
+        answer = late.fill(where, **sent)
+        assert answer.status_code == 409
+        assert 'id="typed" readonly>\n又 &lt;b&gt;</textarea>' in answer.text, where
+
+
 def test_a_reason_to_take_a_comment_back_is_asked_for_where_it_belongs(there: World) -> None:
     number = there.publish("题", audience="everyone")
     path = f"/entries/{number}/comments"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -193,7 +194,9 @@ def _unknown(request: Request, error: Exception) -> Response:
     if missing and request.method == "GET" and (above := _above(request)):
         return to(above)
     # Whoever is signed in keeps the page's frame; what is not there looks the same to everybody.
-    request.state.visit = visit_of(request)
+    request.state.visit = None
+    with suppress(StorageError):  # Then nobody is known, and the page is one for whoever comes.
+        request.state.visit = visit_of(request)
     answer = _refused(request, NotThere() if found else NoPage() if missing else Unreadable(error.status_code))
     answer.headers.update(error.headers or {})
     return answer

@@ -58,7 +58,7 @@ HEADERS = {
 }
 
 
-class _TooLarge(Exception):
+class Overlong(Exception):
     """A body has grown beyond what is read."""
 
 
@@ -86,7 +86,7 @@ class Guard:
         else:
             try:
                 await self._app(scope, _counted(receive, _largest(scope)), answer)
-            except _TooLarge:
+            except Overlong:
                 await (await _refused(scope, TooLarge()))(scope, receive, answer)
 
     def _with_headers(self, scope: Scope, send: Send) -> Send:
@@ -152,7 +152,7 @@ def _counted(receive: Receive, largest: int) -> Receive:
         message = await receive()
         total += len(message.get("body", b""))
         if total > largest:
-            raise _TooLarge
+            raise Overlong
         return message
 
     return counting

@@ -10,8 +10,11 @@ from fastapi.routing import APIRoute
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
-from lepton_fed.portal.web.guard import LARGEST, LARGEST_TEXT, length
+from lepton_fed.portal.web.guard import LARGEST, LARGEST_TEXT, Overlong, length
 from lepton_fed.portal.web.visiting import NotSignedIn, visit_of
+
+MOST_FIELDS = 10_000
+"""Of a form in which people are ticked: a session has a thousand seats, and more come without one."""
 
 
 class LongForms(APIRoute):
@@ -38,9 +41,9 @@ async def _read(request: Request) -> None:
     if length(request.headers, unsaid=LARGEST + 1) > LARGEST and await run_in_threadpool(visit_of, request) is None:
         raise NotSignedIn
     try:
-        # A field with its name; what is too large altogether has been refused by then.
-        await request.form(max_part_size=LARGEST + LARGEST_TEXT)
-    except HTTPException:
+        # A field with its name; what is too large altogether is refused before, or while it is read.
+        await request.form(max_part_size=LARGEST + LARGEST_TEXT, max_fields=MOST_FIELDS)
+    except (HTTPException, Overlong):
         raise
     except Exception as error:  # As the framework does: whatever was sent, it is no fault of the portal's.
         raise HTTPException(400, "the form cannot be read") from error

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
+TEXTS = ("text", "reason", "why")
+"""Fields that people write in."""
+
 
 class Typed:
     """Of one of a page's forms, by its name in the template; the others are as empty as before."""
@@ -12,6 +17,15 @@ class Typed:
     def __call__(self, form: str, field: str, usual: str = "") -> str:
         """What to put into a field; `usual`: what is there where nothing was typed."""
         return self._fields.get(field, usual) if self.into(form) else usual
+
+    @property
+    def text(self) -> str:
+        """What was written rather than chosen."""
+        return next((self._fields[name] for name in TEXTS if self._fields.get(name)), "")
+
+    def into_any(self, forms: Collection[str]) -> bool:
+        """Whether it was one of those."""
+        return any(map(self.into, forms))
 
     def into(self, form: str) -> bool:
         """Whether it was that form; one that is folded away is open then."""

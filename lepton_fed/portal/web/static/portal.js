@@ -88,9 +88,16 @@ document.addEventListener("htmx:beforeSwap", (event) => { if (!event.detail.isEr
 const LONG = 10_000;
 const DOUBLE = 700;
 const NEAR = 8;
-const sent = new WeakMap();
+let sent = new WeakMap();
 let click = { at: 0, x: 0, y: 0 };
-let before = JSON.parse(sessionStorage.getItem("click")) || click;
+const clicked = () => {
+  try {
+    return JSON.parse(sessionStorage.getItem("click")) || click;
+  } catch {
+    return click;  // A browser that keeps nothing.
+  }
+};
+let before = clicked();
 const posted = (form) => form && form.getAttribute("method") === "post";
 document.addEventListener("submit", (event) => {
   const form = event.target;
@@ -106,18 +113,32 @@ document.addEventListener("click", (event) => {
   if (button && posted(button.form) && near && now.at - before.at < DOUBLE) event.preventDefault();
   else click = now;
 }, true);
-addEventListener("pagehide", () => sessionStorage.setItem("click", JSON.stringify(click)));
+addEventListener("pagehide", () => {
+  try {
+    sessionStorage.setItem("click", JSON.stringify(click));
+  } catch { /* A browser that keeps nothing. */ }
+});
 addEventListener("pageshow", (event) => {
   if (!event.persisted) return;
-  before = JSON.parse(sessionStorage.getItem("click")) || click;
-  for (const form of document.forms) sent.delete(form);
+  before = clicked();
+  sent = new WeakMap();
 });
 
-// Text that was typed and not sent is not left without a question.
-let typing = document.querySelector("form[data-unsaved]");
+// Text that was typed and not sent is not left without a question; who stays may send again what was being sent.
+const typing = new Set(document.querySelectorAll("form[data-unsaved]"));
+let sending = null;
 document.addEventListener("input", (event) => {
-  const form = event.target.form;
-  if (event.isTrusted && posted(form) && form.querySelector("textarea")) typing = form;
+  const { form } = event.target;
+  if (posted(form) && form.querySelector("textarea")) typing.add(form);
 });
-document.addEventListener("submit", (event) => { if (event.target === typing && !event.defaultPrevented) typing = null; });
-addEventListener("beforeunload", (event) => { if (typing) event.preventDefault(); });
+document.addEventListener("submit", (event) => {
+  if (!event.defaultPrevented) sending = typing.delete(event.target) ? event.target : null;
+});
+addEventListener("beforeunload", (event) => {
+  if (!typing.size) return;
+  event.preventDefault();
+  setTimeout(() => {
+    sent = new WeakMap();
+    if (sending) typing.add(sending);
+  });
+});
