@@ -134,6 +134,9 @@ def test_text_that_was_typed_and_not_sent_is_not_left_without_a_question(chromiu
     page.wait_for_timeout(A_WHILE)
     assert asked == ["beforeunload"] * 2
     author.send("edit.save_masked")
+    # Nor is anything left of what was taken out again.
+    page.get_by_label(t("comments.label")).press_sequentially("谢")
+    page.get_by_label(t("comments.label")).press("Backspace")
     author.follow(page.get_by_role("link", name=t("nav.courses"), exact=True))
     assert asked == ["beforeunload"] * 2
 

@@ -135,7 +135,9 @@ document.addEventListener("submit", (event) => {
   if (!event.defaultPrevented) sending = typing.delete(event.target) ? event.target : null;
 });
 addEventListener("beforeunload", (event) => {
-  if (!typing.size) return;
+  const differs = (one) => one.value !== one.defaultValue;
+  const left = (form) => "unsaved" in form.dataset || [...form.querySelectorAll("input, textarea")].some(differs);
+  if (![...typing].some(left)) return;
   event.preventDefault();
   setTimeout(() => {
     sent = new WeakMap();
