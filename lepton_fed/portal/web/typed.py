@@ -4,8 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-TEXTS = ("text", "reason", "why")
-"""Fields that people write in."""
+TEXTS = {
+    "title": "entry.title",
+    "body": "entry.body",
+    "text": "entry.body",
+    "tags": "entry.tags",
+    "note": "edit.note",
+    "reason": "moves.reason",
+    "why": "moves.reason",
+    "about": "courses.what",
+    "entries": "courses.entries",
+    "place": "courses.place",
+}
+"""Fields that people write in, and what these are called. Others hold what was chosen."""
 
 
 class Typed:

@@ -28,24 +28,11 @@ from lepton_fed.portal.errors import PortalError
 from lepton_fed.portal.web.entry_form import EntryForm
 from lepton_fed.portal.web.guard import LARGEST, from_here
 from lepton_fed.portal.web.page import own_path, page
+from lepton_fed.portal.web.typed import TEXTS
 from lepton_fed.portal.web.visiting import NotSignedIn
 
 SECRET = frozenset({"password", "current", "chosen"})
 """Fields for passwords."""
-
-TEXTS = {
-    "title": "entry.title",
-    "body": "entry.body",
-    "text": "entry.body",
-    "tags": "entry.tags",
-    "note": "edit.note",
-    "reason": "moves.reason",
-    "why": "moves.reason",
-    "about": "courses.what",
-    "entries": "courses.entries",
-    "place": "courses.place",
-}
-"""Fields that people write in, and what they are called: they are shown. Others are what was chosen."""
 
 
 @dataclass(frozen=True)
