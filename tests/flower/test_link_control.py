@@ -18,7 +18,7 @@ from lepton_fed.flower.link_control import control
 from lepton_fed.flower.link_gate import CONTROL
 from lepton_fed.flower.operator import Operator
 from lepton_fed.local import free_port
-from tests.flower.link import STATUS, Conducting, Place, provisioned, refused, started
+from tests.flower.link import STATUS, Conducting, Place, provisioned, refused, started, until
 
 
 @pytest.fixture
@@ -185,7 +185,9 @@ def test_another_authoritys_coordinator_is_not_told_the_token(place: Place, tmp_
     before = len(place.sink.events)
     with Operator(other, place.at) as operator, pytest.raises(PeerError, match="no certificate of this federation"):
         operator.submit("a file")
-    assert len(place.sink.events) == before
+    until(lambda: place.sink.events[before:])
+    assert {(event.actor, event.action) for event in place.sink.events[before:]} == {("", "connect")}
+    assert ("submit", "a file") not in place.conductor.asked
 
 
 def test_the_token_is_not_shown(place: Place, operator: Operator) -> None:
