@@ -118,6 +118,14 @@ class Server(uvicorn.Server):
         finally:
             delattr(loop, "create_server")
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Uvicorn tells connections once that it stops; none may come after that, and it leaves the obstinate open."""
+        self.doors.shut = True
+        await super().shutdown(sockets)
+        for connection in self.server_state.connections:
+            connection.transport.abort()
+        await asyncio.sleep(0)  # The loop closes them in its next turn.
+
 
 def server(gate: Gate, limits: Limits, *, certificate: Path, key: Path) -> Server:
     """A server that is ready to run; ConfigError if certificate and key cannot be used."""

@@ -43,6 +43,8 @@ class Doors:
     context: ssl.SSLContext
     limits: Limits
     note: Note
+    shut: bool = False
+    """The server stops: whose handshake ends now is not let in."""
     _by_address: Counter[str] = field(default_factory=Counter)
     _by_name: Counter[str] = field(default_factory=Counter)
     _all: int = 0
@@ -109,7 +111,8 @@ class Threshold(asyncio.Protocol):
             transport.abort()
             raise
         else:
-            if secured is None or self._gone:  # It left at once, as who only looks whether we are here.
+            if secured is None or self._gone or self._doors.shut:
+                # It left at once, as who only looks whether we are here, or we do.
                 self._doors.leave(self._address)
                 transport.abort()
             else:
