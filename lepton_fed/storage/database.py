@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
@@ -21,6 +23,9 @@ if TYPE_CHECKING:
 
 _WRITES = "lepton_fed_writes"
 
+_PAUSE = 0.01
+"""Seconds between two looks at a lock for which SQLite does not wait by itself."""
+
 
 class Database:
     """`reading()` and `writing()` each give a connection inside one transaction.
@@ -36,7 +41,7 @@ class Database:
         self._writer = self._engine.execution_options(**{_WRITES: True})
         self._reader = self._engine
         if self._url.get_backend_name() == "sqlite":
-            _prepare_sqlite(self._engine, durable)
+            _prepare_sqlite(self._engine, patience, durable)
         elif self._url.get_backend_name() == "postgresql":
             _prepare_postgresql(self._engine, patience)
             # Otherwise each statement of a transaction sees what was committed until it begins.
@@ -132,11 +137,11 @@ def _connect_arguments(url: URL, patience: float) -> dict[str, object]:
     return {}
 
 
-def _prepare_sqlite(engine: Engine, durable: bool) -> None:
+def _prepare_sqlite(engine: Engine, patience: float, durable: bool) -> None:
     @event.listens_for(engine, "connect")
     def settings(connection: Any, _: ConnectionPoolEntry) -> None:
         connection.execute("PRAGMA foreign_keys = ON")
-        connection.execute("PRAGMA journal_mode = WAL")
+        _write_ahead(connection, patience)
         connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
 
     @event.listens_for(engine, "begin")
@@ -151,6 +156,20 @@ def _prepare_sqlite(engine: Engine, durable: bool) -> None:
         # interrupted the program (Ctrl-C) has not harmed the connection: it stays open, and is rolled back.
         if not isinstance(context.original_exception, Exception):
             context.is_disconnect = False
+
+
+def _write_ahead(connection: Any, patience: float) -> None:
+    """Gives the file its write-ahead log. Of two programs that do so at once, SQLite refuses one without waiting."""
+    until = time.monotonic() + patience
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() >= until:
+                raise
+            time.sleep(_PAUSE)
+        else:
+            return
 
 
 def _prepare_postgresql(engine: Engine, patience: float) -> None:
