@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
+from types import SimpleNamespace
 
 import pytest
 from rich.console import Console
@@ -85,7 +86,9 @@ def test_the_live_line_ends_with_all_rounds_and_the_phase_after_them() -> None:
     assert any("4/4" in line and "training 北院 alone, to compare" in line for line in last)
 
 
-def test_the_live_line_counts_down_who_is_at_work_and_tells_the_time_left() -> None:
+def test_the_live_line_counts_down_who_is_at_work_and_tells_the_time_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    seconds = [100.0]
+    monkeypatch.setattr("lepton_fed.progress.time", SimpleNamespace(monotonic=lambda: seconds[0]))
     live = Live("auc", Console(file=io.StringIO(), force_terminal=True, width=160))
     live.begin(0, 10)
     live.asked(1, 2)
@@ -95,7 +98,7 @@ def test_the_live_line_counts_down_who_is_at_work_and_tells_the_time_left() -> N
     assert fields(live)["at_work"] == "1 at work"
     live.answered("南院")
     assert fields(live)["at_work"] == "adding up"
-    live.started -= 9.0
+    seconds[0] += 9.0
     live.asked(2, 2)
     # One round took 9 seconds and nine are left.
     assert fields(live)["left"] == "1:21 left"

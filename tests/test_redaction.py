@@ -8,7 +8,7 @@ import os
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from lepton_fed.redaction import HIDDEN, Redaction
@@ -53,8 +53,11 @@ def test_a_secret_within_what_was_encoded_is_struck_out(secret: bytes, before: b
 
 
 @given(secret=st.text(min_size=8), around=st.text())
+@example(secret="0000000a", around="a0000000")
 def test_a_text_is_struck_out_wherever_it_stands(secret: str, around: str) -> None:
-    assert secret not in Redaction([secret]).of(around + secret + around).replace(HIDDEN, "")
+    said = Redaction([secret]).of(around + secret + around)
+    # What is left before it and after it may be the two halves of another.
+    assert not any(secret in piece for piece in said.split(HIDDEN))
 
 
 def test_of_a_key_in_pem_each_line_is_struck_out() -> None:

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
+from types import FrameType, SimpleNamespace
 
 import pytest
 from sqlalchemy import text
@@ -227,11 +227,12 @@ def test_of_two_signals_none_is_lost(told: list[int], where: str, first: signal.
 
 def test_ctrl_c_twice_at_once_waits_and_twice_with_a_second_between_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
     done: list[str] = []
+    comes = itertools.chain((7.0, 7.9), (8.0, 9.1))
+    monkeypatch.setattr("lepton_fed.storage.undivided.time", SimpleNamespace(monotonic=lambda: next(comes)))
     with pytest.raises(KeyboardInterrupt), Undivided(steps(done, "end", signal.SIGINT, signal.SIGINT)):
         pass
     assert done == WHOLE
     done.clear()
-    monkeypatch.setattr("lepton_fed.storage.undivided.SECOND_THOUGHT", 0.0)
     with pytest.raises(KeyboardInterrupt), Undivided(steps(done, "end", signal.SIGINT, signal.SIGINT)):
         pass
     assert done == ["begins", "has begun", "ends"]
