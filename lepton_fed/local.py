@@ -72,10 +72,10 @@ class Processes:
 
     def end(self) -> None:
         """All of them, the departments first; who does not go is killed, and so are all at a second interrupt."""
-        for process in reversed(self.started.values()):
-            process.terminate()
-        until = time.monotonic() + ENDING
         try:
+            for process in reversed(self.started.values()):
+                process.terminate()
+            until = time.monotonic() + ENDING
             for process in self.started.values():
                 process.join(max(0.1, until - time.monotonic()))
         finally:

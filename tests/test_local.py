@@ -198,17 +198,22 @@ def test_who_does_not_end_when_it_is_asked_to_is_killed(processes: Processes, mo
     assert other.exitcode == -signal.SIGTERM
 
 
-def test_a_second_interrupt_waits_for_nobody(processes: Processes) -> None:
-    one = script(processes, "一", OBSTINATE)
-    until(lambda: processes.last_words("一") == "here")
-    before = signal.signal(signal.SIGALRM, signal.default_int_handler)
-    signal.setitimer(signal.ITIMER_REAL, 0.2)
-    try:
-        with pytest.raises(KeyboardInterrupt):
-            processes.end()
-    finally:
-        signal.signal(signal.SIGALRM, before)
-    assert one.exitcode == -signal.SIGKILL
+@pytest.mark.parametrize("during", ["terminate", "join"])
+def test_a_second_interrupt_waits_for_nobody(
+    processes: Processes, monkeypatch: pytest.MonkeyPatch, during: str
+) -> None:
+    one, other = script(processes, "一", OBSTINATE), script(processes, "二", OBSTINATE)
+    for name in ("一", "二"):
+        until(lambda name=name: processes.last_words(name) == "here")
+
+    def interrupted(*_: object) -> None:
+        monkeypatch.undo()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(BaseProcess, during, interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        processes.end()
+    assert one.exitcode == other.exitcode == -signal.SIGKILL
 
 
 @dataclass
