@@ -77,7 +77,8 @@ class PrivacyFile:
         """
         self.path = Path(path)
         with _explaining(self.path):
-            if not self.path.exists() and self._begun.exists():
+            # Looked at in this order: another process may begin the ledger in between.
+            if self._begun.exists() and not self.path.exists():
                 raise StorageError(sentence("the privacy ledger {path} is gone; {remedy}", path=self.path, remedy=ANEW))
             # By us, with its mode: SQLite would let others read it.
             os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))

@@ -108,6 +108,21 @@ def test_a_killed_process_has_booked_all_that_it_was_granted(tmp_path: Path, aft
     assert PrivacyFile(path).book("rows", one(7000), Limit(400.0, 1e-5)).bookings[-1].round == 7000
 
 
+def test_a_ledger_that_another_process_begins_meanwhile_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, looks = tmp_path / "privacy.sqlite", Path.exists
+
+    def begun_after_the_first_look(looked_at: Path) -> bool:
+        found = looks(looked_at)
+        monkeypatch.undo()
+        PrivacyFile(path).book(ROWS, one(1), LIMIT)
+        return found
+
+    monkeypatch.setattr(Path, "exists", begun_after_the_first_look)
+    assert PrivacyFile(path).read(ROWS) == Account((one(1),))
+
+
 def test_a_ledger_that_is_gone_is_not_begun_anew(ledger: PrivacyFile) -> None:
     ledger.path.unlink()
     for again in (lambda: PrivacyFile(ledger.path), lambda: ledger.read(ROWS)):
