@@ -100,10 +100,16 @@ class Worker:
 
     def _begin(self, run: RunKey) -> None:
         """Takes up all that may begin now."""
-        while (taken := self.store.claim(run, self.plan, self.name, self.rooms, self.permit)) is not None:
+        while (taken := self._claimed(run)) is not None:
             self.watcher.taken(taken)
             if taken.claim is not None:
                 self._start(taken.claim)
+
+    def _claimed(self, run: RunKey) -> Taken | None:
+        return self.store.claim(run, self.plan, self.name, self.rooms, self.permit, self._held())
+
+    def _held(self) -> list[Claim]:
+        return [task.claim for task in self._tasks.values()]
 
     def _start(self, claim: Claim) -> None:
         task = _Task(claim, threading.Event())
@@ -120,11 +126,14 @@ class Worker:
         try:
             claim, outcome = self._outcomes.get(timeout=min(POLL, self.store.lease / 3))
         except queue.Empty:
+            self._end_late()
             return
         task = self._tasks.get(claim.step.name)
         if task is not None and task.claim is claim:
             del self._tasks[claim.step.name]
             self._end(claim, outcome)
+        if self._outcomes.empty():
+            self._end_late()
 
     def _end(self, claim: Claim, outcome: Outcome) -> None:
         within = outcome.recorded.within if outcome.recorded is not None else None
@@ -144,13 +153,17 @@ class Worker:
         self.watcher.ended(claim, outcome.move, state, outcome.reason, outcome.result)
 
     def _renew(self) -> None:
-        """A third of a lease after the last time; and ends what has taken too long."""
+        """A third of a lease after the last time."""
         now = self.clock.now()
         if self._renewed is None or (now - self._renewed).total_seconds() >= min(POLL, self.store.lease / 3):
             self._renewed = now
-            for claim in self.store.renew(task.claim for task in self._tasks.values()):
+            for claim in self.store.renew(self._held()):
                 self._tasks.pop(claim.step.name).stopping.set()
                 self.watcher.ended(claim, Move.LOST, State.READY, "it was taken over or cancelled", None)
+
+    def _end_late(self) -> None:
+        """Ends what has taken too long; only where no outcome waits, which may be that of what was done in time."""
+        now = self.clock.now()
         for task in list(self._tasks.values()):
             limit = task.claim.step.timeout
             if limit is not None and now > task.claim.since + timedelta(seconds=limit):

@@ -12,7 +12,8 @@ import pytest
 from lepton_fed import AutoPipeline, DataSharing, Graph
 from lepton_fed.errors import ConfigError, StorageError
 from lepton_fed.pipeline import Call, GiveUp, Retries, State, Status
-from tests.pipeline.small import graph, silent
+from lepton_fed.pipeline.worker import Worker
+from tests.pipeline.small import clock, graph, silent
 
 QUICK = Retries(times=3, first=0.001)
 
@@ -127,17 +128,55 @@ def test_departments_work_at_the_same_time() -> None:
 
 
 def test_work_that_takes_too_long_is_told_to_stop_and_tried_again() -> None:
-    made, told = pipeline(lease=0.3), []
+    moment, told, heard = clock(), [], threading.Event()
+    made = pipeline(clock=moment, lease=0.3)
 
     def work(call: Call) -> str:
         if call.attempt == 1:
+            moment.sleep(0.25)
             told.append(call.stopping.wait(60))
+            heard.set()
+        assert heard.wait(60)
         return f"try {call.attempt}"
 
     made.add_step("研发部门", "训练", work=work, timeout=0.2, retries=QUICK)
     assert after(made).steps[0].result == "try 2"
     assert [e.reason for e in made.events() if e.move == "postponed"] == ["it took longer than 0.2 s"]
     assert told == [True]
+
+
+def test_work_that_was_done_in_time_counts_however_late_the_worker_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    moment, collect = clock(), Worker._collect
+    made = pipeline(clock=moment)
+    made.add_step("研发部门", "训练", work=lambda: "done", timeout=60.0, retries=QUICK)
+
+    def late(worker: Worker) -> None:
+        for thread in threading.enumerate():
+            if thread.name == "研发部门/训练":
+                thread.join(60)
+        moment.sleep(61)
+        collect(worker)
+
+    monkeypatch.setattr(Worker, "_collect", late)
+    assert after(made).succeeded
+    assert [e.reason for e in made.events() if e.move == "postponed"] == []
+
+
+def test_a_worker_does_not_take_from_itself_what_it_still_does_after_a_standstill() -> None:
+    moment, awake, over = clock(), threading.Event(), threading.Event()
+    made = pipeline(clock=moment, lease=30.0)
+
+    def work() -> bool:
+        moment.sleep(31)
+        awake.set()
+        return over.wait(60)
+
+    made.add_step("研发部门", "训练", work=work)
+    made.add_step("生产车间", "采集", work=lambda: awake.wait(60))
+    made.add_step("生产车间", "验证", work=over.set, after="采集")
+    status = after(made)
+    assert status.succeeded
+    assert [one.begun for one in status.steps] == [1, 1, 1]
 
 
 def test_work_longer_than_its_lease_keeps_it() -> None:
