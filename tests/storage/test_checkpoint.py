@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import random
@@ -250,12 +251,12 @@ def killed_at_random_moments(folder: Path, kills: int, size: int) -> int:
     """Kill a process that saves over and over, and compare; returns how many saves were completed."""
     chance = random.Random(kills)
     done = 0
-    longest = 0.001
+    longest = 2 * _seconds_of_a_save(folder / "timed", size)
     for _ in range(kills):
-        begun, completed = _save_until_killed(folder, done, chance.uniform(0.0, longest), size)
+        begun, completed = _save_until_killed(folder / "killed", done, chance.uniform(0.0, longest), size)
         # Slow machine or fast, about every other process lives long enough to complete a save.
         longest *= 1.2 if completed == done else 0.87
-        found = Checkpoint(folder).latest()
+        found = Checkpoint(folder / "killed").latest()
         if found is None:
             assert completed == 0
             continue
@@ -266,6 +267,14 @@ def killed_at_random_moments(folder: Path, kills: int, size: int) -> int:
     return done
 
 
+def _seconds_of_a_save(folder: Path, size: int) -> float:
+    checkpoint = Checkpoint(folder, durable=False)
+    began = time.monotonic()
+    for serial in range(1, 6):
+        checkpoint.save(serial, {"serial": serial}, changes(serial, size))
+    return (time.monotonic() - began) / 5
+
+
 def _save_until_killed(folder: Path, done: int, seconds: float, size: int) -> tuple[int, int]:
     """Last save that was begun and last that was completed in a child that goes on after `done`."""
     reader, writer = os.pipe()
@@ -273,7 +282,7 @@ def _save_until_killed(folder: Path, done: int, seconds: float, size: int) -> tu
     if child == 0:
         try:
             checkpoint = Checkpoint(folder, durable=False)
-            for serial in range(done + 1, done + 10_000):
+            for serial in itertools.count(done + 1):
                 os.write(writer, b"b")
                 checkpoint.save(serial, {"serial": serial}, changes(serial, size))
                 os.write(writer, b"c")
