@@ -51,7 +51,7 @@ def federation(secret: list[Triple]) -> tuple[Department, ...]:
     """The first department has the private relation beside a common one; the last knows one entity that nobody does."""
     last = (*ENTITIES, "只有丁部知道的零件")
     facts = {
-        "甲部": ring("有", 1) + secret,
+        "甲部": ring("装有", 1) + secret,
         "乙部": ring("在", 2),
         "丙部": ring("属于", 3),
         "丁部": ring("供应", 1, last),
@@ -83,7 +83,7 @@ def test_only_these_messages_travel() -> None:
 def test_no_name_of_a_relation_or_an_entity_travels() -> None:
     said = everything()
     assert "甲部".encode() in said  # The search would find a name.
-    for name in (SECRET, "有", "供应", "零件", "只有丁部"):
+    for name in (SECRET, "装有", "供应", "零件", "只有丁部"):  # Three bytes of one letter come up by chance.
         assert name.encode() not in said
 
 
