@@ -9,7 +9,7 @@ import time
 from base64 import b64encode
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -42,8 +42,11 @@ PROTOBUF = {"content-type": "application/protobuf"}
 ONE, OTHER = FOUR[:2]
 STATUS = "/v1/control/status"
 
-PATIENT = Limits(body=2**20, head=3.0, stall=0.3, calls=(1e6, 1e6), refusals=(1e6, 1e6))
-"""Small bodies, short deadlines, any number of calls."""
+PATIENT = Limits(body=2**20, head=60.0, stall=60.0, calls=(1e6, 1e6), refusals=(1e6, 1e6))
+"""Small bodies, deadlines that no caller misses unless it means to, any number of calls."""
+
+SHORT = 0.3
+"""Seconds of a deadline that a caller is to miss."""
 
 
 @dataclass
@@ -144,6 +147,10 @@ class Place:
     def last(self) -> AuditEvent:
         return self.sink.events[-1]
 
+    def reason(self) -> str:
+        """Of the last event; for who waits for one, which may be the first."""
+        return self.last().reason if self.sink.events else ""
+
 
 def provisioned(folder: Path) -> Provisioned:
     """Four lines and R&D."""
@@ -171,6 +178,16 @@ def refused(place: Place, status: int, action: str, reason: str, actor: str | No
     assert reason in event.reason
     assert event.address == "127.0.0.1"
     assert actor is None or event.actor == actor
+
+
+@contextmanager
+def impatient(place: Place, what: str) -> Iterator[None]:
+    """A SHORT deadline for what begins in the block: the next "handshake", "head" of a request, or "body"."""
+    server, short = place.link._server, replace(PATIENT, head=SHORT, stall=SHORT)
+    owner = {"handshake": server.doors, "head": server.config.http, "body": place.link._gate}[what]
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(owner, "_limits" if what == "body" else "limits", short)
+        yield
 
 
 @contextmanager

@@ -11,6 +11,7 @@ import socket
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -33,12 +34,14 @@ from lepton_fed.flower.superlink import Link, LinkSettings, nodes_of
 from tests.flower.link import (
     ONE,
     OTHER,
+    PATIENT,
     PROTOBUF,
     STATUS,
     Kept,
     Place,
     activated,
     connected,
+    impatient,
     node,
     provisioned,
     received,
@@ -214,7 +217,7 @@ def test_a_revoked_node_is_refused_at_once_and_others_go_on(place: Place) -> Non
 
 
 def test_who_calls_too_often_is_refused_for_a_while(made: Provisioned) -> None:
-    limits = Limits(calls=(0.001, 3), refusals=(0.001, 2))
+    limits = replace(PATIENT, calls=(0.001, 3), refusals=(0.001, 2))
     with started(made, limits) as place:
         statuses = [place.ask("POST", STATUS, headers=place.token).status_code for _ in range(4)]
         assert statuses == [200, 200, 200, 429]
@@ -236,9 +239,9 @@ def plain(place: Place) -> Iterator[socket.socket]:
 
 
 def test_a_handshake_that_does_not_come_is_cut_off(place: Place) -> None:
-    with plain(place) as peer:
+    with impatient(place, "handshake"), plain(place) as peer:
         assert peer.recv(100) == b""
-    until(lambda: place.last().reason == "no TLS: its handshake is late")
+    until(lambda: place.reason() == "no TLS: its handshake is late")
 
 
 @pytest.mark.parametrize(
@@ -273,19 +276,19 @@ def test_who_does_not_know_the_authority_is_recorded(place: Place) -> None:
     context = ssl.create_default_context()
     with plain(place) as peer, pytest.raises(ssl.SSLCertVerificationError):
         context.wrap_socket(peer, server_hostname="localhost")
-    until(lambda: "does not know this federation's authority" in place.last().reason)
+    until(lambda: "does not know this federation's authority" in place.reason())
 
 
 def test_what_callers_say_in_a_handshake_is_not_recorded(place: Place) -> None:
     name, context = "a" * 40, place.tls()
     with plain(place) as peer, pytest.raises(ssl.SSLCertVerificationError):
         context.wrap_socket(peer, server_hostname=name)
-    until(lambda: "the name that it dialled" in place.last().reason)
+    until(lambda: "the name that it dialled" in place.reason())
     assert name not in repr(place.sink.events)
 
 
 def test_failed_handshakes_fill_no_disk_from_one_address_nor_from_many(made: Provisioned) -> None:
-    limits = Limits(refusals=(0.001, 2), closed=(0.001, 4))
+    limits = replace(PATIENT, refusals=(0.001, 2), closed=(0.001, 4))
     with started(made, limits) as place:
         gate, before = place.link._gate, len(place.sink.events)
         for address in ("192.0.2.1", "192.0.2.1", "192.0.2.1", "192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.4"):
@@ -298,15 +301,15 @@ def test_failed_handshakes_fill_no_disk_from_one_address_nor_from_many(made: Pro
 
 
 def test_a_connection_over_which_nothing_is_said_counts_from_the_start(made: Provisioned) -> None:
-    with started(made, Limits(connections_each=2, refusals=(1e6, 1e6))) as place:
+    with started(made, replace(PATIENT, connections_each=2)) as place:
         with plain(place), plain(place), plain(place) as third:
             assert third.recv(100) == b""
-            until(lambda: place.last().reason == "it has too many connections")
+            until(lambda: place.reason() == "it has too many connections")
         until(lambda: answers(place))
 
 
 def test_one_department_has_so_many_connections_and_others_have_theirs(made: Provisioned) -> None:
-    limits = Limits(connections_named=1, calls=(1e6, 1e6), refusals=(1e6, 1e6))
+    limits = replace(PATIENT, connections_named=1)
     with started(made, limits) as place, node(place, place.key(ONE)) as first, node(place, place.key(ONE)) as second:
         place.link.members.doorbell.hold = 0.1
         number = activated(place, first, ONE)
@@ -339,8 +342,9 @@ def test_a_second_request_has_no_more_time_than_the_first(place: Place) -> None:
         while b"}" not in answer:
             answer += peer.recv(4096)
         assert b"200" in answer
-        peer.sendall(b"GET /hea")
-        assert received(peer) == b""
+        with impatient(place, "head"):
+            peer.sendall(b"GET /hea")
+            assert received(peer) == b""
     assert place.last().reason == "its request is late"
 
 
@@ -348,14 +352,14 @@ def test_what_does_not_speak_http_is_recorded(place: Place) -> None:
     with connected(place) as peer:
         peer.sendall(b"\x16\x03\r\n\r\n")
         assert b"400" in received(peer)
-    until(lambda: place.last().reason == "it does not speak HTTP")
+    until(lambda: place.reason() == "it does not speak HTTP")
 
 
 def test_one_address_has_so_many_connections(made: Provisioned) -> None:
-    with started(made, Limits(connections_each=2, refusals=(1e6, 1e6))) as place:
+    with started(made, replace(PATIENT, connections_each=2)) as place:
         with connected(place), connected(place), plain(place) as third:
             assert third.recv(100) == b""
-            until(lambda: place.last().reason == "it has too many connections")
+            until(lambda: place.reason() == "it has too many connections")
         until(lambda: answers(place))
 
 
