@@ -32,6 +32,23 @@ ONE, OTHER = "生产车间-一", "生产车间-二"
 NODES = {ONE: 1, OTHER: 2}
 MESSAGES: dict[str, Message] = {ONE: Join("指纹"), OTHER: Join("指纹")}
 ANSWER = Joined("布局", 3)
+DEADLINE = 100.0
+
+
+@dataclass(eq=False)
+class Clock:
+    """Seconds that pass only while somebody waits for the bell."""
+
+    now: float = 0.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def wait(self, seconds: float) -> None:
+        self.now += seconds
+
+    def clear(self) -> None:
+        """Nothing rings here."""
 
 
 @dataclass(eq=False)
@@ -39,9 +56,13 @@ class Store:
     """A message store whose nodes answer at once, but for the first `deaf` questions to a node."""
 
     deaf: dict[int, int]
+    clock: Clock
     doorbell: Doorbell = field(default_factory=Doorbell)
     asked: list[FlowerMessage] = field(default_factory=list)
     forgotten: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.doorbell.uploads = self.clock  # type: ignore[assignment]
 
     def push_messages(self, messages: Iterable[FlowerMessage]) -> list[str]:
         numbers = []
@@ -79,41 +100,43 @@ class Looks:
         return {ONE: 1, OTHER: 1 + (self.made >= 3)}
 
 
-def transport(store: Store, looks: Looks, deadline: float) -> LinkTransport:
+def transport(store: Store, looks: Looks) -> LinkTransport:
+    """Everybody who is missing is waited for until the deadline."""
     other: Any = store
-    return LinkTransport(other, other, NODES, deadline, 0.0, looks, looks.arrivals)
+    return LinkTransport(other, other, NODES, DEADLINE, DEADLINE, looks, looks.arrivals)
 
 
 def heard(answers: Iterable[tuple[str, Reply]]) -> dict[str, Reply]:
     return dict(answers)
 
 
-@pytest.fixture(autouse=True)
-def _quick_looks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lepton_fed.flower.link_transport.LONGEST_LOOK", 0.001)
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    made = Clock()
+    monkeypatch.setattr("lepton_fed.flower.link_transport.time", made)
+    return made
 
 
-def test_a_department_that_connects_anew_is_asked_again() -> None:
+def test_a_department_that_connects_anew_is_asked_again(clock: Clock) -> None:
     """Its killed process has taken the question with it: without this the exchange would wait until its deadline."""
-    store, looks = Store({NODES[OTHER]: 1}), Looks()
-    exchange = transport(store, looks, deadline=3600.0)
-    exchange.grace = 3600.0
-    assert heard(exchange.exchange(MESSAGES)) == {ONE: ANSWER, OTHER: ANSWER}
+    store, looks = Store({NODES[OTHER]: 1}, clock), Looks()
+    assert heard(transport(store, looks).exchange(MESSAGES)) == {ONE: ANSWER, OTHER: ANSWER}
     assert [message.metadata.dst_node_id for message in store.asked] == [1, 2, 2]
     assert set(store.forgotten) == {"1"}
+    assert clock.now < DEADLINE
 
 
-def test_who_has_answered_is_not_asked_again() -> None:
-    store, looks = Store({NODES[ONE]: 9}), Looks()
-    exchange = transport(store, looks, deadline=0.2)
-    assert heard(exchange.exchange(MESSAGES)).keys() == {OTHER}
+def test_who_has_answered_is_not_asked_again(clock: Clock) -> None:
+    store, looks = Store({NODES[ONE]: 9}, clock), Looks()
+    assert heard(transport(store, looks).exchange(MESSAGES)).keys() == {OTHER}
+    assert looks.made > 3
     assert [message.metadata.dst_node_id for message in store.asked] == [1, 2]
 
 
-def test_who_stays_silent_is_left_out_at_the_deadline() -> None:
-    store, looks = Store({NODES[ONE]: 9, NODES[OTHER]: 9}), Looks()
-    exchange = transport(store, looks, deadline=0.2)
-    assert heard(exchange.exchange(MESSAGES)) == {}
+def test_who_stays_silent_is_left_out_at_the_deadline(clock: Clock) -> None:
+    store, looks = Store({NODES[ONE]: 9, NODES[OTHER]: 9}, clock), Looks()
+    assert heard(transport(store, looks).exchange(MESSAGES)) == {}
+    assert clock.now == DEADLINE
     assert len(store.asked) == 3  # One of them has connected anew, and was asked again.
     assert set(store.forgotten) == {"0", "1", "2"}
 
@@ -123,23 +146,7 @@ def test_who_stays_silent_is_left_out_at_the_deadline() -> None:
 THIRD = "研发部门"
 NAMES = (ONE, OTHER, THIRD)
 NOTHING = (0, 0, 0)
-GRACE, DEADLINE = 5.0, 100.0
-
-
-@dataclass(eq=False)
-class Clock:
-    """Seconds that pass only while somebody waits for the bell."""
-
-    now: float = 0.0
-
-    def monotonic(self) -> float:
-        return self.now
-
-    def wait(self, seconds: float) -> None:
-        self.now += seconds
-
-    def clear(self) -> None:
-        """Nothing rings here."""
+GRACE = 5.0
 
 
 @dataclass(eq=False)
@@ -184,11 +191,9 @@ class Exchanging:
 
 
 @pytest.fixture
-def exchanging(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Exchanging]:
-    there, clock = Departments.made(tmp_path, NAMES), Clock()
+def exchanging(tmp_path: Path, clock: Clock) -> Iterator[Exchanging]:
+    there = Departments.made(tmp_path, NAMES)
     there.doorbell.uploads = clock  # type: ignore[assignment]
-    monkeypatch.setattr("lepton_fed.flower.link_transport.time", clock)
-    monkeypatch.setattr("lepton_fed.flower.link_transport.LONGEST_LOOK", 0.5)
     identities = {name: identity(name) for name in NAMES}
     members = Members("指纹", b"", {name: one.public for name, one in identities.items()})
     desks = {name: Desk(Listening(name), DepartmentSide(one, members)) for name, one in identities.items()}  # type: ignore[arg-type]
