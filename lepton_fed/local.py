@@ -7,6 +7,7 @@ OUT/kits/coordinator/state/run/        the run's folder
 
 from __future__ import annotations
 
+import atexit
 import socket
 import threading
 import time
@@ -129,10 +130,15 @@ def _table(history: Sequence[Measurement], metrics: Sequence[str], last: int) ->
 
 
 def free_port() -> int:
-    """A port that nobody listens on at this moment."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
+    """A port that nobody listens on. While this process lives, only who asks for it by its number is given it.
+
+    A server that listens on it must say SO_REUSEADDR, as servers do.
+    """
+    kept = socket.socket()
+    atexit.register(kept.close)  # Until then it is bound: a port that was let go may be anybody's a moment later.
+    kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    kept.bind(("127.0.0.1", 0))
+    return int(kept.getsockname()[1])
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -18,6 +19,7 @@ import pytest
 
 from lepton_fed import local
 from lepton_fed.errors import RoundError
+from lepton_fed.flower.link_http import listening
 from lepton_fed.forking import into
 from lepton_fed.local import Processes, free_port
 from lepton_fed.progress import Quiet
@@ -254,8 +256,16 @@ def test_a_wish_to_end_is_heard_at_the_next_look(processes: Processes) -> None:
         local._watched(Told([True, True, True]), processes, Quiet())  # type: ignore[arg-type]
 
 
-def test_a_free_port_is_one_that_can_be_listened_on() -> None:
-    import socket
+def test_a_free_port_is_one_that_a_coordinator_can_listen_on_again_and_again() -> None:
+    port = free_port()
+    for _ in range(2):
+        with listening("127.0.0.1", port), socket.create_connection(("127.0.0.1", port), timeout=60):
+            pass
 
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", free_port()))
+
+def test_a_free_port_is_nobody_elses_before_a_coordinator_listens() -> None:
+    port = free_port()
+    with socket.socket() as other, pytest.raises(OSError, match="in use"):
+        other.bind(("127.0.0.1", port))
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", port), timeout=60)
