@@ -23,6 +23,7 @@ from lepton_fed.messages import Reply, Summed
 from lepton_fed.progress import totals_in
 from lepton_fed.secagg.messages import MaskedInput
 from lepton_fed.storage import ExchangeJournal, RunFolder
+from lepton_fed.storage.run_record import Status
 
 from .watcher import Watcher
 
@@ -120,19 +121,20 @@ class RunningConductor(Watcher):
     def status(self) -> Json:
         online = self.link.members.online if self.link is not None else ()
         names = self.kit.membership.roster.names
-        return {
-            "federation": self.kit.membership.roster.federation,
-            "serial": self.kit.membership.serial,
-            "state": self._state,
-            "reason": self._reason,
-            "round": self._round,
-            "rounds": self.kit.federation.settings.rounds.count,
-            "measured": dict(self._measured),
-            "measured_round": self._measured_round,
-            "seconds_per_round": sorted(self._seconds)[len(self._seconds) // 2] if self._seconds else None,
-            "departments": {name: _present(name in online, name in self._there) for name in names},
-            "folder": str(self.kit.state / RUN),
-        }
+        with self._lock:
+            return {
+                "federation": self.kit.membership.roster.federation,
+                "serial": self.kit.membership.serial,
+                "state": self._state,
+                "reason": self._reason,
+                "round": self._round,
+                "rounds": self.kit.federation.settings.rounds.count,
+                "measured": dict(self._measured),
+                "measured_round": self._measured_round,
+                "seconds_per_round": sorted(self._seconds)[len(self._seconds) // 2] if self._seconds else None,
+                "departments": {name: _present(name in online, name in self._there) for name in names},
+                "folder": str(self.kit.state / RUN),
+            }
 
     def logs(self, after: int) -> Json:
         with self._lock:
@@ -156,15 +158,18 @@ class RunningConductor(Watcher):
         self.metrics_kept.run_state("running")
 
     def ended(self, error: BaseException | None) -> None:
-        """The run is over."""
+        """The run is over. Whoever sees that can read how it ended, too: who follows it looks no further."""
+        state: Status = "finished"
+        reason = ""
+        if error is not None:
+            state = "stopped" if isinstance(error, StoppedError) else "failed"
+            reason = str(error) if isinstance(error, LeptonError) else f"{type(error).__name__}, see its log"
+        line = f"the run has {state}" + (f": {reason}" if reason else "")
+        self.metrics_kept.run_state(state)
+        _log.info("%s", line)
         with self._lock:
-            if error is None:
-                self._state, self._reason = "finished", ""
-            else:
-                self._state = "stopped" if isinstance(error, StoppedError) else "failed"
-                self._reason = str(error) if isinstance(error, LeptonError) else f"{type(error).__name__}, see its log"
-        self.metrics_kept.run_state(self._state)  # type: ignore[arg-type]
-        self.said(f"the run has {self._state}" + (f": {self._reason}" if self._reason else ""))
+            self._keep(line)
+            self._state, self._reason = state, reason
 
     def waiting(self, names: tuple[str, ...]) -> None:
         self.said(f"waiting for {'、'.join(names)}")
@@ -183,7 +188,8 @@ class RunningConductor(Watcher):
     def measured(self, number: int, measurements: tuple[Measurement, ...]) -> None:
         totals = totals_in(measurements)
         if totals:
-            self._measured, self._measured_round = totals, number
+            with self._lock:
+                self._measured, self._measured_round = totals, number
             shown = "  ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in totals.items())
             self._line(f"after round {number}: {shown}")
 
@@ -200,8 +206,12 @@ class RunningConductor(Watcher):
 
     def _line(self, text: str) -> None:
         with self._lock:
-            self._count += 1
-            self._lines.append((self._count, f"{time.strftime('%H:%M:%S')}  {text}"))
+            self._keep(text)
+
+    def _keep(self, text: str) -> None:
+        """One more line, under the lock."""
+        self._count += 1
+        self._lines.append((self._count, f"{time.strftime('%H:%M:%S')}  {text}"))
 
 
 def recorded(state: Path) -> tuple[str, str]:

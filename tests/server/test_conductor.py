@@ -186,6 +186,27 @@ def test_how_a_run_ended_and_why_is_said(
     assert lines(conductor)[-1] == f"the run has {state}" + (f": {reason}" if reason else "")
 
 
+@pytest.mark.parametrize("error", [None, RoundError("round 2 has no update")])
+def test_whoever_sees_that_a_run_has_ended_can_read_how(
+    conductor: RunningConductor, monkeypatch: pytest.MonkeyPatch, error: Exception | None
+) -> None:
+    submit(conductor)
+    conductor.begun()
+    seen: list[tuple[str, list[str]]] = []
+
+    def look(*_: object) -> None:
+        seen.append((conductor.status()["state"], lines(conductor)))
+
+    # While others are told of the end, and afterwards.
+    monkeypatch.setattr(conductor.metrics_kept, "run_state", look)
+    monkeypatch.setattr(module._log, "info", look)
+    conductor.ended(error)
+    look()
+    assert len(seen) == 3
+    told = [any(line.startswith("the run has") for line in said) for _, said in seen]
+    assert told == [state != "running" for state, _ in seen]
+
+
 def test_the_log_is_read_from_a_line_on_and_does_not_grow_for_ever(
     conductor: RunningConductor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
