@@ -51,7 +51,9 @@ def _answered(asked: dict[str, Any]) -> dict[str, Any]:
         return _within(_result(*held, question), asked["rows"], asked["characters"])
     except SyntaxError as error:
         return {"wrong": str(error.msg)}
-    except (OSError, RuntimeError, ValueError) as error:
+    except OSError:
+        return {"gone": True}
+    except (RuntimeError, ValueError) as error:
         return {"wrong": str(error)}
     except MemoryError:
         return {"large": True}

@@ -25,7 +25,7 @@ from lepton_fed.knowledge.facts import Literal
 from lepton_fed.knowledge.index import Index
 from lepton_fed.knowledge.questions import require_question
 from lepton_fed.knowledge.sorts import Sort
-from lepton_fed.knowledge.views import view
+from lepton_fed.knowledge.views import ViewGone, view
 
 _STARTING = 120.0
 """Seconds for a process to start, on a machine that has much else to do."""
@@ -66,7 +66,10 @@ class Questioner:
         self._process: subprocess.Popen[bytes] | None = None
 
     def ask(self, question: str, readable: Iterable[Sort]) -> Answer:
-        """The answer to SPARQL out of those sorts alone; DataError for what cannot be asked or takes too much."""
+        """The answer to SPARQL out of those sorts alone; DataError for what cannot be asked or takes too much.
+
+        ViewGone where another process replaced the index meanwhile.
+        """
         require_question(question)
         seen = view(self.index, readable)
         asked = {
@@ -82,6 +85,9 @@ class Questioner:
             raise DataError(f"the question is no SPARQL that can be answered: {' '.join(said['wrong'].split())[:300]}")
         if "large" in said:
             raise self._too_large()
+        if "gone" in said:
+            self.close()  # It keeps stores open that are not there any more.
+            raise ViewGone(self.index.folder)
         rows = tuple(tuple(_term(one) for one in row) for row in said["rows"])
         return Answer(tuple(said["columns"]), rows, said["more"])
 

@@ -11,6 +11,7 @@ sort either way. docs/knowledge.md has the examples.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
@@ -37,11 +38,15 @@ from lepton_fed.knowledge.rules import Rules
 from lepton_fed.knowledge.sorts import Sorting
 from lepton_fed.knowledge.sources import FactSource, read_facts
 from lepton_fed.knowledge.spelling import alike, by_spelling
+from lepton_fed.knowledge.views import ViewGone
 from lepton_fed.storage import schema, sqlite_url
 from lepton_fed.storage.private_file import make_private
 
 Triple = tuple[str, str, str]
 """(head, relation, tail), by their names."""
+
+REPLACED = 3
+"""How often one question is asked again because another process replaced the index meanwhile."""
 
 LOG = "knowledge"
 """Of the audit entries of revisions and matches."""
@@ -153,6 +158,14 @@ class KnowledgeGraph(Closing):
 
     def ask(self, question: str, access: Access) -> Answer:
         """The answer to SPARQL out of what the asker may read; the index is brought up to date before."""
+        for _ in range(REPLACED):
+            with suppress(ViewGone):
+                return self._answer(question, access)
+            with indices.alone(self._index_folder):  # Whoever is replacing the index has done so.
+                pass
+        return self._answer(question, access)
+
+    def _answer(self, question: str, access: Access) -> Answer:
         questioner = self._asked()
         return questioner.ask(question, access.readable(questioner.index.graphs))
 

@@ -44,6 +44,13 @@ class View:
     graphs: tuple[str, ...]
 
 
+class ViewGone(StorageError):
+    """A view is not there any more, or not yet: another process is replacing the index."""
+
+    def __init__(self, index: Path) -> None:
+        super().__init__(f"the index {index} cannot be read or was replaced by another process meanwhile; ask again")
+
+
 def view(index: Index, readable: Iterable[Sort]) -> View:
     """The view of those sorts, made if there is none yet; StorageError if it cannot be written."""
     owners = {index.graphs[sort]: graph_of(sort.owner) for sort in readable if sort in index.graphs}
@@ -55,6 +62,8 @@ def view(index: Index, readable: Iterable[Sort]) -> View:
             _make(index, owners, folder)
             _forget(folder.parent)
     except OSError as error:
+        if isinstance(error, FileNotFoundError) or Index.opened(index.folder) != index:
+            raise ViewGone(index.folder) from None
         raise StorageError(f"the index {index.folder} cannot be written: {error.strerror or error}") from None
     return View(folder / STORE, tuple(sorted(set(owners.values()))))
 

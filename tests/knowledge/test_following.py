@@ -6,6 +6,7 @@ import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pyoxigraph
 import pytest
@@ -13,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lepton_fed.errors import DataError, StorageError
-from lepton_fed.knowledge import Fact, KnowledgeGraph, Literal, changes, copying, index
+from lepton_fed.knowledge import Fact, KnowledgeGraph, Literal, changes, copying, index, views
+from lepton_fed.knowledge.asking import Questioner
 from lepton_fed.knowledge.index import Index
 from lepton_fed.knowledge.views import view
 from tests.knowledge.example import RESEARCH, SUPPLY, access, provenance
@@ -191,6 +193,31 @@ def test_a_view_that_another_process_forgets_meanwhile_is_not_followed(
     monkeypatch.setattr("lepton_fed.knowledge.following.shared_copy", forgotten)
     found = graph.indexed()
     assert any("entity:丁" in quad for quad in held(view(found, found.graphs).store))
+
+
+@pytest.mark.parametrize(("owner", "step"), [(views, "say"), (Questioner, "_said")], ids=["made", "asked"])
+def test_a_question_is_answered_also_where_another_process_replaces_the_index_as_its_view_is(
+    graph: KnowledgeGraph, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, owner: Any, step: str
+) -> None:
+    original = getattr(owner, step)
+
+    def replaced(*arguments: object) -> object:
+        monkeypatch.undo()
+        with KnowledgeGraph(tmp_path / "知识.sqlite") as other:
+            other.add([Fact("新厂", "供应", "轴承"), Fact("新厂", "rdf:type", "供应商")], provenance(SUPPLY))
+            other.rebuild()
+        return original(*arguments)
+
+    monkeypatch.setattr(owner, step, replaced)
+    assert ("新厂",) in graph.ask("SELECT ?x { ?x r:供应 e:轴承 }", access(RESEARCH)).rows
+
+
+def test_an_index_that_is_replaced_again_and_again_is_told_in_a_sentence(
+    graph: KnowledgeGraph, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Questioner, "_said", lambda *_: {"gone": True})
+    with pytest.raises(StorageError, match="was replaced by another process meanwhile; ask again"):
+        graph.ask("SELECT ?x { ?x r:供应 e:轴承 }", access(RESEARCH))
 
 
 def test_following_that_fails_leaves_the_old_index(graph: KnowledgeGraph, monkeypatch: pytest.MonkeyPatch) -> None:
