@@ -15,9 +15,10 @@ import struct
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from queue import SimpleQueue
 from threading import Thread
 from typing import Any
 
@@ -138,8 +139,11 @@ class Network:
     ) -> Iterator[tuple[str, list[memoryview]]]:
         """Replies as they come; at most `at_once` departments are asked at a time (None: all)."""
         with ThreadPoolExecutor(at_once or len(requests)) as pool:
-            for done in as_completed([pool.submit(self._ask, name, parts) for name, parts in requests.items()]):
-                yield done.result()
+            came: SimpleQueue[Future[tuple[str, list[memoryview]]]] = SimpleQueue()
+            for name, parts in requests.items():
+                pool.submit(self._ask, name, parts).add_done_callback(came.put)
+            for _ in requests:
+                yield came.get().result()
 
     def _ask(self, name: str, parts: Sequence[Part]) -> tuple[str, list[memoryview]]:
         start = time.perf_counter()
