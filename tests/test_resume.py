@@ -24,6 +24,7 @@ from tests import federations
 from tests.federations import COUPLINGS, quick, written
 
 ROUNDS = 40
+PATIENCE = 240.0
 
 # Children come from a process that has imported everything already, so that kills fall into the run and not
 # into three seconds of imports.
@@ -86,7 +87,7 @@ def started(federation: Federation, folder: Path) -> tuple[Any, Any]:
     alive, begun = PROCESSES.Event(), PROCESSES.Event()
     child = PROCESSES.Process(target=go_on_alone, args=(federation.path, folder, alive, begun))
     child.start()
-    assert alive.wait(60)
+    assert alive.wait(PATIENCE)
     return child, begun
 
 
@@ -106,7 +107,7 @@ def killed_at_random(
         child.join(draw.uniform(0.0, 0.3))
     if child.is_alive():
         os.kill(child.pid, sign)
-    child.join(60)
+    child.join(PATIENCE)
     assert child.exitcode in (0, 130, -sign), child.exitcode
 
 
@@ -385,7 +386,7 @@ def test_the_command_says_on_ctrl_c_how_to_go_on_and_goes_on(tmp_path: Path, com
         assert process.poll() is None
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130, err
     assert out == ""
     assert "Traceback" not in err

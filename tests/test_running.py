@@ -136,7 +136,7 @@ def test_where_no_coordinator_runs_it_is_said_how_to_start_one(
 
 def test_something_else_on_the_port_is_no_coordinator(refused: Refused, made: Provisioned) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
-        other.settimeout(10)
+        other.settimeout(60)
         port = other.getsockname()[1]
         import threading
 

@@ -43,7 +43,7 @@ def shaken(server: ssl.SSLContext, client: ssl.SSLContext, host: str) -> str | N
         thread = threading.Thread(target=answer)
         thread.start()
         try:
-            raw = socket.create_connection(listening.getsockname(), timeout=10)
+            raw = socket.create_connection(listening.getsockname(), timeout=60)
             with raw, client.wrap_socket(raw, server_hostname=host) as end:
                 end.sendall(b"hello")
                 assert end.recv(5) == b"hello"

@@ -138,7 +138,9 @@ class Place:
         return context
 
     def client(self, **options: Any) -> httpx.Client:
-        return httpx.Client(verify=self.tls(), base_url=f"https://{self.at}", trust_env=False, **options)
+        return httpx.Client(
+            verify=self.tls(), base_url=f"https://{self.at}", trust_env=False, **{"timeout": 60.0, **options}
+        )
 
     def ask(self, method: str, path: str, **options: Any) -> httpx.Response:
         with self.client() as client:
