@@ -277,7 +277,7 @@ def test_who_is_added_takes_part_from_the_next_round_and_no_other_kit_is_touched
         if down:
             there.killed(at=7, where="answer Done" if sums == "plain" else "answer MaskedInput")
             add()
-            there.play()
+            there.play(Killing(before=at("2: round over", lambda: there.arrived(NEWCOMER))))
         else:
             there.play(Killing(before=at("1: round over", lambda: (add(), there.arrived(NEWCOMER)))))
         assert there.lasted(NEWCOMER) == 4
