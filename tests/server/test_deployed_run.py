@@ -192,8 +192,18 @@ def test_departments_that_are_started_anew_before_anybody_gave_numbers_are_in_th
         for name in FIVE[:3]:
             there.start(name)
 
+    def all_there() -> None:
+        for name in FIVE[:3]:
+            there.arrived(name)
+
+    acts = at("answer Advertised", anew), at("2: round over", all_there)
+
+    def before(moment: str) -> None:
+        for act in acts:
+            act(moment)
+
     with together(tmp_path, five(tmp_path / "file", rounds=2)) as there:
-        watcher = Killing(before=at("answer Advertised", anew))
+        watcher = Killing(before=before)
         there.play(watcher)
         assert watcher.rounds == [1, 2]
         assert {there.lasted(name) for name in FIVE} == {3}
