@@ -10,18 +10,23 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from tests.portal.visitor import Visitor, chromium, served
+from tests.portal.visitor import Visitor, chromium, served, taken
 from tests.portal.world import reopened
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser as Chromium
-    from playwright.sync_api import Page, Route
+    from playwright.sync_api import Route
 
 __all__ = ["chromium"]
 
 pytestmark = pytest.mark.long
 
 TITLE, OTHER = "齿轮箱质检步骤", "采购合同要点"
+HEARD = """
+document.addEventListener("htmx:afterRequest", () => { document.body.dataset.heard = ""; }, { once: true })
+"""
+"""The page says when it has done what it does with the next answer."""
+
 A_WHILE = 300
 """Milliseconds in which something that should not happen would have."""
 
@@ -44,15 +49,6 @@ def searching(reader: Visitor) -> list[Route]:
     reader.page.goto("/search")
     reader.page.route("**/search?*", lambda route: held.append(route))
     return held
-
-
-def asked(page: Page, held: list[Route]) -> Route:
-    """What the page asks next."""
-    for _ in range(500):
-        if held:
-            return held.pop()
-        page.wait_for_timeout(20)
-    pytest.fail("the page asks for nothing")
 
 
 def test_a_hit_is_opened_however_slowly_the_mouse_is_pressed_after_words_were_typed(
@@ -88,11 +84,11 @@ def test_an_answer_that_comes_while_the_mouse_is_pressed_waits_until_it_is_not(
     hit = page.locator("#hits").get_by_role("link", name=TITLE)
     hit.hover()
     page.get_by_label(reader.t("search.words")).press_sequentially("合同")
-    route = asked(page, held)
+    route = taken(page, held)
     page.mouse.down()
-    with page.expect_response("**/search?*"):
-        route.continue_()
-    page.wait_for_timeout(A_WHILE)
+    page.evaluate(HEARD)
+    route.continue_()
+    page.locator("body[data-heard]").wait_for()
     assert hit.is_visible()
     if released == "there":
         with reader.leaving():
@@ -101,7 +97,7 @@ def test_an_answer_that_comes_while_the_mouse_is_pressed_waits_until_it_is_not(
         return
     page.mouse.move(0, 0)
     page.mouse.up()
-    asked(page, held).continue_()
+    taken(page, held).continue_()
     page.locator("#hits mark", has_text="合同").wait_for()
     assert hit.count() == 0
     assert reader.complaints == []
@@ -118,7 +114,7 @@ def test_pinyin_is_not_searched_for_until_its_characters_are_chosen(chromium: Ch
     page.wait_for_timeout(300 + A_WHILE)
     assert held == []
     keyboard.send("Input.insertText", {"text": "合同"})
-    route = asked(page, held)
+    route = taken(page, held)
     assert parse_qs(urlsplit(route.request.url).query)["q"] == ["合同"]
     route.continue_()
     page.locator("#hits mark", has_text="合同").wait_for()

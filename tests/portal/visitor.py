@@ -24,7 +24,7 @@ from tests.portal.world import PASSWORD
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser as Chromium
-    from playwright.sync_api import Locator, Page
+    from playwright.sync_api import Locator, Page, Route
 
 PATIENCE = 60_000
 """Milliseconds for a page, on a machine that has much else to do."""
@@ -60,6 +60,15 @@ def served(folder: Path, *options: str) -> Iterator[str]:
     finally:
         running.kill()  # The browsers' connections are open yet; a server that is asked to end waits for them.
         running.communicate()
+
+
+def taken(page: Page, held: list[Route]) -> Route:
+    """The next request of a page whose requests are held back."""
+    for _ in range(PATIENCE // 20):
+        if held:
+            return held.pop()
+        page.wait_for_timeout(20)
+    pytest.fail("the page asks for nothing")
 
 
 class Visitor:
