@@ -37,8 +37,10 @@ def change(acting: Acting, course: int, new: Content, *, opened: bool, entries: 
     courses.change(acting, course, new, base=base, opened=opened, entries=entries)
 
 
-def scheduled(there: World, course: int, *, by: str = "author", teacher: str = "reader", capacity: int = 20) -> int:
-    span = Span.said(AT, AT + timedelta(hours=2), "Asia/Shanghai")
+def scheduled(
+    there: World, course: int, *, by: str = "author", teacher: str = "reader", capacity: int = 20, at: datetime = AT
+) -> int:
+    span = Span.said(at, at + timedelta(hours=2), "Asia/Shanghai")
     with there.acting(by) as acting:
         return meeting.schedule(acting, course, span, place="一号会议室", teacher=teacher, capacity=capacity)
 
