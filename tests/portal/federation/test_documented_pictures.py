@@ -12,6 +12,7 @@ import pytest
 from lepton_fed.portal.entries import reading
 from lepton_fed.portal.federation import runs
 from lepton_fed.portal.federation.watched import Watched
+from lepton_fed.portal.reward.period import Quarter
 from tests.portal.test_courses import begun, scheduled
 from tests.portal.visitor import Visitor, chromium, served
 from tests.portal.world import World
@@ -75,7 +76,7 @@ def address(watching: World, watched: Watched, tmp_path: Path) -> Iterator[str]:
 
 
 def test_the_pages_of_the_documentation_look_as_it_shows_them(
-    chromium: Chromium, address: str, watched: Watched
+    chromium: Chromium, address: str, watching: World, watched: Watched
 ) -> None:
     reader = Visitor(chromium, address, "en", size=WINDOW).sign_in("coauthor")
     reader.sees(reader.t("suggest.unread"))
@@ -86,7 +87,7 @@ def test_the_pages_of_the_documentation_look_as_it_shows_them(
     reader.page.goto("/entries/1")
     reader.sees(reader.t("suggest.related"))
     kept(reader, "portal-entry")
-    reader.page.goto("/rewards")
+    reader.page.goto(f"/rewards?quarter={Quarter.of(watching.clock.now)}")
     reader.page.locator("svg[role=img]").first.wait_for()
     kept(reader, "portal-use")
     reviewer = Visitor(chromium, address, "zh", size=WINDOW).sign_in("reviewer")
