@@ -168,6 +168,7 @@ def test_everything_can_be_reached_without_a_mouse(chromium: Chromium, address: 
     reader = Visitor(chromium, address, "en")
     page = reader.page
     page.goto("/entries/1")
+    page.locator("#name:focus").wait_for()  # A browser sees to that after it has loaded the page.
     page.keyboard.type("reader")
     page.keyboard.press("Tab")
     page.keyboard.type(PASSWORD)
