@@ -224,6 +224,10 @@ def _locked(path: Path) -> int:
                 reason=error.strerror,
             )
         ) from error
+    if not os.fstat(descriptor).st_nlink:
+        # Whoever gave the folder up meanwhile took the file with it, and another process may lock a new one.
+        os.close(descriptor)
+        return _locked(path)
     return descriptor
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import shutil
@@ -156,6 +157,22 @@ def test_one_process_holds_a_folder_once(tmp_path: Path) -> None:
     folder.close()
     folder.close()
     RunFolder.open(tmp_path / "run").close()
+
+
+def test_a_lock_that_was_given_up_with_its_file_locks_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, flock = tmp_path / "run", fcntl.flock
+
+    def given_up_before(descriptor: int, how: int) -> None:
+        monkeypatch.undo()
+        (path / ".lock").unlink()
+        flock(descriptor, how)
+
+    monkeypatch.setattr(fcntl, "flock", given_up_before)
+    with (
+        RunFolder.create(path, RECORD),
+        pytest.raises(StorageError, match="another process is writing"),
+    ):
+        RunFolder.open(path)
 
 
 def test_a_killed_process_gives_up_its_lock(tmp_path: Path) -> None:
