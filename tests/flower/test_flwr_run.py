@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -22,6 +21,7 @@ import numpy as np
 import pytest
 
 from lepton_fed.config import Federation
+from lepton_fed.local import free_port
 from lepton_fed.simulation import simulate
 from lepton_fed.storage import RunFolder
 from tests.flower.files import NAMES, federation
@@ -121,13 +121,6 @@ def wait_for(url: str, seconds: float = 60.0) -> None:
             time.sleep(0.2)
         else:
             return
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def run(project: Path, folder: Path, port: int, *options: str) -> str:
