@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import atexit
 import socket
+import sys
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -130,15 +131,19 @@ def _table(history: Sequence[Measurement], metrics: Sequence[str], last: int) ->
 
 
 def free_port() -> int:
-    """A port that nobody listens on. While this process lives, only who asks for it by its number is given it.
+    """A port that nobody listens on. On Linux only who asks for it by its number is given it while this process lives.
 
     A server that listens on it must say SO_REUSEADDR, as servers do.
     """
     kept = socket.socket()
-    atexit.register(kept.close)  # Until then it is bound: a port that was let go may be anybody's a moment later.
     kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     kept.bind(("127.0.0.1", 0))
-    return int(kept.getsockname()[1])
+    port = int(kept.getsockname()[1])
+    if sys.platform == "linux":
+        atexit.register(kept.close)  # Until then it is bound: a port that was let go may be anybody's a moment later.
+    else:
+        kept.close()  # Other systems let nobody listen on a port that is bound.
+    return port
 
 
 @contextmanager
