@@ -118,14 +118,15 @@ class Made:
         proxied: bool = False,
         moments: Mapping[str, str] | None = None,
         twice: tuple[str, ...] = (),
-        lossy: float = 0.0,
+        lossy: int = 0,
+        grace: float = GRACE,
         told: Path | None = None,
     ) -> Iterator[Parties]:
         """Every party's process on a copy of the kits; all are gone after the block."""
         folder.mkdir(parents=True)
         shutil.copytree(self.folder / "kits", folder / "kits")
         parties = Parties(
-            self, folder, nursery, self.behind if proxied else self.port, dict(moments or {}), twice, lossy, told
+            self, folder, nursery, self.behind if proxied else self.port, dict(moments or {}), twice, lossy, grace, told
         )
         try:
             for name in (COORDINATOR, *NAMES):
@@ -146,8 +147,10 @@ class Parties:
     moments: dict[str, str] = field(default_factory=dict)
     twice: tuple[str, ...] = ()
     """Who sends every request twice."""
-    lossy: float = 0.0
-    """Of how many of departments' requests the answer is lost."""
+    lossy: int = 0
+    """How many answers a department gets at least between two that are lost; 0 where none is."""
+    grace: float = GRACE
+    """Seconds that the coordinator waits for late answers at least."""
     told: Path | None = None
     """A folder outside: departments' processes write there what nobody else may know."""
     struck: set[str] = field(default_factory=set)
@@ -162,7 +165,7 @@ class Parties:
         """Its process, which goes on where an earlier one was."""
         assert not self.alive(name), f"{name} is running"
         if name == COORDINATOR:
-            times = ("--grace", str(GRACE), "--wait", str(WAIT))
+            times = ("--grace", str(self.grace), "--wait", str(WAIT))
             arguments = ["server", str(self.kit_of(name)), "--host", "127.0.0.1", "--port", str(self.port), *times]
         else:
             own = self.made.federation.department_file(name)
@@ -174,7 +177,8 @@ class Parties:
         bent = {
             "moment": moment,
             "twice": name in self.twice,
-            "lossy": self.lossy * (name != COORDINATOR),
+            # Each process loses others, and the same ones whenever the test is run.
+            "lossy": (len(self.numbers), self.lossy) if self.lossy and name != COORDINATOR else None,
             "told": told,
         }
         number = self.nursery.start(arguments, self.log_of(name), **bent)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import importlib
 import os
 import signal
+import threading
 from typing import Any
 
 COORDINATOR_MOMENTS = {
@@ -88,20 +89,31 @@ def ask_twice() -> None:
     httpx.Client.send = doubled  # type: ignore[method-assign]
 
 
-def lose_answers(seed: int, share: float) -> None:
-    """Of so many requests the answer is lost: what was asked has been done, and who asked does not know.
+def lose_answers(seed: int, spared: int) -> None:
+    """Now and then the answer to a request is lost: what was asked has been done, and who asked does not know.
 
-    That is what a connection is like that is cut at its worst moments.
+    That is what a connection is like that is cut at its worst moments. After a lost answer `spared` others arrive, and
+    up to as many again: whatever is tried again succeeds, whichever are drawn.
     """
     import random
 
     import httpx
 
     original, draw = httpx.Client.send, random.Random(seed)
+    left, one_at_a_time = draw.randrange(spared), threading.Lock()
+
+    def is_lost() -> bool:
+        nonlocal left
+        with one_at_a_time:
+            left -= 1
+            if left >= 0:
+                return False
+            left = spared + draw.randrange(spared + 1)
+            return True
 
     def lossy(self: httpx.Client, request: httpx.Request, **options: Any) -> httpx.Response:
         answer = original(self, request, **options)
-        if draw.random() < share:
+        if is_lost():
             raise httpx.ReadError("the connection was cut before the answer came", request=request)
         return answer
 

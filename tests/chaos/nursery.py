@@ -81,7 +81,7 @@ def _ran(asked: dict[str, Any]) -> int:
     if asked["twice"]:
         ask_twice()
     if asked["lossy"]:
-        lose_answers(os.getpid(), asked["lossy"])
+        lose_answers(*asked["lossy"])
     if asked["told"]:
         confess(Path(asked["told"]))
     try:
