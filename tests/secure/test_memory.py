@@ -58,8 +58,11 @@ def test_the_same_test_notices_a_transport_that_holds_them() -> None:
 
 @pytest.mark.parametrize("names", [FIVE[:4], MANY], ids=len)
 def test_the_peak_does_not_grow_with_the_departments(names: tuple[str, ...]) -> None:
-    """Departments' own vectors are theirs (they live elsewhere), so only what is made beside them counts."""
-    ours = federation(secure(names, model=ModelSettings(name="mlp", arguments={"hidden": [60_000]})))
+    """Departments' own vectors are theirs (they live elsewhere), so only what is made beside them counts.
+
+    They are so long that the objects of Python around them, which are many or few, are lost beside them.
+    """
+    ours = federation(secure(names, model=ModelSettings(name="mlp", arguments={"hidden": [240_000]})))
     ours.transport.keep = False
     ours.play()  # Memory that departments keep for their masked vectors is there from now on.
     tracemalloc.start()
