@@ -69,8 +69,8 @@ class SignedFederation:
         return self.desks[context.node_id].answer(message, context.node_id)
 
     def transport(self) -> GridTransport:
-        nodes = find_departments(self.signed, self.departments, 1.0, lambda seconds: None)
-        return GridTransport(self.signed, nodes, 1.0, lambda seconds: None)
+        nodes = find_departments(self.signed, self.departments, 60.0, lambda seconds: None)
+        return GridTransport(self.signed, nodes, 60.0, lambda seconds: None)
 
     def restart(self, node: int) -> None:
         """A department's process ends, and a new one begins."""
