@@ -26,7 +26,6 @@ def run(*command: object, cwd: Path) -> str:
         env={**env, "OMP_NUM_THREADS": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1"},
         capture_output=True,
         encoding="utf-8",
-        timeout=240,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout

@@ -255,7 +255,6 @@ def test_a_program_that_treats_warnings_as_errors_can_simulate(tmp_path: Path) -
         capture_output=True,
         encoding="utf-8",
         env={**os.environ, "OMP_NUM_THREADS": "1"},
-        timeout=120,
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "True\n", "")
 
