@@ -40,7 +40,7 @@ def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
     folder = tmp_path_factory.mktemp("chaos")
     with Nursery.opened(folder / "nursery") as nursery:
         made = Made.at(folder / "made", ROUNDS)
-        with made.started(folder / "still", nursery) as parties:
+        with made.started(folder / "still", nursery, grace=DEADLINE) as parties:
             still = endure(parties)
         require_gone(parties)
         assert (still.state, still.missed) == ("finished", ())
@@ -65,7 +65,8 @@ def endured(ground: Ground, name: str, storm: Storm | None = None, *, same: bool
 
 
 def test_a_coordinator_killed_again_and_again_ends_with_the_same_models(ground: Ground) -> None:
-    outcome = endured(ground, "coordinator", Storm(random.Random(1), 7, victims=(COORDINATOR,), together=0.0))
+    storm = Storm(random.Random(1), 7, victims=(COORDINATOR,), together=0.0)
+    outcome = endured(ground, "coordinator", storm, grace=DEADLINE)
     assert (outcome.state, outcome.killed) == ("finished", 7), outcome
     assert outcome.missed == ()
     require_same(outcome.hubs, ground.still)
@@ -73,7 +74,7 @@ def test_a_coordinator_killed_again_and_again_ends_with_the_same_models(ground: 
 
 @pytest.mark.parametrize("moment", ["while departments upload", "between the database and the checkpoint"])
 def test_a_coordinator_killed_between_two_writes_ends_with_the_same_models(ground: Ground, moment: str) -> None:
-    outcome = endured(ground, moment, moments={COORDINATOR: COORDINATOR_MOMENTS[moment]})
+    outcome = endured(ground, moment, moments={COORDINATOR: COORDINATOR_MOMENTS[moment]}, grace=DEADLINE)
     assert (outcome.state, outcome.killed) == ("finished", 1), outcome
     assert outcome.missed == ()
     require_same(outcome.hubs, ground.still)
@@ -107,7 +108,7 @@ def test_anybody_is_killed_behind_wires_that_delay_cut_and_repeat(ground: Ground
 
 
 def test_requests_that_come_twice_change_nothing(ground: Ground) -> None:
-    outcome = endured(ground, "twice", twice=NAMES)
+    outcome = endured(ground, "twice", twice=NAMES, grace=DEADLINE)
     assert (outcome.state, outcome.missed) == ("finished", ())
     require_same(outcome.hubs, ground.still)
 
