@@ -40,8 +40,14 @@ def main() -> None:
 
 @lru_cache(maxsize=4)
 def _opened(path: str, state: str) -> Any:
-    """A store that stays open for the next question. A view is never changed: one of another state takes its place."""
-    return oxigraph().Store.read_only(path)
+    """A store that stays open for the next question. A view is never changed: one of another state takes its place.
+
+    OSError where it cannot be opened.
+    """
+    try:
+        return oxigraph().Store.read_only(path)
+    except RuntimeError as error:  # Some of its files are there, and others are not.
+        raise OSError(str(error)) from None
 
 
 def _answered(asked: dict[str, Any]) -> dict[str, Any]:
@@ -51,8 +57,8 @@ def _answered(asked: dict[str, Any]) -> dict[str, Any]:
         return _within(_result(*held, question), asked["rows"], asked["characters"])
     except SyntaxError as error:
         return {"wrong": str(error.msg)}
-    except OSError:
-        return {"gone": True}
+    except OSError as error:
+        return {"gone": str(error)}
     except (RuntimeError, ValueError) as error:
         return {"wrong": str(error)}
     except MemoryError:

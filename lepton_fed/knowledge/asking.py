@@ -68,7 +68,7 @@ class Questioner:
     def ask(self, question: str, readable: Iterable[Sort]) -> Answer:
         """The answer to SPARQL out of those sorts alone; DataError for what cannot be asked or takes too much.
 
-        ViewGone where another process replaced the index meanwhile.
+        ViewGone where the index cannot be read, as where another process replaces it meanwhile.
         """
         require_question(question)
         seen = view(self.index, readable)
@@ -87,7 +87,7 @@ class Questioner:
             raise self._too_large()
         if "gone" in said:
             self.close()  # It keeps stores open that are not there any more.
-            raise ViewGone(self.index.folder)
+            raise ViewGone(self.index.folder, said["gone"])
         rows = tuple(tuple(_term(one) for one in row) for row in said["rows"])
         return Answer(tuple(said["columns"]), rows, said["more"])
 

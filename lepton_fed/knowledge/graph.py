@@ -79,9 +79,7 @@ class KnowledgeGraph(Closing):
 
     def close(self) -> None:
         """Give back the connections and end the process that answers questions."""
-        if self._questioner is not None:
-            self._questioner.close()
-            self._questioner = None
+        self._forget_index()
         self._database.close()
 
     # ------------------------------------------------------------ facts and their revisions
@@ -161,6 +159,7 @@ class KnowledgeGraph(Closing):
         for _ in range(REPLACED):
             with suppress(ViewGone):
                 return self._answer(question, access)
+            self._forget_index()
             with indices.alone(self._index_folder):  # Whoever is replacing the index has done so.
                 pass
         return self._answer(question, access)
@@ -300,9 +299,7 @@ class KnowledgeGraph(Closing):
         return None if changed is None else followed(found, state, changed, names)
 
     def _built(self) -> Index:
-        if self._questioner is not None:
-            self._questioner.close()
-            self._questioner = None
+        self._forget_index()
         with self._database.reading() as connection:
             owners = revisions.departments(connection)
             owned = ((_sorting(connection, one), revisions.standing(connection, one)) for one in owners)
@@ -328,6 +325,12 @@ class KnowledgeGraph(Closing):
             self._questioner = Questioner(index, self._bounds)
         self._questioner.index = index
         return self._questioner
+
+    def _forget_index(self) -> None:
+        """The next question opens it anew."""
+        if self._questioner is not None:
+            self._questioner.close()
+            self._questioner = None
 
     def _canonical(self) -> indices.Canonical:
         with self._database.reading() as connection:

@@ -45,25 +45,26 @@ class View:
 
 
 class ViewGone(StorageError):
-    """A view is not there any more, or not yet: another process is replacing the index."""
+    """A view cannot be read or made, most often since another process is replacing the index: a reason to ask again."""
 
-    def __init__(self, index: Path) -> None:
-        super().__init__(f"the index {index} cannot be read or was replaced by another process meanwhile; ask again")
+    def __init__(self, index: Path, reason: object) -> None:
+        said = " ".join(str(reason).split())[:200]
+        super().__init__(f"the index {index} cannot be read ({said}); ask again, or remove it: it is built anew")
 
 
 def view(index: Index, readable: Iterable[Sort]) -> View:
     """The view of those sorts, made if there is none yet; StorageError if it cannot be written."""
     owners = {index.graphs[sort]: graph_of(sort.owner) for sort in readable if sort in index.graphs}
-    folder = folder_of(index.folder, owners)
+    folder, before = folder_of(index.folder, owners), _identity(index.folder)
     try:
         if folder.is_dir():
             os.utime(folder)
         else:
             _make(index, owners, folder)
             _forget(folder.parent)
-    except OSError as error:
-        if isinstance(error, FileNotFoundError) or Index.opened(index.folder) != index:
-            raise ViewGone(index.folder) from None
+    except (OSError, RuntimeError) as error:  # A store that loses some of its files says the latter.
+        if isinstance(error, FileNotFoundError | RuntimeError) or _identity(index.folder) != before:
+            raise ViewGone(index.folder, error) from None
         raise StorageError(f"the index {index.folder} cannot be written: {error.strerror or error}") from None
     return View(folder / STORE, tuple(sorted(set(owners.values()))))
 
@@ -102,6 +103,15 @@ def say(folder: Path, graphs: Iterable[str]) -> None:
 def graph_of(owner: str) -> str:
     """The name of the graph with an owner's facts."""
     return GRAPH + iris.escaped(owner)
+
+
+def _identity(folder: Path) -> tuple[int, int] | None:
+    """Of the folder that is there now; an index is replaced by another folder of the same name."""
+    try:
+        found = folder.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _make(index: Index, owners: Mapping[str, str], folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -23,6 +24,7 @@ from tests.thoroughness import at_most
 
 NAMES = ("甲", "乙", "丙")
 OWNERS = (SUPPLY, RESEARCH)
+WHO = "SELECT ?x { ?x r:供应 e:轴承 }"
 
 FACTS = st.one_of(
     st.builds(Fact, st.sampled_from(NAMES), st.sampled_from(("供应", "x")), st.sampled_from(NAMES)),
@@ -209,15 +211,51 @@ def test_a_question_is_answered_also_where_another_process_replaces_the_index_as
         return original(*arguments)
 
     monkeypatch.setattr(owner, step, replaced)
-    assert ("新厂",) in graph.ask("SELECT ?x { ?x r:供应 e:轴承 }", access(RESEARCH)).rows
+    assert ("新厂",) in graph.ask(WHO, access(RESEARCH)).rows
 
 
 def test_an_index_that_is_replaced_again_and_again_is_told_in_a_sentence(
     graph: KnowledgeGraph, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Questioner, "_said", lambda *_: {"gone": True})
-    with pytest.raises(StorageError, match="was replaced by another process meanwhile; ask again"):
-        graph.ask("SELECT ?x { ?x r:供应 e:轴承 }", access(RESEARCH))
+    monkeypatch.setattr(Questioner, "_said", lambda *_: {"gone": "No such file\nor directory"})
+    with pytest.raises(StorageError, match=r"cannot be read \(No such file or directory\); ask again, or remove it"):
+        graph.ask(WHO, access(RESEARCH))
+
+
+def test_an_index_that_was_thrown_away_is_built_for_the_next_question(graph: KnowledgeGraph) -> None:
+    before = graph.ask(WHO, access(RESEARCH))
+    shutil.rmtree(graph.indexed().folder)
+    assert graph.ask(WHO, access(RESEARCH)) == before
+
+
+def test_a_store_that_loses_a_file_as_another_process_replaces_it_is_asked_again(
+    graph: KnowledgeGraph, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, said = graph.ask(WHO, access(RESEARCH)), Questioner._said
+    graph.close()
+
+    def half(questioner: Questioner, line: bytes) -> dict[str, Any]:
+        monkeypatch.undo()
+        lose_a_table(Path(json.loads(line)["store"]))
+        answer = said(questioner, line)
+        with KnowledgeGraph(tmp_path / "知识.sqlite") as other:
+            other.rebuild()
+        return answer
+
+    monkeypatch.setattr(Questioner, "_said", half)
+    with KnowledgeGraph(tmp_path / "知识.sqlite") as again:
+        assert again.ask(WHO, access(RESEARCH)) == before
+
+
+def test_of_an_index_that_lost_a_file_no_view_is_made_and_that_is_a_sentence(graph: KnowledgeGraph) -> None:
+    found = graph.indexed()
+    lose_a_table(found.store)
+    with pytest.raises(StorageError, match=r"cannot be read .*built anew"):
+        view(found, found.graphs)
+
+
+def lose_a_table(store: Path) -> None:
+    next(store.glob("*.sst")).unlink()
 
 
 def test_following_that_fails_leaves_the_old_index(graph: KnowledgeGraph, monkeypatch: pytest.MonkeyPatch) -> None:
