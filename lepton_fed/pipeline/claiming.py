@@ -6,7 +6,7 @@ ready, of an open department, with room for it ──► permitted? ──► Ta
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -70,12 +70,15 @@ def held(claim: Claim) -> Any:
     )
 
 
-def take_over(journal: Journal) -> None:
-    """Steps whose workers gave no sign of life are ready again."""
-    wanted = select(STEP.c.step).where(
+def take_over(journal: Journal, holding: Iterable[Claim]) -> None:
+    """Steps whose workers gave no sign of life are ready again. `holding`: those of whoever asks, who gives one."""
+    wanted = select(STEP.c.step, STEP.c.worker, STEP.c.begun).where(
         journal.run.of(STEP), STEP.c.state == State.RUNNING.value, STEP.c.lease < journal.now
     )
-    for name in journal.connection.execute(wanted.order_by(STEP.c.position)).scalars().all():
+    own = {(claim.step.name, claim.worker, claim.begun) for claim in holding}
+    for name, worker, begun in journal.connection.execute(wanted.order_by(STEP.c.position)).all():
+        if (name, worker, begun) in own:
+            continue
         lost = select(func.count()).where(journal.run.of(EVENT), EVENT.c.step == name, EVENT.c.move == Move.LOST.value)
         if journal.connection.execute(lost).scalar_one() >= MOST_LOST:
             journal.move(name, Move.BROKEN, reason=reasons.lost_often(MOST_LOST))

@@ -108,21 +108,26 @@ class PipelineStore(Closing):
     ) -> Taken | None:
         """The step to do next of the departments that have a room here, the highest rank first; None if none can begin.
 
-        Steps whose workers were lost are ready again, first of all. `holding`: what the worker has under way; to ask
-        for more is a sign of life, however long the last one is ago.
+        Steps whose workers were lost are ready again, first of all. `holding`: what the worker has under way, and keeps
+        however long its last sign of life is ago.
         """
         with self._moving(run, plan) as journal:
             if self._state(journal) != "running":
                 return None
-            self._hold(journal.connection, holding)
-            take_over(journal)
+            take_over(journal, holding)
             step = next_step(journal, plan, rooms)
             return None if step is None else take(journal, step, worker, permit, self.lease)
 
     def renew(self, claims: Iterable[Claim]) -> tuple[Claim, ...]:
         """Hold these for longer; returns those that are lost."""
+        lost = []
         with self.database.writing() as connection:
-            return self._hold(connection, claims)
+            until = self.clock.now() + timedelta(seconds=self.lease)
+            for claim in claims:
+                done = connection.execute(update(STEP).where(held(claim)).values(lease=until))
+                if done.rowcount != 1:
+                    lost.append(claim)
+        return tuple(lost)
 
     def end(
         self,
@@ -224,15 +229,6 @@ class PipelineStore(Closing):
         journal = Journal(connection, run, digest, plan, self.clock.now(), self._purpose)
         yield journal
         journal.close(self._log)
-
-    def _hold(self, connection: Connection, claims: Iterable[Claim]) -> tuple[Claim, ...]:
-        lost = []
-        until = self.clock.now() + timedelta(seconds=self.lease)
-        for claim in claims:
-            done = connection.execute(update(STEP).where(held(claim)).values(lease=until))
-            if done.rowcount != 1:
-                lost.append(claim)
-        return tuple(lost)
 
     def _state(self, journal: Journal) -> str:
         state: str = journal.connection.execute(select(RUN.c.state).where(journal.run.of(RUN))).scalar_one()

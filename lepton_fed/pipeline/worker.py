@@ -112,6 +112,8 @@ class Worker:
         return [task.claim for task in self._tasks.values()]
 
     def _start(self, claim: Claim) -> None:
+        if (lost := self._tasks.get(claim.step.name)) is not None:  # Taken over and given back before we knew.
+            lost.stopping.set()
         task = _Task(claim, threading.Event())
         self._tasks[claim.step.name] = task
         # Not joined at the end of the process: work that hears of no end must not keep it alive.
@@ -132,8 +134,7 @@ class Worker:
         if task is not None and task.claim is claim:
             del self._tasks[claim.step.name]
             self._end(claim, outcome)
-        if self._outcomes.empty():
-            self._end_late()
+        self._end_late()
 
     def _end(self, claim: Claim, outcome: Outcome) -> None:
         within = outcome.recorded.within if outcome.recorded is not None else None
@@ -162,8 +163,10 @@ class Worker:
                 self.watcher.ended(claim, Move.LOST, State.READY, "it was taken over or cancelled", None)
 
     def _end_late(self) -> None:
-        """Ends what has taken too long; only where no outcome waits, which may be that of what was done in time."""
+        """Ends what has taken too long; not while an outcome waits, which may be that of what was done in time."""
         now = self.clock.now()
+        if not self._outcomes.empty():  # Looked at after the clock: what comes from now on is late.
+            return
         for task in list(self._tasks.values()):
             limit = task.claim.step.timeout
             if limit is not None and now > task.claim.since + timedelta(seconds=limit):

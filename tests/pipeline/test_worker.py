@@ -148,11 +148,12 @@ def test_work_that_takes_too_long_is_told_to_stop_and_tried_again() -> None:
 def test_work_that_was_done_in_time_counts_however_late_the_worker_looks(monkeypatch: pytest.MonkeyPatch) -> None:
     moment, collect = clock(), Worker._collect
     made = pipeline(clock=moment)
-    made.add_step("研发部门", "训练", work=lambda: "done", timeout=60.0, retries=QUICK)
+    for name in ("研发部门", "生产车间"):
+        made.add_step(name, "训练", work=lambda: "done", timeout=60.0, retries=QUICK)
 
     def late(worker: Worker) -> None:
         for thread in threading.enumerate():
-            if thread.name == "研发部门/训练":
+            if thread.name.endswith("/训练"):
                 thread.join(60)
         moment.sleep(61)
         collect(worker)
