@@ -175,12 +175,14 @@ class RunningConductor(Watcher):
         self.said(f"waiting for {'、'.join(names)}")
 
     def asked(self, number: int, names: int) -> None:
-        self._there = set()
+        with self._lock:
+            self._there = set()
         self.metrics_kept.round_began(number)
 
     def answered(self, name: str, reply: Reply) -> None:
         if not isinstance(reply, Summed) or isinstance(reply.reply, MaskedInput):
-            self._there.add(name)
+            with self._lock:
+                self._there.add(name)
 
     def exchange(self, seconds: float) -> None:
         self.metrics_kept.exchange_ended(seconds)
@@ -194,8 +196,9 @@ class RunningConductor(Watcher):
             self._line(f"after round {number}: {shown}")
 
     def round(self, number: int, seconds: float) -> None:
-        self._round = number
-        self._seconds = [*self._seconds[-99:], seconds]
+        with self._lock:
+            self._round = number
+            self._seconds = [*self._seconds[-99:], seconds]
         self.metrics_kept.round_ended(number, seconds)
         _log.info("round over", extra={"round": number})
         self._line(f"round {number} of {self.kit.federation.settings.rounds.count} took {seconds:.2f} s")

@@ -124,7 +124,6 @@ class Server(uvicorn.Server):
         await super().shutdown(sockets)
         for connection in self.server_state.connections:
             connection.transport.abort()
-        await asyncio.sleep(0)  # The loop closes them in its next turn.
 
 
 def server(gate: Gate, limits: Limits, *, certificate: Path, key: Path) -> Server:

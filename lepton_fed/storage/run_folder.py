@@ -224,11 +224,18 @@ def _locked(path: Path) -> int:
                 reason=error.strerror,
             )
         ) from error
-    if not os.fstat(descriptor).st_nlink:
-        # Whoever gave the folder up meanwhile took the file with it, and another process may lock a new one.
+    if not _is_at(lock, descriptor):
         os.close(descriptor)
-        return _locked(path)
+        raise StorageError(sentence("another process has just given up the run in {path}; try again", path=path))
     return descriptor
+
+
+def _is_at(path: Path, descriptor: int) -> bool:
+    """Whether this is the file of that name: whoever gives a folder up takes its lock away, and another may come."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 def _give_up(path: Path, made: list[Path], lock: int | None) -> None:

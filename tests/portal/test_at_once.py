@@ -70,7 +70,8 @@ def test_of_two_who_give_a_role_the_second_has_the_last_word(either: World) -> N
 
 
 def test_many_who_write_at_once_all_do(there: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(there.portal.database, "_patience", 120.0)  # A slow disk has each of them wait for the others.
+    # On a slow disk each of the threads waits for all the others before it has its turn.
+    monkeypatch.setattr(there.portal.database, "_patience", 120.0)
     made: list[int] = []
 
     def write(k: int) -> None:

@@ -73,7 +73,8 @@ def begin(request: pytest.FixtureRequest) -> Iterator[Begin]:
         yield begin
         line.close()
         server.should_exit = True
-        running.join()
+        if running.ident is not None:
+            running.join()
 
 
 def is_ended(line: socket.socket) -> bool:

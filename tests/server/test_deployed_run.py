@@ -206,6 +206,7 @@ def test_departments_that_are_started_anew_before_anybody_gave_numbers_are_in_th
         watcher = Killing(before=before)
         there.play(watcher)
         assert watcher.rounds == [1, 2]
+        assert not any(line.startswith(FIVE[:3]) for line in watcher.lines)
         assert {there.lasted(name) for name in FIVE} == {3}
 
 

@@ -280,6 +280,7 @@ def _save_until_killed(folder: Path, done: int, seconds: float, size: int) -> tu
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
+        os.close(reader)
         try:
             checkpoint = Checkpoint(folder, durable=False)
             for serial in itertools.count(done + 1):
@@ -289,10 +290,12 @@ def _save_until_killed(folder: Path, done: int, seconds: float, size: int) -> tu
         finally:
             os._exit(1)
     os.close(writer)
-    said = os.read(reader, 1)
-    time.sleep(seconds)
-    os.kill(child, signal.SIGKILL)
-    _, status = os.waitpid(child, 0)
+    try:
+        said = os.read(reader, 1)
+        time.sleep(seconds)
+    finally:
+        os.kill(child, signal.SIGKILL)
+        _, status = os.waitpid(child, 0)
     while piece := os.read(reader, 65536):
         said += piece
     os.close(reader)

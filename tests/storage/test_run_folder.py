@@ -168,11 +168,10 @@ def test_a_lock_that_was_given_up_with_its_file_locks_nothing(tmp_path: Path, mo
         flock(descriptor, how)
 
     monkeypatch.setattr(fcntl, "flock", given_up_before)
-    with (
-        RunFolder.create(path, RECORD),
-        pytest.raises(StorageError, match="another process is writing"),
-    ):
-        RunFolder.open(path)
+    with pytest.raises(StorageError, match="another process has just given up the run in"):
+        RunFolder.create(path, RECORD)
+    assert not path.exists()
+    RunFolder.create(path, RECORD).close()
 
 
 def test_a_killed_process_gives_up_its_lock(tmp_path: Path) -> None:
